@@ -1,0 +1,58 @@
+# Two commands are for everyone: `make demo` and `make test`. The others are for contributors: see CONTRIBUTING.md.
+# Needs Python 3.11 or newer, git and make; everything else goes into .venv.
+
+BIN := .venv/bin
+ENV := .venv/.installed
+# The first Python that is new enough; `make PYTHON=/path/to/python test` chooses another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check reports goldens bench docs-check wheel clean
+
+help:
+	@echo 'make demo   install into .venv and run the main job'
+	@echo 'make test   all checks and tests'
+	@echo 'for contributors: make check | reports | goldens | bench | docs-check | wheel | clean'
+
+demo: $(ENV)
+	$(BIN)/costmodel analyze nets/squeezenet.py --hw hw_profiles/snapdragon.yaml
+	@echo
+	$(BIN)/costmodel compare alexnet squeezenet --hw snapdragon
+
+test: check
+	$(BIN)/python -m pytest -n 2 --doctest-modules costmodel tests
+
+# Lint and types, without tests.
+check: $(ENV)
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m mypy
+
+# Regenerate every committed report from the command on its first line.
+reports: $(ENV)
+	$(BIN)/python -m tests.architecture.reports
+
+# Accept what the golden tests see now; review the difference before you commit it.
+goldens: $(ENV)
+	$(BIN)/python -m pytest tests/golden --update-goldens
+
+bench: $(ENV)
+	$(BIN)/python -m pytest benchmarks --benchmark-columns=min,median,rounds
+
+docs-check: $(ENV)
+	$(BIN)/python -m pytest tests/docs tests/architecture/test_documentation.py tests/architecture/test_reports.py
+
+wheel: $(ENV)
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+
+# pip learned dependency groups in 25.1.
+$(ENV): pyproject.toml
+	@test -n "$(PYTHON)" || { echo 'error: no Python 3.11 or newer found: install one, or give its path: make PYTHON=/path/to/python' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@

@@ -1,0 +1,57 @@
+"""What a neural network costs on a given piece of hardware: parameters, MACs, off-chip bytes, energy and latency.
+
+Names are loaded on first use, so that ``import costmodel`` costs nothing.
+
+>>> import costmodel as cm
+>>> cm.analyze("alexnet", "eyeriss-168").totals.macs
+724406816
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis as Analysis
+    from costmodel.api import analyze as analyze
+    from costmodel.api import compare as compare
+    from costmodel.api import load_hardware as load_hardware
+    from costmodel.api import load_network as load_network
+    from costmodel.api import sweep as sweep
+    from costmodel.comparison import Comparison as Comparison
+    from costmodel.errors import CostModelError as CostModelError
+    from costmodel.graph import Dim as Dim
+    from costmodel.graph import Graph as Graph
+    from costmodel.graph import Ratio as Ratio
+    from costmodel.hardware import HardwareProfile as HardwareProfile
+
+__version__ = "0.1.0"
+
+HOMES = {
+    "Analysis": "analysis",
+    "Comparison": "comparison",
+    "CostModelError": "errors",
+    "Dim": "graph",
+    "Graph": "graph",
+    "HardwareProfile": "hardware",
+    "Ratio": "graph",
+    "analyze": "api",
+    "compare": "api",
+    "load_hardware": "api",
+    "load_network": "api",
+    "sweep": "api",
+}
+__all__ = list(HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+    """Load a public name from its module (PEP 562)."""
+    if name not in HOMES:
+        raise AttributeError(f"module 'costmodel' has no attribute {name!r}")
+    return getattr(import_module(f"costmodel.{HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Public names, for completion."""
+    return sorted([*HOMES, "__version__"])

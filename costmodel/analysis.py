@@ -1,0 +1,344 @@
+"""The result of one analysis: layers, totals, sources and assumptions of one network on one piece of hardware."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from costmodel.boundary import layer_at, whole_bytes
+from costmodel.errors import InputError
+from costmodel.estimate import Estimate
+from costmodel.mapping import Mapping, mapping_of
+from costmodel.precision import precision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Map
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from costmodel.graph import Graph
+    from costmodel.hardware import Constant, HardwareProfile, Source
+    from costmodel.precision import Precision
+
+SCHEMA_VERSION = 1
+COUNT_COLUMNS = ("params", "macs", "other_ops")
+SIZE_COLUMNS = ("weight_bytes", "ifmap_bytes", "ofmap_bytes")
+DRAM_COLUMNS = ("weight_dram_bytes", "ifmap_dram_bytes", "ofmap_dram_bytes", "dram_bytes", "compulsory_bytes")
+ENERGY_COLUMNS = ("energy_mac_j", "energy_on_chip_j", "energy_off_chip_j", "energy_static_j")
+RANGE_COLUMNS = ("energy_j", "energy_low_j", "energy_high_j", "latency_s", "latency_low_s", "latency_high_s")
+SUMMED = COUNT_COLUMNS + SIZE_COLUMNS + DRAM_COLUMNS + ENERGY_COLUMNS + RANGE_COLUMNS
+MOST_BATCH = 1 << 20
+
+
+@dataclass(frozen=True)
+class Range:
+    """A value and the interval that the ranges of its constants allow."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """Cost of one layer for the whole batch, plain Python numbers.
+
+    ``weight_bytes`` is the stored size of its parameters; ``*_dram_bytes`` cross the off-chip boundary under the optimal
+    mapping; ``compulsory_bytes`` is the least that any mapping of the layer alone moves; ``binding`` names the resource
+    that sets the latency; ``status`` is counted, free (by the rule in ``note``) or unknown.
+    """
+
+    name: str
+    group: str
+    op: str
+    status: str
+    note: str
+    params: int
+    macs: int
+    other_ops: int
+    weight_bytes: int
+    ifmap_bytes: int
+    ofmap_bytes: int
+    weight_dram_bytes: int
+    ifmap_dram_bytes: int
+    ofmap_dram_bytes: int
+    dram_bytes: int
+    compulsory_bytes: int
+    energy_mac_j: float
+    energy_on_chip_j: float
+    energy_off_chip_j: float
+    energy_static_j: float
+    energy_j: float
+    energy_low_j: float
+    energy_high_j: float
+    latency_s: float
+    latency_low_s: float
+    latency_high_s: float
+    binding: str
+    mapping: Mapping | None
+
+    @property
+    def macs_per_dram_byte(self) -> float:
+        """Arithmetic intensity [MAC/B]; 0 where nothing crosses the boundary."""
+        return self.macs / self.dram_bytes if self.dram_bytes else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        record = {f.name: getattr(self, f.name) for f in fields(self)}
+        record["macs_per_dram_byte"] = self.macs_per_dram_byte
+        record["mapping"] = self.mapping.to_dict() if self.mapping else None
+        return record
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over all layers, for the whole batch."""
+
+    params: int
+    macs: int
+    other_ops: int
+    weight_bytes: int
+    ifmap_bytes: int
+    ofmap_bytes: int
+    weight_dram_bytes: int
+    ifmap_dram_bytes: int
+    ofmap_dram_bytes: int
+    dram_bytes: int
+    compulsory_bytes: int
+    energy_mac_j: float
+    energy_on_chip_j: float
+    energy_off_chip_j: float
+    energy_static_j: float
+    energy_j: Range
+    latency: Range
+
+    @property
+    def latency_s(self) -> float:
+        """Latency of the whole network, layer after layer [s]."""
+        return self.latency.value
+
+    @property
+    def macs_per_dram_byte(self) -> float:
+        """Arithmetic intensity [MAC/B]."""
+        return self.macs / self.dram_bytes if self.dram_bytes else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON; ``latency_s`` is the value, its range beside it."""
+        record = asdict(self)
+        low_high = record.pop("latency")
+        return {
+            **record,
+            "latency_s": low_high["value"],
+            "latency_low_s": low_high["low"],
+            "latency_high_s": low_high["high"],
+            "macs_per_dram_byte": self.macs_per_dram_byte,
+        }
+
+
+def column(estimate: Estimate, name: str) -> NDArray[Any]:
+    """One numeric column of an estimate; nothing that it does not need is computed."""
+    table, widths = estimate.table, estimate.widths
+    match name.split("_"):
+        case ["ifmap", "bytes"]:
+            return whole_bytes(table.ifmap_elems * widths.ifmap)
+        case ["ofmap", "bytes"]:
+            return whole_bytes(table.ofmap_elems * widths.ofmap)
+        case [("weight" | "ifmap" | "ofmap") as operand, "dram", "bytes"]:
+            return np.asarray(getattr(estimate.off_chip, f"{operand}_bytes"))
+        case ["dram", "bytes"]:
+            return estimate.off_chip.moved_bytes
+        case ["energy", ("low" | "high") as bound, "j"]:
+            return estimate.energy_j(bound=bound)
+        case ["latency", *rest]:
+            return estimate.latency_s(rest[0] if len(rest) == 2 else "value")
+        case ["energy", *part, "j"]:
+            return estimate.energy_j("_".join(part) or None)
+        case _:
+            return np.asarray(getattr(estimate if hasattr(estimate, name) else table, name))
+
+
+def columns(estimate: Estimate, names: Sequence[str] = SUMMED) -> dict[str, NDArray[Any]]:
+    """Numeric columns of an estimate by name, arrays (L, 1) or (L, D)."""
+    return {name: column(estimate, name) for name in names}
+
+
+@dataclass(frozen=True, repr=False)
+class Analysis:
+    """What one network costs on one piece of hardware.
+
+    Attributes
+    ----------
+    network
+        Name of the network.
+    hardware, precision, batch
+        What it was priced for; all figures are for the whole batch.
+    estimate
+        The columns behind it, arrays (layers, 1).
+    inputs_bytes, outputs_bytes
+        Size of the network's inputs and outputs [B].
+    """
+
+    network: str
+    hardware: HardwareProfile
+    precision: Precision
+    batch: int
+    estimate: Estimate
+    inputs_bytes: int
+    outputs_bytes: int
+
+    @cached_property
+    def values(self) -> dict[str, list[Any]]:
+        """Every numeric column as plain Python numbers, one per layer."""
+        return {name: found[:, 0].tolist() for name, found in columns(self.estimate).items()}
+
+    @cached_property
+    def mappings(self) -> dict[int, Mapping]:
+        """Mapping of each row that the mapper was asked about, by row number."""
+        crossing, table = self.estimate.off_chip, self.estimate.table
+        buffering = 2 if self.hardware.levels[1].double_buffered else 1
+        return {
+            int(row): mapping_of(
+                layer_at(table, self.estimate.widths, int(row)),
+                int(crossing.solutions.stationary[index]),
+                crossing.solutions.tile[:, index],
+                buffering,
+            )
+            for index, row in enumerate(crossing.mapped)
+        }
+
+    @cached_property
+    def layers(self) -> tuple[LayerCost, ...]:
+        """Costs per layer, in order of execution."""
+        table = self.estimate.table
+        values = self.values
+        names, binding = self.estimate.binding()
+        return tuple(
+            LayerCost(
+                name=table.names[row],
+                group=table.groups[row],
+                op=table.ops[row],
+                status=table.status[row],
+                note=table.notes[row],
+                binding=names[binding[row, 0]] if values["latency_s"][row] else "",
+                mapping=self.mappings.get(row),
+                **{name: found[row] for name, found in values.items()},
+            )
+            for row in range(len(table.names))
+        )
+
+    @cached_property
+    def totals(self) -> Totals:
+        """Sums over the layers."""
+        sums = {name: sum(found) for name, found in self.values.items()}
+        energy = Range(sums.pop("energy_j"), sums.pop("energy_low_j"), sums.pop("energy_high_j"))
+        latency = Range(sums.pop("latency_s"), sums.pop("latency_low_s"), sums.pop("latency_high_s"))
+        return Totals(**sums, energy_j=energy, latency=latency)
+
+    @property
+    def unknown(self) -> tuple[LayerCost, ...]:
+        """Layers that nobody models: their work is missing from every total."""
+        return tuple(layer for layer in self.layers if layer.status == "unknown")
+
+    def constants(self) -> tuple[Constant, ...]:
+        """Constants of the profile that this result depends on."""
+        compute, form = self.hardware.compute, self.precision.mac_format
+        other = {c.name for key, c in compute.mac_pj.items() if key != form}
+        other |= {c.name for key, c in compute.macs_per_cycle.items() if key != form}
+        return tuple(constant for constant in self.hardware.constants() if constant.name not in other)
+
+    def assumptions(self) -> tuple[Constant, ...]:
+        """Constants used that no source gives."""
+        return tuple(constant for constant in self.constants() if constant.tier == "assumed")
+
+    def sources(self) -> tuple[Source, ...]:
+        """Bibliography of the constants used."""
+        cited = {constant.source for constant in self.constants()}
+        return tuple(source for source in self.hardware.sources() if source.key in cited)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON, with ``schema_version``."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "network": self.network,
+            "hardware": self.hardware.name,
+            "batch": self.batch,
+            "precision": self.precision.to_dict(),
+            "inputs_bytes": self.inputs_bytes,
+            "outputs_bytes": self.outputs_bytes,
+            "totals": self.totals.to_dict(),
+            "layers": [layer.to_dict() for layer in self.layers],
+            "unknown": [layer.name for layer in self.unknown],
+            "constants": [asdict(constant) for constant in self.constants()],
+            "sources": [asdict(source) for source in self.sources()],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per layer, one column per quantity; the mapping as text."""
+        import pandas as pd
+
+        records = [{**layer.to_dict(), "mapping": str(layer.mapping or "")} for layer in self.layers]
+        return pd.DataFrame.from_records(records)
+
+    def __repr__(self) -> str:
+        """Return the table that the command line prints."""
+        from costmodel.report import render
+
+        return render(self, "text")
+
+    def _repr_html_(self) -> str:
+        """Return the table for notebooks."""
+        from costmodel.report import html_table
+
+        return html_table(self)
+
+
+def checked_batch(batch: int) -> int:
+    """Refuse batches that are not positive whole numbers."""
+    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or not 1 <= batch <= MOST_BATCH:
+        raise InputError(f"batch: {batch!r} given; give a whole number from 1 to {MOST_BATCH}")
+    return int(batch)
+
+
+def estimate_of(
+    graph: Graph, hardware: HardwareProfile, batch: int, dtype: str | None, bits: Map[str, int] | None
+) -> Estimate:
+    """Columns of ``graph`` on ``hardware``, for every design point it carries."""
+    chosen = precision(hardware, dtype, bits)
+    return Estimate(graph.table().with_batch(checked_batch(batch)), hardware, chosen)
+
+
+def analysis_of(
+    graph: Graph, hardware: HardwareProfile, batch: int, dtype: str | None, bits: Map[str, int] | None
+) -> Analysis:
+    """Analysis of a graph without design axes.
+
+    Raises
+    ------
+    InputError
+        The graph carries arrays: ``sweep`` evaluates those.
+    """
+    estimate = estimate_of(graph, hardware, batch, dtype, bits)
+    if estimate.table.design_points != 1:
+        raise InputError(
+            f"{graph.name}: carries {estimate.table.design_points} design points; analyze prices one network, "
+            "sweep prices a design space"
+        )
+    estimate.off_chip  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
+
+    def tensor_bytes(tensors: Any, width: int) -> int:  # noqa: ANN401 - tensors of the graph
+        return sum(-(-int(tensor.elems) * width // 8) for tensor in tensors) * batch
+
+    return Analysis(
+        graph.name,
+        hardware,
+        estimate.precision,
+        batch,
+        estimate,
+        tensor_bytes(graph.inputs, estimate.precision.ifmap_bits),
+        tensor_bytes(graph.outputs, estimate.precision.ofmap_bits),
+    )

@@ -1,0 +1,165 @@
+"""The library surface: load, analyze, compare, sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from costmodel.analysis import Analysis, analysis_of
+from costmodel.comparison import Comparison, comparison_of
+from costmodel.explore import sweep_of
+from costmodel.graph import Graph
+from costmodel.hardware import HardwareProfile, load_hardware
+from costmodel.importers import load_builder, load_network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    import pandas as pd
+
+__all__ = ["Hardware", "Network", "analyze", "compare", "load_hardware", "load_network", "sweep"]
+
+Network: TypeAlias = Graph | str | Path
+Hardware: TypeAlias = HardwareProfile | str | Path
+
+
+def resolved_network(net: Network) -> Graph:
+    """Return a Graph as it is; load a path, a bare name or ``name:argument=value``."""
+    return net if isinstance(net, Graph) else load_network(str(net))
+
+
+def resolved_hardware(hw: Hardware) -> HardwareProfile:
+    """Return a profile as it is; load a path or a bare name."""
+    return hw if isinstance(hw, HardwareProfile) else load_hardware(str(hw))
+
+
+def analyze(
+    net: Network,
+    hw: Hardware,
+    batch: int = 1,
+    dtype: str | None = None,
+    bits: Mapping[str, int] | None = None,
+) -> Analysis:
+    """Price one network on one piece of hardware, layer by layer.
+
+    Parameters
+    ----------
+    net
+        A Graph, the name of a shipped network (``"squeezenet:version=1.1"``) or the path of a ``.py`` with ``build``,
+        which is executed.
+    hw
+        A HardwareProfile, the name of a shipped profile, or the path of a YAML file.
+    batch
+        Inputs processed together; all figures are for the whole batch.
+    dtype
+        ``int4 int8 int16 fp16 bf16 fp32``; the profile's own where None.
+    bits
+        Widths that differ, by operand (weight, ifmap, ofmap, psum) [bits].
+
+    Returns
+    -------
+    Analysis
+        Frozen; its ``repr`` is the table.
+
+    Raises
+    ------
+    CostModelError
+        One clear message per problem with the network, the profile or the options.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> cm.analyze("squeezenet:version=1.1", "snapdragon", dtype="fp32").totals.macs
+    349151936
+    """
+    return analysis_of(resolved_network(net), resolved_hardware(hw), batch, dtype, bits)
+
+
+def compare(
+    nets: Sequence[Network],
+    hw: Hardware | Sequence[Hardware],
+    batch: int = 1,
+    dtype: str | Sequence[str] | None = None,
+    bits: Mapping[str, int] | None = None,
+) -> Comparison:
+    """Price networks side by side, and say why one moves less than another.
+
+    Parameters
+    ----------
+    nets
+        Networks as for :func:`analyze`; the first is the baseline.
+    hw
+        One piece of hardware or several; every network is priced on each.
+    batch, bits
+        As for :func:`analyze`.
+    dtype
+        As for :func:`analyze`; or one per network, as a list or separated by commas (``"fp32,int8"``).
+
+    Returns
+    -------
+    Comparison
+        Frozen; its ``repr`` is the report.
+
+    Raises
+    ------
+    CostModelError
+        As :func:`analyze`, or fewer than two things to compare.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> comparison = cm.compare(["alexnet", "squeezenet"], "snapdragon")
+    >>> round(comparison.pairs[0].ratios["params"], 1)
+    48.8
+    """
+    profiles = [hw] if isinstance(hw, HardwareProfile | str | Path) else list(hw)
+    dtypes = dtype.split(",") if isinstance(dtype, str) else dtype
+    graphs = [resolved_network(net) for net in nets]
+    return comparison_of(graphs, [resolved_hardware(profile) for profile in profiles], batch, dtypes, bits)
+
+
+def sweep(
+    build: Callable[..., Graph] | str | Path,
+    axes: Mapping[str, Sequence[Any]],
+    hw: Hardware,
+    batch: int = 1,
+    dtype: str | None = None,
+    metrics: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Price a whole design space: every combination of builder arguments, exact mapping included.
+
+    Arguments that the builder annotates ``Dim`` or ``Ratio`` become arrays in one vectorised graph per topology; the
+    others (a version, a kind of bypass) select the topology.
+
+    Parameters
+    ----------
+    build
+        A function that returns a Graph, the name of a shipped network, or the path of a ``.py`` with ``build``.
+    axes
+        Values per argument.
+    hw, batch, dtype
+        As for :func:`analyze`.
+    metrics
+        Columns wanted, all by default; only what they need is computed, so ``["params", "macs", "compulsory_bytes"]``
+        never asks the mapper.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per design, the last axis fastest: the arguments, then the metrics, summed over the layers.
+
+    Raises
+    ------
+    CostModelError
+        Unknown arguments or metrics, empty axes, or a design that cannot be built or mapped.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> designs = cm.sweep("squeezenet", {"squeeze_ratio": [0.125, 0.5]}, "snapdragon", metrics=["params"])
+    >>> designs["params"].tolist()
+    [1248424, 3356776]
+    """
+    function = build if callable(build) else load_builder(str(build))
+    return sweep_of(function, axes, resolved_hardware(hw), batch, dtype, metrics)

@@ -1,0 +1,193 @@
+"""What crosses each memory boundary of a profile, per layer: the mapper's answer in bytes read and written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from costmodel.errors import MappingError
+from costmodel.formulas.counts import ceil_div
+from costmodel.formulas.traffic import ofmap_bits_moved
+from costmodel.mapping import Layer, Problems, Solutions, smallest_buffer_bits, solve
+from costmodel.units import si_bytes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from costmodel.graph import LayerTable
+    from costmodel.hardware import MemoryLevel
+    from costmodel.precision import Precision
+
+    Ints = NDArray[np.int64]
+
+LOOPS = (
+    "n", "g", "k", "c", "p", "q", "r", "s", "stride_h", "stride_w", "dilation_h", "dilation_w",
+    "pad_top", "pad_left", "ifmap_h", "ifmap_w",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Operand widths of every row [bits], arrays (L, 1)."""
+
+    weight: Ints
+    ifmap: Ints
+    ofmap: Ints
+    psum: Ints
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Traffic between two neighbouring memories, int64 arrays (L, D) in bytes.
+
+    ``psum_bytes`` is what unfinished outputs write, and read back again: it is part of ``ofmap_bytes`` twice.
+    ``solutions`` holds the mappings of the rows listed in ``mapped``, row after row.
+    """
+
+    outer: str
+    inner: str
+    weight_bytes: Ints
+    ifmap_bytes: Ints
+    ofmap_bytes: Ints
+    psum_bytes: Ints
+    mapped: Ints
+    solutions: Solutions
+
+    @property
+    def load_bytes(self) -> Ints:
+        """Bytes read from the outer and written to the inner memory."""
+        return self.weight_bytes + self.ifmap_bytes + self.psum_bytes
+
+    @property
+    def store_bytes(self) -> Ints:
+        """Bytes read from the inner and written to the outer memory."""
+        return self.ofmap_bytes - self.psum_bytes
+
+    @property
+    def moved_bytes(self) -> Ints:
+        """All bytes that cross."""
+        return self.weight_bytes + self.ifmap_bytes + self.ofmap_bytes
+
+
+def operand_widths(table: LayerTable, precision: Precision) -> Widths:
+    """Widths per row: the second activation of a matmul is stored like an ifmap."""
+    dynamic = np.asarray(table.dynamic_weight)[:, None]
+    ones = np.ones_like(dynamic, dtype=np.int64)
+    return Widths(
+        np.where(dynamic, precision.ifmap_bits, precision.weight_bits),
+        ones * precision.ifmap_bits,
+        ones * precision.ofmap_bits,
+        ones * precision.psum_bits,
+    )
+
+
+def weight_operand_elems(table: LayerTable) -> Ints:
+    """Elements of the weight operand that cross a boundary.
+
+    Biases are left out, as in every published count of traffic: one value per output channel, kept beside the
+    accumulators. They are part of the parameters and of the stored size.
+    """
+    return np.asarray(table.weight_elems - table.bias_elems)
+
+
+def whole_bytes(bits: Ints) -> Ints:
+    """Bytes that hold ``bits``."""
+    return np.asarray(ceil_div(bits, 8))
+
+
+def problems_of(table: LayerTable, widths: Widths, rows: Ints, points: int) -> Problems:
+    """Build the mapping problems of ``rows``, one per row and design point, row-major."""
+
+    def flat(column: Ints) -> Ints:
+        chosen = column[rows]
+        return chosen.reshape(-1) if chosen.shape[1] == points else np.repeat(chosen[:, 0], points)
+
+    columns = {name: flat(getattr(table, name)) for name in LOOPS}
+    bits = {f"{name}_bits": flat(column) for name, column in vars(widths).items()}
+    ofmap = table.ofmap_elems // table.steps
+    return Problems(**columns, **bits, weight_elems=flat(weight_operand_elems(table)), ofmap_elems=flat(ofmap))
+
+
+def capacity_bits(level: MemoryLevel) -> int:
+    """Bits of ``level`` that a tile of every operand may take: half where it is double-buffered."""
+    if level.capacity_bytes is None:
+        raise MappingError(f"memory level {level.name!r} has no capacity; only the backing store may go without")
+    return int(level.capacity_bytes.value) * 8 // (2 if level.double_buffered else 1)
+
+
+def resident(problems: Problems, bits: int) -> NDArray[np.bool_]:
+    """Whether the whole weight of a recurrent step fits beside one input and one output vector."""
+    whole = problems.weight_elems * problems.weight_bits
+    vectors = problems.c * problems.ifmap_bits + problems.k * problems.ofmap_bits
+    return np.asarray(whole + vectors <= bits)
+
+
+def checked(table: LayerTable, rows: Ints, problems: Problems, solutions: Solutions, level: MemoryLevel) -> None:
+    """Refuse layers that no tile brings into ``level``, each with the smallest buffer that would do."""
+    if solutions.fits.all():
+        return
+    points = len(problems) // rows.size
+    buffering = 2 if level.double_buffered else 1
+    failing = np.flatnonzero(~solutions.fits.reshape(rows.size, points).all(axis=1))
+    messages = []
+    for row in failing:
+        point = row * points + int(np.flatnonzero(~solutions.fits[row * points : (row + 1) * points])[0])
+        smallest = -(-smallest_buffer_bits(problems[point : point + 1]) * buffering // 8)
+        capacity = int(level.capacity_bytes.value) if level.capacity_bytes else 0
+        messages.append(
+            f"{table.names[rows[row]]}: cannot be tiled into {level.name} of {capacity} B; "
+            f"the smallest {level.name} that holds one tile is {smallest} B ({si_bytes(smallest)})"
+        )
+    raise MappingError(*messages)
+
+
+def boundary(table: LayerTable, widths: Widths, outer: str, level: MemoryLevel) -> Boundary:
+    """Return the least traffic between ``outer`` and ``level`` of each row, each layer by itself.
+
+    Streamed rows read every input and write every output once; free rows move nothing.
+
+    Raises
+    ------
+    MappingError
+        A layer cannot be tiled into ``level``.
+    """
+    points = table.design_points
+    counted = np.array([status != "free" for status in table.status])
+    rows = np.flatnonzero(counted & ~np.asarray(table.streamed) & (table.ofmap_elems > 0).any(axis=1))
+    shape = (len(table.names), points)
+    streams = {
+        "weight": weight_operand_elems(table) * widths.weight,
+        "ifmap": table.ifmap_elems * widths.ifmap,
+        "ofmap": table.ofmap_elems * widths.ofmap,
+        "psum": np.zeros((1, 1), dtype=np.int64),
+    }
+    bits = {name: np.broadcast_to(np.where(counted[:, None], column, 0), shape).copy() for name, column in streams.items()}
+    problems = problems_of(table, widths, rows, points)
+    capacity = capacity_bits(level)
+    solutions = solve(problems, capacity)
+    checked(table, rows, problems, solutions, level)
+    steps = np.broadcast_to(table.steps[rows], (rows.size, points)).reshape(-1)
+    stays = (steps == 1) | resident(problems, capacity)
+    finished = ofmap_bits_moved(problems.ofmap_elems, 1, problems.ofmap_bits, problems.psum_bits)
+    found = {
+        "weight": solutions.weight_bits * np.where(stays, 1, steps),
+        "ifmap": solutions.ifmap_bits * steps,
+        "ofmap": solutions.ofmap_bits * steps,
+        "psum": (solutions.ofmap_bits - finished) // 2 * steps,
+    }
+    for name, column in found.items():
+        bits[name][rows] = column.reshape(rows.size, points)
+    moved = {f"{name}_bytes": whole_bytes(column) for name, column in bits.items()}
+    return Boundary(outer, level.name, **moved, mapped=rows, solutions=solutions)
+
+
+def layer_at(table: LayerTable, widths: Widths, row: int, point: int = 0) -> Layer:
+    """Return one row at one design point as a scalar layer."""
+
+    def at(column: Ints) -> int:
+        return int(column[row, min(point, column.shape[1] - 1)])
+
+    loops = {name: at(getattr(table, name)) for name in LOOPS}
+    return Layer(**loops, **{f"{name}_bits": at(column) for name, column in vars(widths).items()})

@@ -1,0 +1,436 @@
+"""The command line: arguments, formats and exit codes; everything else is the library's.
+
+Results go to stdout, everything else to stderr. Exit codes: 0, 1 for a check that failed, 2 for input that cannot be used.
+Modules that cost time to load are imported inside the commands.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import click
+
+from costmodel import __version__
+from costmodel.errors import CostModelError, InputError
+
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis
+    from costmodel.comparison import Comparison
+    from costmodel.report.document import Document
+
+FORMATS: Final = ("text", "md", "json", "csv")
+FAILED_CHECK: Final = 1
+BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
+PIPED_WIDTH: Final = 80
+
+
+class Commands(click.Group):
+    """A group whose every failure is lines on stderr and an exit code, never a traceback."""
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 - click's own signature
+        """Run a command and leave with its exit code."""
+        with suppress(AttributeError, ValueError):
+            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name stdout cannot write
+        extra.pop("standalone_mode", None)
+        try:
+            code = super().main(*args, standalone_mode=False, **extra)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            silence_stdout()
+            code = 0
+        except BaseException as error:  # noqa: BLE001 - what is not ours is raised again
+            code = reported(error)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def reported(error: BaseException) -> int:
+    """Print what went wrong, one line per problem, and give the exit code; raise what is a bug."""
+    match error:
+        case CostModelError():
+            problems: Sequence[str] = error.problems
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            click.echo("interrupted", err=True)
+            return INTERRUPTED
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True)
+            return BAD_INPUT
+        case click.ClickException():
+            problems = (error.format_message(),)
+        case OSError():
+            problems = (f"{error.filename}: {error.strerror}" if error.filename else str(error),)
+        case _:
+            raise error
+    for problem in problems:
+        click.echo(f"error: {printable(problem)}", err=True)
+    return BAD_INPUT
+
+
+def printable(message: str) -> str:
+    """The message without characters that act on a terminal, its lines kept."""
+    from costmodel.report.names import visible
+
+    return "\n".join(map(visible, message.splitlines()))
+
+
+def silence_stdout() -> None:
+    """Let the interpreter flush into nothing: whoever read stdout has read enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+# ---- options
+
+
+def bits_option(_context: click.Context, _parameter: click.Parameter, value: str | None) -> dict[str, int] | None:
+    """Widths per operand."""
+    from costmodel.precision import parse_bits
+
+    return None if value is None else parse_bits(value)
+
+
+def pricing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of every command that prices a network."""
+    for option in reversed(PRICING):
+        command = option(command)
+    return command
+
+
+PRICING: Final = (
+    click.option(
+        "--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+        help="Inputs processed together, such as --batch 8; all figures are for the whole batch.",
+    ),
+    click.option(
+        "--dtype", metavar="TYPE",
+        help="Number format of all operands: int4, int8, int16, fp16, bf16 or fp32, such as --dtype int8; compare takes "
+        "one per network as well, such as --dtype fp32,int8. [default: the profile's own]",
+    ),
+    click.option(
+        "--bits", callback=bits_option, metavar="OPERAND=BITS,...",
+        help="Widths that differ from the format's, of weight, ifmap, ofmap or psum, such as --bits weight=4,ifmap=8. "
+        "[default: those of the format]",
+    ),
+    click.option(
+        "--format", "fmt", type=click.Choice(FORMATS), default="text", show_default=True,
+        help="How to print the result, such as --format json: a table for people, Markdown, JSON, or CSV with one row per layer.",
+    ),
+    click.option(
+        "-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
+        help="Write the result to a file, such as -o report.md, at once or not at all. [default: stdout]",
+    ),
+    click.option(
+        "--width", type=click.IntRange(min=40), metavar="COLUMNS",
+        help="Width of the text format, such as --width 120. [default: the terminal's, 80 in a pipe]",
+    ),
+    click.option("--strict", is_flag=True, help="Exit with 1 if any layer is unknown. [default: only say so on stderr]"),
+)  # fmt: skip
+
+
+# ---- output
+
+
+def terminal_width() -> int:
+    """Columns of the terminal; 80 where there is none."""
+    return shutil.get_terminal_size((PIPED_WIDTH, 24)).columns
+
+
+def colored(output: Path | None) -> bool:
+    """Whether to write colours: only on a terminal, and not where NO_COLOR is set."""
+    return output is None and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and sys.stdout.isatty()
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Write a result to stdout, or to a file."""
+    if output is None:
+        click.echo(text, nl=False, color=True)
+    else:
+        write_atomically(output, text)
+
+
+def checked_output(output: Path | None) -> None:
+    """Refuse a file that cannot be written before the work is done."""
+    if output is None:
+        return
+    if output.is_dir():
+        raise InputError(f"-o {output}: is a directory; give a file in it, such as {output / 'report.md'}")
+    if not output.parent.is_dir():
+        raise InputError(f"-o {output}: the directory {output.parent} does not exist; create it first")
+
+
+def write_atomically(output: Path, text: str) -> None:
+    """Replace a file by one that is complete; a device or a pipe is written to directly."""
+    target = output.resolve()
+    if target.exists() and not target.is_file():
+        target.write_text(text, encoding="utf-8")
+        return
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123 - a descriptor
+            file.write(text)
+        Path(name).chmod(permissions(target))
+        os.replace(name, target)  # noqa: PTH105 - the one atomic call
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def permissions(target: Path) -> int:
+    """Mode of the file that is replaced, or that of any new file."""
+    if target.exists():
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def given_command() -> str:
+    """The command as given, without -o: what a reader types to get the same report."""
+    context = click.get_current_context()
+    words = context.command_path.split()
+    for parameter in context.command.params:
+        if context.get_parameter_source(parameter.name or "") == click.core.ParameterSource.COMMANDLINE:
+            words += words_of(parameter, context)
+    return shlex.join(words)
+
+
+def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
+    """Words on the command line that gave a parameter its value."""
+    value = context.params[parameter.name or ""]
+    if isinstance(parameter, click.Argument):
+        return [str(v) for v in value] if parameter.nargs != 1 else [str(value)]
+    if parameter.name in ("output", "width"):
+        return []
+    flag = max(parameter.opts, key=len)
+    if isinstance(parameter, click.Option) and parameter.is_flag:
+        return [flag]
+    if isinstance(value, dict):
+        return [flag, ",".join(f"{k}={v}" for k, v in value.items())]
+    return [word for v in (value if isinstance(value, tuple) else (value,)) for word in (flag, str(v))]
+
+
+def report(result: Analysis | Comparison, fmt: str, output: Path | None, width: int | None) -> None:
+    """Render a result and deliver it."""
+    from costmodel.report import render
+
+    color = colored(output)
+    deliver(render(result, fmt, width=width or terminal_width(), color=color, command=given_command()), output)
+
+
+def show(document: Document) -> None:
+    """Print a list for people."""
+    from costmodel.report import render_document
+
+    deliver(render_document(document, width=terminal_width(), color=colored(None)), None)
+
+
+def strictly(analyses: Sequence[Analysis], *, strict: bool) -> int:
+    """Exit code for layers that nobody models, each named on stderr."""
+    unknown = [f"{a.network}: {layer.name} ({layer.op})" for a in analyses for layer in a.unknown]
+    for name in unknown:
+        click.echo(f"unknown layer: {printable(name)}: its work is missing from every total", err=True)
+    return FAILED_CHECK if strict and unknown else 0
+
+
+# ---- commands
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """What a neural network costs on a given piece of hardware.
+
+    Parameters, MACs, off-chip bytes, energy and latency, per layer, with the source of every number.
+
+    \b
+    costmodel analyze squeezenet --hw snapdragon
+    costmodel compare alexnet squeezenet:version=1.1 --hw snapdragon --dtype int8
+    """
+
+
+HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, such as --hw snapdragon."
+
+
+@cli.command()
+@click.argument("net", metavar="NET")
+@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@pricing_options
+def analyze(
+    net: str,
+    hw: str,
+    batch: int,
+    dtype: str | None,
+    bits: dict[str, int] | None,
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+    *,
+    strict: bool,
+) -> int:
+    """Price one network on one piece of hardware, layer by layer.
+
+    NET is the name of a shipped network (costmodel nets list), with arguments after a colon, or a Python file with a
+    function build(), which is executed.
+
+    \b
+    costmodel analyze squeezenet --hw snapdragon
+    costmodel analyze squeezenet:version=1.1,input=227 --hw horowitz-45nm --batch 8
+    costmodel analyze mine.py --hw mine.yaml --format json -o mine.json
+    """
+    checked_output(output)
+    from costmodel import api
+
+    result = api.analyze(net, hw, batch, dtype, bits)
+    report(result, fmt, output, width)
+    return strictly((result,), strict=strict)
+
+
+@cli.command()
+@click.argument("nets", metavar="NET...", nargs=-1, required=True)
+@click.option("--hw", required=True, multiple=True, metavar="PROFILE", help=f"{HARDWARE} Repeat it for several.")
+@pricing_options
+def compare(
+    nets: tuple[str, ...],
+    hw: tuple[str, ...],
+    batch: int,
+    dtype: str | None,
+    bits: dict[str, int] | None,
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+    *,
+    strict: bool,
+) -> int:
+    """Put networks side by side, and say why one moves less than another.
+
+    The first NET is the baseline of every ratio. One NET on several --hw works as well.
+
+    \b
+    costmodel compare alexnet squeezenet --hw snapdragon
+    costmodel compare alexnet squeezenet squeezenet:version=1.1 --hw eyeriss --hw stm32h743
+    costmodel compare alexnet squeezenet --hw snapdragon --dtype fp32,int8 --format md -o report.md
+    """
+    checked_output(output)
+    from costmodel import api
+
+    result = api.compare(nets, hw, batch, dtype, bits)
+    report(result, fmt, output, width)
+    return strictly(result.analyses, strict=strict)
+
+
+@cli.group()
+def nets() -> None:
+    """Networks that ship with costmodel."""
+
+
+@nets.command("list")
+def nets_list() -> None:
+    """List the shipped networks with their arguments and defaults.
+
+    \b
+    costmodel nets list
+    """
+    from costmodel.importers import load_builder, net_names, net_title
+    from costmodel.report.catalogue import networks
+
+    show(networks([(name, net_title(name), load_builder(name)) for name in net_names()]))
+
+
+@cli.group()
+def profiles() -> None:
+    """Hardware profiles: list, show, validate, schema."""
+
+
+@profiles.command("list")
+def profiles_list() -> None:
+    """List the shipped hardware profiles.
+
+    \b
+    costmodel profiles list
+    """
+    from costmodel.hardware import load_hardware, profile_names
+    from costmodel.report.catalogue import profiles as listed
+
+    show(listed(map(load_hardware, profile_names())))
+
+
+@profiles.command("show")
+@click.argument("name", metavar="NAME")
+@click.option("--sources", is_flag=True, help="Add the bibliography of the constants. [default: their keys only]")
+def profiles_show(name: str, *, sources: bool) -> None:
+    """Show every constant of a profile, with its range, tier and source.
+
+    NAME is the name of a shipped profile or a YAML file.
+
+    \b
+    costmodel profiles show snapdragon --sources
+    """
+    from costmodel.hardware import load_hardware
+    from costmodel.report.catalogue import profile
+
+    show(profile(load_hardware(name), sources=sources))
+
+
+@profiles.command("validate")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def profiles_validate(files: tuple[Path, ...]) -> int:
+    """Check profile files: units, fields, ranges, sources; every problem with its line and column.
+
+    \b
+    costmodel profiles validate mine.yaml
+    """
+    from costmodel.hardware import load_hardware
+
+    code = 0
+    for file in files:
+        try:
+            found = load_hardware(file)
+        except CostModelError as error:
+            code = reported(error)
+        else:
+            click.echo(f"{printable(str(file))}: ok, {len(found.constants())} constants, {len(found.assumptions())} assumed")
+    return code
+
+
+@profiles.command("schema")
+def profiles_schema() -> None:
+    """Print the JSON Schema of a profile file, for editors.
+
+    \b
+    costmodel profiles schema > profile.schema.json
+    """
+    import json
+
+    from costmodel.hardware import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@cli.command()
+def validate() -> int:
+    """Compute published figures and compare; exit with 1 if one is not reproduced.
+
+    \b
+    costmodel validate
+    """
+    from costmodel.report.catalogue import checks
+    from costmodel.validation import rows
+
+    found = rows()
+    show(checks(found))
+    return 0 if all(check.ok for check in found) else FAILED_CHECK
+
+
+def main() -> NoReturn:
+    """Entry point of the command ``costmodel``."""
+    cli(prog_name="costmodel")

@@ -1,0 +1,44 @@
+"""One exception per kind of user mistake; each carries one clear message per problem."""
+
+from __future__ import annotations
+
+
+class CostModelError(Exception):
+    """Base of every error a user can cause.
+
+    Parameters
+    ----------
+    *problems
+        One sentence per problem: where, what, what was given, what to do.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+class InputError(CostModelError):
+    """A file, name or option that cannot be used."""
+
+
+class NetworkError(CostModelError):
+    """A network description that cannot be built."""
+
+
+class ShapeError(NetworkError):
+    """Layers whose shapes do not meet, or sizes that are not positive."""
+
+
+class HardwareError(CostModelError):
+    """A hardware profile that is incomplete, contradictory or without sources."""
+
+
+class UnitError(CostModelError):
+    """A quantity without a unit, with an unknown unit, or with one of another dimension."""
+
+
+class MappingError(CostModelError):
+    """A layer that cannot be tiled into the memory it is given."""

@@ -1,0 +1,204 @@
+"""The estimate as columns: bytes, energy and latency of every layer at every design point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise, product
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from costmodel.boundary import Boundary, boundary, operand_widths, weight_operand_elems, whole_bytes
+from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
+from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s, unrolled_ratio
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from costmodel.boundary import Widths
+    from costmodel.graph import LayerTable
+    from costmodel.hardware import Compute, Constant, HardwareProfile, MemoryLevel
+    from costmodel.precision import Precision
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+Bound = Literal["value", "low", "high"]
+BOUNDS: tuple[Bound, ...] = ("value", "low", "high")
+INVERSE: dict[Bound, Bound] = {"value": "value", "low": "high", "high": "low"}
+PARTS = ("mac", "on_chip", "off_chip", "static")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand of the energy: ``amount`` times a constant, both with their range; amounts are (L, D).
+
+    ``amount`` is in bytes or operations, the constant in pJ per each.
+    """
+
+    part: str
+    what: str
+    constant: Constant
+    amount: dict[Bound, Floats]
+
+    def energy_j(self, bound: Bound = "value") -> Floats:
+        """Energy of this term per layer and design point [J]."""
+        price = mac_j if self.part == "mac" else access_j
+        return np.asarray(price(self.amount[bound], getattr(self.constant, bound)))
+
+
+def at(constant: Constant, bound: Bound) -> float:
+    """Return the value of a constant at one end of its range."""
+    return float(getattr(constant, bound))
+
+
+def fixed(amount: Ints | Floats) -> dict[Bound, Floats]:
+    """An amount that is exact: counted, not assumed."""
+    exact = np.asarray(amount, dtype=np.float64)
+    return {"value": exact, "low": exact, "high": exact}
+
+
+def utilisation(table: LayerTable, compute: Compute) -> Floats:
+    """Busy share of the array: the best assignment of one loop dimension to each axis [ratio]."""
+    if not compute.array:
+        return np.ones((1, 1))
+    axes = list(compute.array.values())
+    best = np.zeros((1, 1))
+    for dims in product(*(axis.dims for axis in axes)):
+        if len(set(dims)) == len(dims):
+            ratios = [unrolled_ratio(getattr(table, dim), axis.size) for dim, axis in zip(dims, axes, strict=True)]
+            best = np.maximum(best, np.prod(np.broadcast_arrays(*ratios), axis=0))
+    return best
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Everything that is computed from one table, one profile and one precision; arrays (L, D).
+
+    Totals are sums over axis 0; nothing here depends on the order of layers or on another design point.
+    """
+
+    table: LayerTable
+    hardware: HardwareProfile
+    precision: Precision
+
+    @cached_property
+    def widths(self) -> Widths:
+        """Operand widths per row [bits]."""
+        return operand_widths(self.table, self.precision)
+
+    @cached_property
+    def boundaries(self) -> tuple[Boundary, ...]:
+        """Least traffic across every boundary from the backing store inwards, each boundary by itself."""
+        pairs = pairwise(self.hardware.levels)
+        return tuple(boundary(self.table, self.widths, outer.name, inner) for outer, inner in pairs)
+
+    @cached_property
+    def off_chip(self) -> Boundary:
+        """Traffic between the backing store and the first memory on chip; the mapper alone, nothing else priced."""
+        return self.boundaries[0]
+
+    @cached_property
+    def weight_bytes(self) -> Ints:
+        """Stored size of the parameters, biases included [B]."""
+        return whole_bytes(self.table.params * self.precision.weight_bits)
+
+    @cached_property
+    def compulsory_bytes(self) -> Ints:
+        """Every weight and input read once, every output written once: no schedule of the layer alone moves less [B]."""
+        t, w = self.table, self.widths
+        return (
+            whole_bytes(weight_operand_elems(t) * w.weight)
+            + whole_bytes(t.ifmap_elems * w.ifmap)
+            + whole_bytes(t.ofmap_elems * w.ofmap)
+        )
+
+    @cached_property
+    def operations(self) -> Floats:
+        """Return MACs and other operations together, the latter priced as a MAC each [operations]."""
+        return np.asarray(self.table.macs + self.table.other_ops, dtype=np.float64)
+
+    def feed_bytes(self, bound: Bound) -> dict[str, Floats]:
+        """Bytes the multipliers take from the innermost memory, per operand; partial sums are read and written."""
+        level, macs = self.hardware.levels[-1], self.table.macs.astype(np.float64)
+        bits = {"weight": self.widths.weight, "ifmap": self.widths.ifmap, "ofmap": self.widths.psum}
+        reuse = {op: at(level.macs_per_access[op], INVERSE[bound]) if op in level.macs_per_access else 1.0 for op in bits}
+        return {op: np.asarray(operand_feed_bytes(macs, bits[op], reuse[op])) for op in bits}
+
+    def access_bytes(self, bound: Bound = "value") -> list[tuple[MemoryLevel, Floats, Floats]]:
+        """Bytes read from and written to every level, backing store first."""
+        crossing = self.boundaries
+        feeds = self.feed_bytes(bound)
+        out = [b.load_bytes.astype(np.float64) for b in crossing] + [sum(feeds.values(), np.zeros((1, 1)))]
+        back = [b.store_bytes.astype(np.float64) for b in crossing] + [feeds["ofmap"]]
+        rows = []
+        for index, level in enumerate(self.hardware.levels):
+            filled = out[index - 1] if index else np.zeros((1, 1))
+            drained = back[index - 1] if index else np.zeros((1, 1))
+            rows.append((level, out[index] + drained, back[index] + filled))
+        return rows
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """Summands of the energy that are linear in one constant, static power left out."""
+        compute = self.hardware.compute
+        found = [Term("mac", "MACs and other operations", compute.mac_pj[self.precision.mac_format], fixed(self.operations))]
+        accesses = {bound: self.access_bytes(bound) for bound in BOUNDS}
+        for index, level in enumerate(self.hardware.levels):
+            part = "on_chip" if index else "off_chip"
+            reads = {bound: accesses[bound][index][1] for bound in BOUNDS}
+            writes = {bound: accesses[bound][index][2] for bound in BOUNDS}
+            found.append(Term(part, f"bytes read from {level.name}", level.read_pj_per_byte, reads))
+            found.append(Term(part, f"bytes written to {level.name}", level.write_pj_per_byte, writes))
+        return tuple(found)
+
+    def resources_s(self, bound: Bound = "value") -> dict[str, Floats]:
+        """Time each resource needs per layer, were it alone [s]; ``low`` is the fastest the ranges allow."""
+        compute, rate = self.hardware.compute, INVERSE[bound]
+        macs_per_cycle = at(compute.macs_per_cycle[self.precision.mac_format], rate)
+        busy = utilisation(self.table, compute)
+        busy = np.where(self.table.macs > 0, busy, 1.0)
+        times = {"compute": compute_s(self.operations, macs_per_cycle, busy, at(compute.clock_hz, rate))}
+        feeds = sum(self.feed_bytes(bound).values(), np.zeros((1, 1)))
+        through = [b.moved_bytes.astype(np.float64) for b in self.boundaries] + [feeds]
+        for level, moved in zip(self.hardware.levels, through, strict=True):
+            if level.bandwidth_bytes_per_s is not None:
+                times[level.name] = transfer_s(moved, at(level.bandwidth_bytes_per_s, rate))
+        return {name: np.broadcast_to(np.asarray(t), self.shape) for name, t in times.items()}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Layers and design points."""
+        return len(self.table.names), self.table.design_points
+
+    @cached_property
+    def busy(self) -> NDArray[np.bool_]:
+        """Rows that are executed: free ones take no time of their own, (L, 1)."""
+        return np.array([[status != "free"] for status in self.table.status])
+
+    def latency_s(self, bound: Bound = "value") -> Floats:
+        """Time of each layer [s]: the slowest resource where transfers overlap, else their sum, and the overhead."""
+        times = list(self.resources_s(bound).values())
+        total = times[0]
+        for time in times[1:]:
+            total = overlapped_s(total, time) if self.hardware.overlap else total + time
+        return np.asarray(total + np.where(self.busy, at(self.hardware.layer_overhead_s, bound), 0.0))
+
+    def binding(self) -> tuple[list[str], Ints]:
+        """Names of resources, overhead last, and the index of the slowest one per layer and design point."""
+        times = self.resources_s()
+        overhead = np.where(self.busy, self.hardware.layer_overhead_s.value, 0.0)
+        stacked = np.stack([*times.values(), np.broadcast_to(overhead, self.shape)])
+        return [*times, "overhead"], np.asarray(stacked.argmax(axis=0))
+
+    def static_energy_j(self, bound: Bound = "value") -> Floats:
+        """Static power times latency [J]."""
+        return np.asarray(static_j(at(self.hardware.static_w, bound), self.latency_s(bound)))
+
+    def energy_j(self, part: str | None = None, bound: Bound = "value") -> Floats:
+        """Energy of one part (mac, on_chip, off_chip, static), or of all, per layer and design point [J]."""
+        chosen: list[Floats] = [t.energy_j(bound) for t in self.terms if part in (None, t.part)]
+        if part in (None, "static"):
+            chosen.append(self.static_energy_j(bound))
+        return np.broadcast_to(sum(chosen, np.zeros((1, 1))), self.shape)

@@ -1,0 +1,1 @@
+"""Pure functions on scalars or arrays: counts, traffic, energy, latency."""

@@ -1,0 +1,1 @@
+"""Operations by family; each is a frozen dataclass that infers shapes and lowers to table rows."""

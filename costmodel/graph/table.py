@@ -1,0 +1,221 @@
+"""The layer table: all that any model of cost sees of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel.errors import NetworkError
+from costmodel.graph.rows import Row, Rows
+from costmodel.graph.shapes import LIMIT, Dim, as_dim
+
+Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+DIMENSIONS: Final = (
+    "n", "g", "k", "c", "p", "q", "r", "s", "stride_h", "stride_w", "dilation_h", "dilation_w",
+    "pad_top", "pad_left", "ifmap_h", "ifmap_w", "steps",
+)  # fmt: skip
+COUNTS: Final = (
+    "params", "macs", "other_ops", "weight_elems", "bias_elems", "ifmap_elems", "ofmap_elems",
+)  # fmt: skip
+FLAGS: Final = ("dynamic_weight", "streamed")
+_BATCHED: Final = ("macs", "other_ops", "ifmap_elems", "ofmap_elems")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerTable:
+    """Loop dimensions and counts of every layer, in execution order.
+
+    Labels are tuples of length L. Integer columns have shape (L, D) with one column per design point, or
+    (L, 1) where no design axis touches them. Flags have shape (L,). Counts are those of batch 1 unless
+    :meth:`with_batch` says otherwise. Free and unknown rows have a `note`; free rows have no traffic.
+
+    Attributes
+    ----------
+    n, g, k, c, p, q, r, s
+        Loop dimensions; their product times `steps` is `macs` for convolution, linear and matmul rows.
+    ifmap_h, ifmap_w
+        Extents of the real input, to clip windows that reach into the padding.
+    steps
+        Sequential repetitions of the loop nest (time steps of a recurrent layer).
+    params
+        Trained parameters, counted once where layers share them.
+    weight_elems, bias_elems
+        Elements of the weight operand with biases; of these, the biases. For a product of two activations,
+        the second one.
+    ifmap_elems, ofmap_elems
+        Distinct input elements that are read, and output elements.
+    dynamic_weight
+        The weight operand is an activation.
+    streamed
+        No window and no MACs: inputs are read once and outputs written once, whatever the memory.
+    """
+
+    names: tuple[str, ...]
+    ops: tuple[str, ...]
+    groups: tuple[str, ...]
+    status: tuple[str, ...]
+    notes: tuple[str, ...]
+    n: Ints
+    g: Ints
+    k: Ints
+    c: Ints
+    p: Ints
+    q: Ints
+    r: Ints
+    s: Ints
+    stride_h: Ints
+    stride_w: Ints
+    dilation_h: Ints
+    dilation_w: Ints
+    pad_top: Ints
+    pad_left: Ints
+    ifmap_h: Ints
+    ifmap_w: Ints
+    steps: Ints
+    params: Ints
+    macs: Ints
+    other_ops: Ints
+    weight_elems: Ints
+    bias_elems: Ints
+    ifmap_elems: Ints
+    ofmap_elems: Ints
+    dynamic_weight: Bools
+    streamed: Bools
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, column: str) -> Any:  # noqa: ANN401 - labels are tuples, the rest arrays
+        """A column by name: an array, or a tuple for labels."""
+        if column not in self.__dataclass_fields__:
+            raise KeyError(f"no column {column!r}; columns are {', '.join(self.__dataclass_fields__)}")
+        return getattr(self, column)
+
+    def __repr__(self) -> str:
+        points = "" if self.design_points == 1 else f", {self.design_points} design points"
+        return f"<LayerTable: {len(self)} rows{points}>"
+
+    @property
+    def design_points(self) -> int:
+        """Number of design points, 1 if no column varies."""
+        return max((getattr(self, name).shape[1] for name in DIMENSIONS + COUNTS), default=1)
+
+    def rows(self, mask: Bools | Ints | Sequence[int]) -> LayerTable:
+        """The rows selected by a boolean mask or by indices, as a table."""
+        chosen = np.arange(len(self))[np.asarray(mask)]
+        picked: dict[str, Any] = {}
+        for column in fields(self):
+            values = getattr(self, column.name)
+            picked[column.name] = (
+                tuple(values[i] for i in chosen) if isinstance(values, tuple) else values[chosen]
+            )
+        return LayerTable(**picked)
+
+    def counted(self) -> Bools:
+        """Mask of the rows that have a model and cost traffic, shape (L,)."""
+        return np.array([status == "counted" for status in self.status], dtype=np.bool_)
+
+    def total(self, column: str) -> Ints:
+        """Sum of a column over the layers, shape (D,) or (1,); NetworkError if it leaves 64 bits."""
+        values = self[column]
+        if len(values) and np.max(np.sum(values, axis=0, dtype=np.float64)) >= float(LIMIT):
+            raise NetworkError(f"the total of {column} does not fit in 64 bits; reduce the sizes")
+        return cast(Ints, values.sum(axis=0))
+
+    def with_batch(self, batch: Dim) -> LayerTable:
+        """The table at another batch size.
+
+        Multiplies ``n`` (``g`` where the weight operand is an activation), MACs, other operations and
+        activations; weights only where they are activations.
+        """
+        batch = as_dim(batch, "batch")
+        if type(batch) is int and batch == 1:
+            return self
+        dynamic = self.dynamic_weight[:, None]
+        factors: dict[str, Ints] = {
+            "n": np.where(dynamic, 1, batch),
+            "g": np.where(dynamic, batch, 1),
+            "weight_elems": np.where(dynamic, batch, 1),
+            **{name: np.broadcast_to(batch, (1, np.size(batch))) for name in _BATCHED},
+        }
+        scaled: dict[str, Any] = {name: self._times(name, by) for name, by in factors.items()}
+        return replace(self, **scaled)
+
+    def _times(self, column: str, factor: Ints) -> Ints:
+        """A column times `factor`; NetworkError naming the layer where the product leaves 64 bits."""
+        values = getattr(self, column)
+        with np.errstate(over="ignore"):
+            product = values * factor
+        too_large = (values.astype(np.float64) * factor >= float(LIMIT)).any(axis=1)
+        if too_large.any():
+            name = self.names[int(too_large.argmax())]
+            raise NetworkError(f"{name}: {column} at this batch does not fit in 64 bits; reduce the batch")
+        return cast(Ints, product)
+
+
+def group_of(name: str) -> str:
+    """Module of a layer: its name up to the last "/", or ""."""
+    return name.rpartition("/")[0]
+
+
+def table_of(layers: Sequence[tuple[str, Rows]]) -> LayerTable:
+    """The table of named rows."""
+    names: list[str] = []
+    rows: list[Row] = []
+    for name, lowered in layers:
+        for row in lowered:
+            names.append(f"{name}/{row.suffix}" if row.suffix else name)
+            rows.append(row)
+    points = _design_points(names, rows)
+    entries = zip(*rows, strict=True) if rows else ((),) * len(Row._fields)
+    columns: dict[str, Any] = dict(zip(Row._fields, entries, strict=True))
+    for column in DIMENSIONS + COUNTS:
+        columns[column] = _ints(column, columns[column], names, points)
+    for flag in FLAGS:
+        columns[flag] = np.array(columns[flag], dtype=np.bool_)
+    del columns["suffix"]
+    return LayerTable(
+        names=tuple(names),
+        groups=tuple(map(group_of, names)),
+        ops=columns.pop("op"),
+        notes=columns.pop("note"),
+        **columns,
+    )
+
+
+def _design_points(names: list[str], rows: list[Row]) -> int:
+    """The one number of design points of all arrays; NetworkError where layers disagree."""
+    seen: dict[int, str] = {}
+    for name, row in zip(names, rows, strict=True):
+        if np.ndarray in set(map(type, row)):
+            for value in row:
+                if isinstance(value, np.ndarray):
+                    seen.setdefault(value.shape[0], name)
+    if len(seen) > 1:
+        found = ", ".join(f"{name} has {points}" for points, name in seen.items())
+        raise NetworkError(
+            f"layers carry different numbers of design points: {found}; use arrays of one length"
+        )
+    return next(iter(seen), 1)
+
+
+def _ints(column: str, values: tuple[Dim, ...], names: list[str], points: int) -> Ints:
+    """One integer column: (L, 1) if all entries are plain, else (L, points)."""
+    if set(map(type, values)) <= {int}:
+        try:
+            return np.array(values, dtype=np.int64).reshape(len(values), 1)
+        except OverflowError:
+            name = next(n for n, value in zip(names, values, strict=True) if cast(int, value) > LIMIT)
+            raise NetworkError(f"{name}: {column} does not fit in 64 bits; reduce the sizes") from None
+    table = np.empty((len(values), points), dtype=np.int64)
+    for index, value in enumerate(values):
+        table[index] = value
+    if (table < 0).any():  # the sum of two counts that each fit
+        raise NetworkError(f"{names[int((table < 0).argmax()) // points]}: {column} does not fit in 64 bits")
+    return table

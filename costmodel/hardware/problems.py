@@ -1,0 +1,82 @@
+"""pydantic's findings as sentences with file, line and column: where, what, what was given, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from costmodel.hardware.documents import Document, Path_
+from costmodel.hardware.profile import FORMATS, LOOP_DIMS, OPERANDS, TIERS, did_you_mean
+from costmodel.hardware.schema import allowed_fields
+
+_KINDS = {
+    "string": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "dict": "a mapping of names to values",
+    "model": "a mapping, or 'VALUE | SOURCE | WHERE' for a constant",
+    "list": "a list",
+}
+_WORDS = (*TIERS, *FORMATS, *LOOP_DIMS, *OPERANDS, "backing", "scratchpad", "cache")
+
+
+def sentences(error: ValidationError, chain: tuple[Document, ...]) -> list[str]:
+    """Write one sentence per problem, in file order; `chain` is the profile and what it inherits from."""
+    found = [(path, text) for item in error.errors() for path, text in _problems(item)]
+    unique = dict.fromkeys((place(path, chain), f"{_dotted(path)}{text}") for path, text in found)
+    ordered = sorted(unique, key=lambda entry: _order(entry[0], chain))
+    return [f"{where}: {text}" for where, text in ordered]
+
+
+def place(path: Path_, chain: tuple[Document, ...]) -> str:
+    """``file:line:column`` in the nearest document of the chain that says most of the path."""
+    return max(chain, key=lambda document: document.depth(path)).place(path)
+
+
+def _order(where: str, chain: tuple[Document, ...]) -> tuple[int, int, int]:
+    file, line, column = where.rsplit(":", 2)
+    return [str(document.file) for document in chain].index(file), int(line), int(column)
+
+
+def _dotted(path: Path_) -> str:
+    return ".".join(str(part) for part in path) + ": " if path else ""
+
+
+def _problems(item: Any) -> Iterator[tuple[Path_, str]]:  # noqa: ANN401 - pydantic's ErrorDetails
+    """Path and sentence of one finding; a finding of ours may carry several sentences."""
+    path = tuple(part for part in item["loc"] if part not in ("[key]", "constrained-str", "str", "float"))
+    kind, context, given = item["type"], item.get("ctx", {}), item.get("input")
+    if kind == "costmodel":
+        yield from (((*path, *below), text) for below, text in context["findings"])
+    elif kind == "extra_forbidden":
+        known = list(allowed_fields(path[:-1]))
+        yield path, f"unknown field{did_you_mean(str(path[-1]), known)}: known here are {', '.join(known)}"
+    elif kind == "missing":
+        yield path, f"missing{_example(path)}"
+    elif kind == "literal_error":
+        yield path, f"{given!r} is not known{did_you_mean(str(given), _WORDS)}: write {context['expected']}"
+    else:
+        yield path, _plain(kind, context, given, item["msg"])
+
+
+def _example(path: Path_) -> str:
+    field = allowed_fields(path[:-1]).get(str(path[-1]))
+    return f": add it ({field.description})" if field is not None and field.description else ": add it"
+
+
+def _plain(kind: str, context: dict[str, Any], given: object, message: str) -> str:
+    """Sentence for wrong types, empty collections and numbers out of bounds."""
+    expected = _KINDS.get(kind.removesuffix("_type").removesuffix("_parsing"))
+    if expected:
+        return f"{_short(given)} given: write {expected}"
+    if kind in ("too_short", "string_too_short"):
+        return f"{_short(given)} given, which is too short: write at least {context['min_length']} of them"
+    return f"{_short(given)} given: {message[0].lower()}{message[1:]}"
+
+
+def _short(given: object) -> str:
+    text = repr(given)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,260 @@
+"""A hardware profile at run time: frozen dataclasses in base units, every number with source and range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from costmodel.errors import HardwareError
+from costmodel.units import quantity
+
+Tier = Literal["measured", "datasheet", "literature", "scaled", "assumed"]
+TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
+LevelKind = Literal["backing", "scratchpad", "cache"]
+Format = Literal["int4", "int8", "int16", "fp16", "bf16", "fp32"]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+OPERANDS: Final = ("weight", "ifmap", "ofmap")
+LOOP_DIMS: Final = tuple("ngkcpqrs")
+
+TIER_RATIO: Final[Mapping[str, float]] = {
+    "measured": 1.05,
+    "datasheet": 1.1,
+    "literature": 1.25,
+    "scaled": 1.5,
+    "assumed": 2.0,
+}
+"""Range of a constant whose file gives none: from value / ratio to value * ratio."""
+
+ASSUMED: Final = "assumed"
+"""Source of a constant that has none: its `where` holds the reasoning."""
+
+GIVEN_BY_USER: Final = "given by the user"
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One number of a profile.
+
+    Attributes
+    ----------
+    name
+        Dotted path in the profile, such as ``dram.read_energy``.
+    value, low, high
+        In the base unit ``unit``; low <= value <= high.
+    unit
+        ``pJ/B``, ``pJ`` (per MAC), ``B``, ``B/s``, ``Hz``, ``s``, ``W``, ``MAC/cycle`` or ``MAC``.
+    source
+        Key of the bibliography, ``assumed``, or "given by the user".
+    where
+        Place in the source, or the reasoning behind an assumption.
+    tier
+        measured, datasheet, literature, scaled or assumed.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    source: str
+    where: str
+    tier: Tier
+
+    def __str__(self) -> str:
+        """Write name, value and range for people.
+
+        >>> print(Constant("dram.read_energy", 160.0, 80.0, 320.0, "pJ/B", "han2015", "Fig. 1", "literature"))
+        dram.read_energy = 160 pJ/B (80 pJ/B to 320 pJ/B), literature: han2015, Fig. 1
+        """
+        spread = "" if self.exact else f" ({self._text(self.low)} to {self._text(self.high)})"
+        return f"{self.name} = {self.text}{spread}, {self.tier}: {self.source}, {self.where}"
+
+    @property
+    def exact(self) -> bool:
+        """Whether the range is a single value."""
+        return self.low == self.high
+
+    @property
+    def text(self) -> str:
+        """The value with a prefix chosen for people."""
+        return self._text(self.value)
+
+    def _text(self, value: float) -> str:
+        return quantity(value, self.unit)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An entry of the bibliography; `read` says how the figures were seen when not in the source itself."""
+
+    key: str
+    title: str
+    authors: str = ""
+    venue: str = ""
+    year: int | None = None
+    doi: str = ""
+    url: str = ""
+    read: str = ""
+    tier: Tier = "literature"
+
+    @property
+    def reference(self) -> str:
+        """One line for a bibliography.
+
+        >>> Source("x", "A title", authors="A. Author", venue="A journal", year=2017, doi="10.1/2").reference
+        'A. Author: A title. A journal, 2017. https://doi.org/10.1/2'
+        """
+        head = f"{self.authors}: {self.title}" if self.authors else self.title
+        place = ", ".join(str(part) for part in (self.venue, self.year) if part)
+        link = f"https://doi.org/{self.doi}" if self.doi else self.url
+        return ". ".join(part for part in (head, place, link) if part)
+
+
+@dataclass(frozen=True)
+class MemoryLevel:
+    """One memory; ``None`` stands for a capacity without bound or a bandwidth that never limits.
+
+    ``macs_per_access`` is filled on the innermost level only: how many MACs one element read there (or one
+    partial sum read and written) feeds, by operand.
+    """
+
+    name: str
+    kind: LevelKind
+    capacity_bytes: Constant | None
+    read_pj_per_byte: Constant
+    write_pj_per_byte: Constant
+    bandwidth_bytes_per_s: Constant | None
+    double_buffered: bool = False
+    macs_per_access: Mapping[str, Constant] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ArrayAxis:
+    """One axis of the array of multipliers and the loop dimensions that may be unrolled along it."""
+
+    size: int
+    dims: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Compute:
+    """The multipliers: clock [Hz], and per number format MACs per cycle and energy per MAC [pJ]."""
+
+    clock_hz: Constant
+    macs_per_cycle: Mapping[str, Constant]
+    mac_pj: Mapping[str, Constant]
+    array: Mapping[str, ArrayAxis] | None = None
+
+
+@dataclass(frozen=True)
+class HardwareProfile:
+    """A piece of hardware: memories from the backing store inwards, multipliers, and what is spent anyway.
+
+    ``psum_bits`` is the width of partial sums of integer formats (floating-point formats add at 32 bits);
+    ``overlap`` says whether transfers overlap with compute; ``bibliography`` holds the sources that the
+    constants cite.
+    """
+
+    name: str
+    title: str
+    default_dtype: str
+    psum_bits: int
+    levels: tuple[MemoryLevel, ...]
+    compute: Compute
+    static_w: Constant
+    layer_overhead_s: Constant
+    overlap: bool
+    file: Path
+    description: str = ""
+    bibliography: Mapping[str, Source] = field(default_factory=dict)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Constant]:
+        found = [constant for level in self.levels for constant in _level_constants(level)]
+        found += [self.compute.clock_hz, *self.compute.macs_per_cycle.values(), *self.compute.mac_pj.values()]
+        return {constant.name: constant for constant in (*found, self.static_w, self.layer_overhead_s)}
+
+    def constants(self) -> tuple[Constant, ...]:
+        """Return every constant, memories first, from the backing store inwards."""
+        return tuple(self._by_name.values())
+
+    def assumptions(self) -> tuple[Constant, ...]:
+        """Return the constants that rest on no source."""
+        return tuple(constant for constant in self.constants() if constant.tier == "assumed")
+
+    def sources(self) -> tuple[Source, ...]:
+        """Return the bibliography entries that the constants cite, each once, in order of first use."""
+        keys = dict.fromkeys(constant.source for constant in self.constants() if constant.source != ASSUMED)
+        return tuple(self.bibliography[key] for key in keys if key in self.bibliography)
+
+    def level(self, name: str) -> MemoryLevel:
+        """Return the memory level of that name."""
+        for level in self.levels:
+            if level.name == name:
+                return level
+        names = [level.name for level in self.levels]
+        raise HardwareError(
+            f"{self.name}: no memory level {name!r}{did_you_mean(name, names)}: it has {', '.join(names)}"
+        )
+
+    def with_constant(
+        self,
+        path: str,
+        value: str | float,
+        *,
+        low: str | float | None = None,
+        high: str | float | None = None,
+    ) -> HardwareProfile:
+        """Return the same profile with another value for one constant, for what-if questions and sweeps.
+
+        Parameters
+        ----------
+        path
+            Name of the constant, such as ``"vtcm.capacity"`` (see `settable_names`).
+        value
+            A quantity (``"2 MiB"``), a number in the base unit, or ``"unlimited"`` for a bandwidth or the
+            capacity of the backing store.
+        low, high
+            Its range; by default the value is taken as exact.
+
+        Returns
+        -------
+        HardwareProfile
+            A new profile; the constant's source is "given by the user" and its tier ``assumed``.
+
+        Raises
+        ------
+        HardwareError
+            An unknown path, or a value that a profile may not hold.
+        """
+        from costmodel.hardware.variation import Request, varied  # noqa: PLC0415 - it builds on this module
+
+        return varied(self, Request(path, value, low, high))
+
+    def settable_names(self) -> tuple[str, ...]:
+        """Return the paths that `with_constant` accepts: every constant, and limits that are not set."""
+        unset = [f"{level.name}.bandwidth" for level in self.levels if level.bandwidth_bytes_per_s is None]
+        unset += [f"{level.name}.capacity" for level in self.levels if level.capacity_bytes is None]
+        return (*self._by_name, *unset)
+
+
+def _level_constants(level: MemoryLevel) -> tuple[Constant, ...]:
+    found = (
+        level.capacity_bytes,
+        level.read_pj_per_byte,
+        level.write_pj_per_byte,
+        level.bandwidth_bytes_per_s,
+    )
+    return tuple(constant for constant in found if constant is not None) + tuple(
+        level.macs_per_access.values()
+    )
+
+
+def did_you_mean(given: str, known: Any) -> str:  # noqa: ANN401 - any iterable of names
+    """Return `` (did you mean 'x'?)`` when a known name is close, else nothing."""
+    close = get_close_matches(given, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""

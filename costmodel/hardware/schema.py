@@ -1,0 +1,268 @@
+"""The YAML form of a profile: pydantic models at the edge, which check what `profile` then holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from costmodel.errors import CostModelError, HardwareError
+from costmodel.hardware import constants as fields
+from costmodel.hardware.profile import LOOP_DIMS, Constant, Format, LevelKind, Source, Tier
+
+RESERVED_LEVELS: Final = ("compute", "static_power", "layer_overhead")
+
+_LEVEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+Finding = tuple[tuple[str, ...], str]
+"""Path below the value that is checked, and a sentence about what stands there."""
+
+
+def problem(*findings: Finding) -> PydanticCustomError:
+    """Return an error of ours inside pydantic; its sentences are reported as they are."""
+    return PydanticCustomError("costmodel", "{first}", {"first": findings[0][1], "findings": findings})
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ConstantSpec(_Strict):
+    """A constant: one line ``VALUE | SOURCE | WHERE [| TIER]``, or these fields."""
+
+    value: StrictStr | float = Field(description="quantity with its unit, such as '160 pJ/B'")
+    low: StrictStr | float | None = Field(None, description="lower end of the range; default from the tier")
+    high: StrictStr | float | None = Field(None, description="upper end of the range; default from the tier")
+    source: StrictStr = Field(description="key of the bibliography, or 'assumed'")
+    where: StrictStr = Field(min_length=3, description="place in the source, or the reason")
+    tier: Tier | None = Field(None, description="how far to trust it; default from the source")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expanded(cls, data: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+        if isinstance(data, bool | int | float):
+            data = str(data)
+        if not isinstance(data, str):
+            return data
+        try:
+            return fields.split_shorthand(data)
+        except HardwareError as error:
+            raise problem(*(((), text) for text in error.problems)) from None
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:  # noqa: ANN401
+        long_form = handler.resolve_ref_schema(handler(core_schema))
+        line = {"type": "string", "pattern": r"^[^|]+\|[^|]+\|[^|]+(\|[^|]+)?$"}
+        return {"anyOf": [line | {"description": "VALUE | SOURCE | WHERE [| TIER]"}, dict(long_form)]}
+
+    def constant(self, name: str, kind: fields.Field, sources: Mapping[str, Source]) -> Constant:
+        """Return the run-time constant; HardwareError with every problem."""
+        given = fields.Given(self.value, self.low, self.high, self.source, self.where, self.tier)
+        return fields.constant(name, given, kind, sources)
+
+
+def _checked(kind: fields.Field, spec: ConstantSpec | None, info: ValidationInfo) -> ConstantSpec | None:
+    if spec is not None:
+        try:
+            spec.constant("", kind, info.context["sources"] if info.context else {})
+        except CostModelError as error:
+            raise problem(*map(_below, error.problems)) from None
+    return spec
+
+
+def _below(text: str) -> Finding:
+    """Split "low: ..." into the field it speaks of and the sentence."""
+    field, _, sentence = text.partition(": ")
+    return (field,), sentence
+
+
+def _none_if_unlimited(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    return None if value == fields.UNLIMITED else value
+
+
+def _checks(kind: fields.Field) -> AfterValidator:
+    return AfterValidator(partial(_checked, kind))
+
+
+_Unlimited = BeforeValidator(_none_if_unlimited)
+Capacity: TypeAlias = Annotated[ConstantSpec | None, _checks(fields.CAPACITY), _Unlimited]
+Bandwidth: TypeAlias = Annotated[ConstantSpec | None, _checks(fields.BANDWIDTH), _Unlimited]
+EnergyPerByte: TypeAlias = Annotated[ConstantSpec, _checks(fields.ENERGY_PER_BYTE)]
+Clock: TypeAlias = Annotated[ConstantSpec, _checks(fields.CLOCK)]
+Rate: TypeAlias = Annotated[ConstantSpec, _checks(fields.MACS_PER_CYCLE)]
+MacEnergy: TypeAlias = Annotated[ConstantSpec, _checks(fields.MAC_ENERGY)]
+Reuse: TypeAlias = Annotated[ConstantSpec, _checks(fields.MACS_PER_ACCESS)]
+Power: TypeAlias = Annotated[ConstantSpec, _checks(fields.STATIC_POWER)]
+Overhead: TypeAlias = Annotated[ConstantSpec, _checks(fields.LAYER_OVERHEAD)]
+
+
+class LevelSpec(_Strict):
+    """A memory."""
+
+    kind: LevelKind = Field(description="'backing' for the outermost store, then 'scratchpad' or 'cache'")
+    capacity: Capacity = Field(description="such as '8 MiB', or 'unlimited' for the backing store")
+    read_energy: EnergyPerByte = Field(description="such as '160 pJ/B' or '20 pJ/bit'")
+    write_energy: EnergyPerByte = Field(description="such as '160 pJ/B' or '20 pJ/bit'")
+    bandwidth: Bandwidth = Field(
+        description="such as '67.2 GB/s', or 'unlimited' where it is never the limit"
+    )
+    double_buffered: StrictBool = Field(
+        False, description="whether half of the capacity is filled while the other is used"
+    )
+    macs_per_access: dict[Literal["weight", "ifmap", "ofmap"], Reuse] = Field(
+        default_factory=dict,
+        description="innermost level only: MACs that one element accessed feeds; default 1",
+    )
+
+
+class AxisSpec(_Strict):
+    """An axis of the array of multipliers."""
+
+    size: StrictInt = Field(gt=0, description="number of units along the axis")
+    dims: list[Literal["n", "g", "k", "c", "p", "q", "r", "s"]] = Field(
+        min_length=1, description=f"loop dimensions unrolled along it, of {' '.join(LOOP_DIMS)}"
+    )
+
+
+class ComputeSpec(_Strict):
+    """The multipliers."""
+
+    clock: Clock = Field(description="such as '787 MHz'")
+    macs_per_cycle: dict[Format, Rate] = Field(min_length=1, description="by number format")
+    mac_energy: dict[Format, MacEnergy] = Field(
+        min_length=1, description="by number format, such as '0.23 pJ'"
+    )
+    array: dict[StrictStr, AxisSpec] | None = Field(None, description="axes of the array, by name")
+
+    @field_validator("mac_energy")
+    @classmethod
+    def _same_formats(
+        cls, energies: dict[str, ConstantSpec], info: ValidationInfo
+    ) -> dict[str, ConstantSpec]:
+        rates = info.data.get("macs_per_cycle")
+        if rates is not None and set(rates) != set(energies):
+            formats = ", ".join(sorted(set(rates) ^ set(energies)))
+            raise problem(((), f"{formats} in only one of macs_per_cycle and mac_energy: give both"))
+        return energies
+
+
+class SourceSpec(_Strict):
+    """An entry of the bibliography."""
+
+    title: StrictStr = Field(min_length=3)
+    authors: StrictStr = ""
+    venue: StrictStr = ""
+    year: StrictInt | None = Field(None, ge=1900, le=2100)
+    doi: StrictStr = ""
+    url: StrictStr = ""
+    read: StrictStr = Field("", description="how the figures were seen, when not in the source itself")
+    tier: Tier = Field(
+        "literature", description="tier of the constants that cite it, unless they say otherwise"
+    )
+
+
+class BibliographySpec(_Strict):
+    """The file ``sources.yaml``."""
+
+    sources: dict[StrictStr, SourceSpec]
+
+
+class ProfileSpec(_Strict):
+    """A hardware profile of costmodel."""
+
+    name: StrictStr = Field(min_length=1)
+    title: StrictStr = Field(min_length=3, description="what the hardware is")
+    description: StrictStr = Field("", description="what the profile describes, and what it leaves out")
+    inherits: StrictStr | None = Field(
+        None, description="shipped profile, or file relative to this one, to start from"
+    )
+    default_dtype: Format = Field(description="number format used when none is asked for")
+    psum_bits: StrictInt = Field(32, ge=1, le=64, description="width of partial sums of integer formats")
+    overlap: StrictBool = Field(
+        description="whether transfers overlap with compute (maximum of both, else the sum)"
+    )
+    memory: dict[StrictStr, LevelSpec] = Field(
+        min_length=2, description="levels from the backing store inwards, by name"
+    )
+    compute: ComputeSpec
+    static_power: Power = Field(description="such as '0.1 W'")
+    layer_overhead: Overhead = Field(description="time spent on every layer, such as '10 us'")
+    sources: dict[StrictStr, SourceSpec] = Field(
+        default_factory=dict, description="further entries of the bibliography"
+    )
+
+    @field_validator("memory")
+    @classmethod
+    def _nested(cls, levels: dict[str, LevelSpec]) -> dict[str, LevelSpec]:
+        found = [finding for name in levels for finding in _bad_level_name(name)]
+        for position, (name, level) in enumerate(levels.items()):
+            found += _misplaced(name, level, position, innermost=position == len(levels) - 1)
+        if found:
+            raise problem(*found)
+        return levels
+
+    @field_validator("compute")
+    @classmethod
+    def _default_dtype_is_computed(cls, compute: ComputeSpec, info: ValidationInfo) -> ComputeSpec:
+        default = info.data.get("default_dtype")
+        if default is not None and default not in compute.macs_per_cycle:
+            known = ", ".join(compute.macs_per_cycle)
+            text = f"no {default}, which is the default_dtype: give it, or choose one of {known}"
+            raise problem((("macs_per_cycle",), text))
+        return compute
+
+
+def _bad_level_name(name: str) -> list[Finding]:
+    if name in RESERVED_LEVELS or not _LEVEL_NAME.fullmatch(name):
+        taken = ", ".join(RESERVED_LEVELS)
+        text = f"{name!r} cannot name a memory level: use small letters, digits and _, but not {taken}"
+        return [((name,), text)]
+    return []
+
+
+def _misplaced(name: str, level: LevelSpec, position: int, *, innermost: bool) -> list[Finding]:
+    """Return the problems of a level's kind, capacity and reuse, which depend on its position."""
+    found: list[Finding] = []
+    if (level.kind == "backing") != (position == 0):
+        text = f"{level.kind!r} at position {position + 1}: the first level, and only it, is 'backing'"
+        found.append(((name, "kind"), text))
+    if position > 0 and level.capacity is None:
+        found.append(((name, "capacity"), "'unlimited' given: only the backing store may be, write its size"))
+    if level.macs_per_access and not innermost:
+        found.append(((name, "macs_per_access"), "only the innermost level has it: move it there"))
+    return found
+
+
+def allowed_fields(path: tuple[str | int, ...]) -> Mapping[str, Any]:
+    """Return the fields of the mapping at a path, for messages about missing and unknown ones."""
+    match path:
+        case ():
+            return ProfileSpec.model_fields
+        case ("memory", _):
+            return LevelSpec.model_fields
+        case ("compute",):
+            return ComputeSpec.model_fields
+        case ("compute", "array", _):
+            return AxisSpec.model_fields
+        case ("sources", _):
+            return SourceSpec.model_fields
+        case _:
+            return ConstantSpec.model_fields

@@ -1,0 +1,11 @@
+"""Paths, names and specifications of networks to graphs; one file per format."""
+
+from costmodel.importers.python import (
+    load_builder,
+    load_network,
+    net_names,
+    net_title,
+    vectorisable,
+)
+
+__all__ = ["load_builder", "load_network", "net_names", "net_title", "vectorisable"]

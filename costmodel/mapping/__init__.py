@@ -1,0 +1,20 @@
+"""One layer on one memory boundary: the mapspace, the exact search over it, and the mapping chosen."""
+
+from costmodel.mapping.mapping import DIMS, Mapping
+from costmodel.mapping.nest import Layer, Traffic, buffer_bits, traffic
+from costmodel.mapping.problem import Problems
+from costmodel.mapping.search import Solutions, mapping_of, smallest_buffer_bits, solve
+
+__all__ = [
+    "DIMS",
+    "Layer",
+    "Mapping",
+    "Problems",
+    "Solutions",
+    "Traffic",
+    "buffer_bits",
+    "mapping_of",
+    "smallest_buffer_bits",
+    "solve",
+    "traffic",
+]

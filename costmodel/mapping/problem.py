@@ -1,0 +1,114 @@
+"""Mapping problems as a struct of arrays: which rows of a layer table the mapper solves, each distinct one once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from costmodel.mapping.axis import Axis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from costmodel.mapping.nest import Layer
+
+    Ints = NDArray[np.int64]
+
+GEOMETRY = (
+    "n", "p", "q", "r", "s", "stride_h", "stride_w", "dilation_h", "dilation_w",
+    "pad_top", "pad_left", "ifmap_h", "ifmap_w",
+)  # fmt: skip
+
+def hashed(columns: list[Ints]) -> Ints:
+    """One 64-bit hash per row of several columns."""
+    with np.errstate(over="ignore"):
+        key = np.zeros(columns[0].size, dtype=np.uint64)
+        for column in columns:
+            key = (key ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+            key ^= key >> np.uint64(29)
+    return key.view(np.int64)
+
+
+def grouped(keys: Ints) -> tuple[Ints, Ints]:
+    """One position per distinct key, and for every entry the number of its key (the unstable, faster ``np.unique``)."""
+    order = np.argsort(keys)
+    ordered = keys[order]
+    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    inverse = np.empty(keys.size, dtype=np.int64)
+    inverse[order] = np.cumsum(new) - 1
+    return order[new], inverse
+
+
+@dataclass(frozen=True)
+class Problems:
+    """Layers to map, one entry each, int64 arrays of shape (M,).
+
+    Loop dimensions are per group; ``weight_elems`` and ``ofmap_elems`` are the elements of one sweep over the operand
+    (all groups), which the caller may give exactly where the loop dimensions only bound them.
+    """
+
+    n: Ints
+    g: Ints
+    k: Ints
+    c: Ints
+    p: Ints
+    q: Ints
+    r: Ints
+    s: Ints
+    stride_h: Ints
+    stride_w: Ints
+    dilation_h: Ints
+    dilation_w: Ints
+    pad_top: Ints
+    pad_left: Ints
+    ifmap_h: Ints
+    ifmap_w: Ints
+    weight_elems: Ints
+    ofmap_elems: Ints
+    weight_bits: Ints
+    ifmap_bits: Ints
+    ofmap_bits: Ints
+    psum_bits: Ints
+
+    @classmethod
+    def of_layer(cls, layer: Layer) -> Problems:
+        """Return the single problem of ``layer``."""
+        return cls(**{f.name: np.array([getattr(layer, f.name)], dtype=np.int64) for f in fields(cls)})
+
+    def __len__(self) -> int:
+        """Return the number of layers."""
+        return int(self.n.size)
+
+    def __getitem__(self, index: Ints | NDArray[np.bool_] | slice) -> Problems:
+        """Return the problems that ``index`` selects."""
+        return Problems(**{name: column[index] for name, column in vars(self).items()})
+
+    def classes(self, names: tuple[str, ...] = ()) -> tuple[Ints, Ints]:
+        """One position per distinct combination of the named columns (default: all), and the class of every problem."""
+        columns = [getattr(self, name) for name in names or vars(self)]
+        first, inverse = grouped(hashed(columns))
+        if all(np.array_equal(column, column[first][inverse]) for column in columns):
+            return first, inverse
+        rows = np.stack(columns, axis=1)  # two combinations share a hash: compare them in full
+        _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        return first, inverse.reshape(-1)
+
+    def by_geometry(self) -> Iterator[tuple[Ints, int, Axis, Axis]]:
+        """Yield the indices of problems that share batch and spatial geometry, with batch and both axes."""
+        first, inverse = self.classes(GEOMETRY)
+        order = np.argsort(inverse, kind="stable")
+        groups = np.split(order, np.cumsum(np.bincount(inverse))[:-1])
+        rows = np.stack([getattr(self, name)[first] for name in GEOMETRY], axis=1)
+        for indices, row in zip(groups, rows, strict=True):
+            n, p, q, r, s, *rest = (int(value) for value in row)
+            stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, ifmap_h, ifmap_w = rest
+            yield (
+                indices,
+                n,
+                Axis(p, r, stride_h, dilation_h, pad_top, ifmap_h),
+                Axis(q, s, stride_w, dilation_w, pad_left, ifmap_w),
+            )

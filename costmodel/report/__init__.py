@@ -1,0 +1,95 @@
+"""Reports: a result as text, Markdown, JSON, CSV or HTML.
+
+>>> sorted(FORMATS)
+['csv', 'json', 'md', 'text']
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from costmodel.errors import InputError
+
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis
+    from costmodel.comparison import Comparison
+    from costmodel.report.document import Document
+
+__all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
+
+FORMATS: Final = ("text", "md", "json", "csv")
+DOCUMENTS: Final = {"Analysis": "analysis_document", "Comparison": "comparison_document"}
+
+
+def document_of(result: Analysis | Comparison) -> Document:
+    """Tables, facts and sentences of a result."""
+    module = import_module(f"costmodel.report.{DOCUMENTS[type(result).__name__]}")
+    document: Document = module.document(result)
+    return document
+
+
+def render(
+    result: Analysis | Comparison,
+    fmt: str = "text",
+    *,
+    width: int | None = None,
+    color: bool = False,
+    command: str | None = None,
+) -> str:
+    """Render a result.
+
+    Parameters
+    ----------
+    result
+        An Analysis or a Comparison.
+    fmt
+        ``text``, ``md``, ``json`` or ``csv``.
+    width
+        Columns of the terminal, for text; 80 where None.
+    color
+        Whether text carries ANSI colours.
+    command
+        Command that gives this report, shown as the first line of Markdown.
+
+    Returns
+    -------
+    str
+        The report, its last line ended.
+
+    Raises
+    ------
+    InputError
+        Unknown format.
+    """
+    if fmt == "json":
+        from costmodel.report.as_json import json_text
+
+        return json_text(result)
+    if fmt == "csv":
+        from costmodel.report.as_csv import csv_text
+
+        return csv_text(result)
+    if fmt == "md":
+        from costmodel.report.as_markdown import markdown
+
+        return markdown(document_of(result), command)
+    if fmt == "text":
+        from costmodel.report.as_text import text
+
+        return text(document_of(result), width, color=color)
+    raise InputError(f"format: {fmt!r} is not known; use one of {', '.join(FORMATS)}")
+
+
+def render_document(document: Document, *, width: int | None = None, color: bool = False) -> str:
+    """Text of a document that is not a result: a list of networks, of profiles, of published figures."""
+    from costmodel.report.as_text import text
+
+    return text(document, width, color=color)
+
+
+def html_table(result: Analysis | Comparison) -> str:
+    """Render a result as an HTML fragment for notebooks, every text escaped."""
+    from costmodel.report.as_html import html
+
+    return html(document_of(result))

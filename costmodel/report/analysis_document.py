@@ -1,0 +1,33 @@
+"""An analysis as a document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from costmodel.report.assumptions import assumed_constants, bibliography, constant_table, free_rules, modelling, unknown, used_constants
+from costmodel.report.document import Document
+from costmodel.report.dominance import dominance
+from costmodel.report.layer_table import layer_table
+from costmodel.report.names import visible
+from costmodel.report.totals import totals_facts
+
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis
+
+
+def document(analysis: Analysis) -> Document:
+    """Report of one network on one piece of hardware."""
+    used = used_constants([analysis])
+    return Document(
+        title=title(analysis),
+        summary=(unknown(analysis.unknown), totals_facts(analysis), dominance(analysis)),
+        details=(layer_table(analysis), free_rules(analysis.layers)),
+        notes=(assumed_constants(used), modelling(analysis.hardware)),
+        appendix=(constant_table(used), bibliography(analysis)),
+    )
+
+
+def title(analysis: Analysis) -> str:
+    """What was priced."""
+    name = f"{visible(analysis.network)} on {visible(analysis.hardware.name)}"
+    return f"{name}, {visible(analysis.precision.name)}, batch {analysis.batch}"

@@ -1,0 +1,42 @@
+"""A result as CSV: one row per layer in base units, the header names the columns."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from costmodel.report.names import visible
+
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis
+    from costmodel.comparison import Comparison
+
+
+def csv_text(result: Analysis | Comparison) -> str:
+    """CSV of a result: every layer of every analysis."""
+    records = [record for analysis in analyses(result) for record in layer_records(analysis)]
+    out = StringIO()
+    writer = csv.DictWriter(out, list(records[0]) if records else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return out.getvalue()
+
+
+def analyses(result: Analysis | Comparison) -> Iterable[Analysis]:
+    """The analyses that a result consists of."""
+    return getattr(result, "analyses", (result,))
+
+
+def layer_records(analysis: Analysis) -> Iterator[dict[str, Any]]:
+    """One record per layer, after what it was priced for."""
+    context = {
+        "network": visible(analysis.network),
+        "hardware": visible(analysis.hardware.name),
+        "precision": visible(analysis.precision.name),
+        "batch": analysis.batch,
+    }
+    for layer in analysis.layers:
+        record = {**context, **layer.to_dict(), "mapping": str(layer.mapping or "")}
+        yield {key: visible(value) if isinstance(value, str) else value for key, value in record.items()}

@@ -1,0 +1,103 @@
+"""What a result rests on: constants that no source gives, the model's own simplifications, rules for free layers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from costmodel.report.document import Column, Row, Sentences, Table
+from costmodel.report.names import visible
+from costmodel.report.numbers import counted, listed
+from costmodel.units import quantity
+
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis, LayerCost
+    from costmodel.hardware import Constant, HardwareProfile
+
+CONSTANT_COLUMNS = (
+    Column("constant", numeric=False),
+    Column("value"),
+    Column("range", priority=1),
+    Column("tier", numeric=False, priority=2),
+    Column("source", numeric=False),
+    Column("place or reason", numeric=False, wrap=True),
+)
+
+
+def used_constants(analyses: Iterable[Analysis]) -> tuple[Constant, ...]:
+    """Constants that at least one of several analyses on one profile depends on."""
+    return tuple({c.name: c for analysis in analyses for c in analysis.constants()}.values())
+
+
+def assumed_constants(used: Sequence[Constant]) -> Sentences:
+    """Constants of tier ``assumed``: value, range unless exact, reason."""
+    found = [constant for constant in used if constant.tier == "assumed"]
+    title = f"What was assumed: {len(found)} of the {len(used)} constants used have no source"
+    return Sentences(title, tuple(map(assumed, found)))
+
+
+def assumed(constant: Constant) -> str:
+    """One assumption."""
+    spread = "" if constant.exact else f" ({constant_range(constant)})"
+    return f"{constant.name} = {constant.text}{spread}: {visible(constant.where)}"
+
+
+def constant_range(constant: Constant) -> str:
+    """Low to high, or that there is no range.
+
+    The unit is written once where both ends share it.
+    """
+    if constant.exact:
+        return "exact"
+    low, high = (quantity(end, constant.unit) for end in (constant.low, constant.high))
+    number, _, unit = low.partition(" ")
+    return f"{number if high.endswith(f' {unit}') else low} to {high}"
+
+
+def constant_table(used: Iterable[Constant]) -> Table:
+    """Constants with their sources."""
+    return Table("Constants used", CONSTANT_COLUMNS, tuple(map(constant_row, used)))
+
+
+def constant_row(constant: Constant) -> Row:
+    """One constant."""
+    source = visible(constant.source)
+    return Row((constant.name, constant.text, constant_range(constant), constant.tier, source, visible(constant.where)))
+
+
+def bibliography(analysis: Analysis) -> Sentences:
+    """Sources of the constants."""
+    found = tuple(visible(f"{source.key}: {source.reference}") for source in analysis.sources() if source.key != "assumed")
+    return Sentences("Sources", found)
+
+
+def modelling(hardware: HardwareProfile) -> Sentences:
+    """Simplifications of the model."""
+    first = hardware.levels[1]
+    half = ", half of it holding the next tile (double buffering)" if first.double_buffered else ""
+    together = "overlap: a layer takes as long as its slowest resource" if hardware.overlap else "do not overlap: their times add"
+    return Sentences(
+        "How it was modelled",
+        (
+            f"Every layer reads its inputs from {hardware.levels[0].name} and writes its outputs there; nothing stays on chip between layers.",
+            f"Off-chip bytes are the exact minimum over all tilings and loop orders that fit in {first.name}{half}.",
+            "Nothing is compressed, no zero is skipped; biases stay beside the accumulators.",
+            f"Transfers and compute {together}.",
+        ),
+    )
+
+
+def free_rules(layers: Iterable[LayerCost]) -> Sentences:
+    """Free layers counted by the rule that makes them free."""
+    rules = Counter((layer.op, layer.note) for layer in layers if layer.status == "free")
+    found = listed([f"{count} {visible(op)} ({visible(note)})" for (op, note), count in rules.most_common()])
+    sentence = f"{counted(rules.total(), 'layer')} free by rule, with no traffic of their own: {found}."
+    return Sentences("", (sentence,) if rules else ())
+
+
+def unknown(layers: Iterable[LayerCost]) -> Sentences:
+    """Layers that nobody models."""
+    found = [f"{visible(e.name)} ({visible(e.op)}){': ' + visible(e.note) if e.note else ''}" for e in layers]
+    title = f"{counted(len(found), 'layer')} UNKNOWN: no model, their work is missing from every total"
+    return Sentences(title, tuple(found), alarm=True)

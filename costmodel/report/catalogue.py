@@ -1,0 +1,176 @@
+"""What there is to choose from, and the published figures: documents of the commands that list things."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from costmodel.report.assumptions import constant_range
+from costmodel.report.document import Column, Document, Row, Sentences, Table
+from costmodel.report.names import visible
+from costmodel.report.numbers import counted, share
+
+if TYPE_CHECKING:
+    from costmodel.hardware import Constant, HardwareProfile
+
+
+class Check(Protocol):
+    """A published figure beside what this version computes."""
+
+    id: str
+    quantity: str
+    expected: float
+    actual: float
+    deviation_ratio: float
+    tolerance_ratio: float
+    ok: bool
+    source: str
+    place: str
+    why: str
+
+
+def networks(nets: Sequence[tuple[str, str, Callable[..., Any]]]) -> Document:
+    """Networks: name, one line, arguments of ``build`` with their defaults."""
+    columns = (Column("network", numeric=False), Column("what it is, and its arguments", numeric=False, wrap=True))
+    rows = [row for name, title, build in nets for row in network_rows(name, title, build)]
+    use = Sentences("", ("Arguments follow the name: squeezenet:version=1.1,input=227. A .py file with build() works as well.",))
+    return Document("Networks", (), (Table("", columns, tuple(rows)),), (use,))
+
+
+def network_rows(name: str, title: str, build: Callable[..., Any]) -> Iterator[Row]:
+    """A network on two lines."""
+    yield Row((visible(name), visible(title)), "group")
+    arguments = ", ".join(argument(p) for p in inspect.signature(build).parameters.values())
+    yield Row(("", visible(arguments)), "free")
+
+
+def argument(parameter: inspect.Parameter) -> str:
+    """An argument and its default.
+
+    >>> argument(inspect.signature(lambda version="1.0", size=None: 0).parameters["version"])
+    'version=1.0'
+    """
+    if parameter.default is inspect.Parameter.empty:
+        return parameter.name
+    return f"{parameter.name}={parameter.default}"
+
+
+def profiles(found: Iterable[HardwareProfile]) -> Document:
+    """Hardware profiles: name, what it is, number format, memory, assumptions."""
+    columns = (
+        Column("profile", numeric=False),
+        Column("hardware", numeric=False, wrap=True),
+        Column("format", numeric=False, priority=2),
+        Column("on-chip", "memory", 1),
+        Column("constants", "assumed", 3),
+    )
+    use = Sentences("", ("costmodel profiles show NAME gives every constant with its source; a .yaml file works as well.",))
+    return Document("Hardware profiles", (), (Table("", columns, tuple(map(profile_row, found))),), (use,))
+
+
+def profile_row(profile: HardwareProfile) -> Row:
+    """One profile."""
+    capacity = profile.levels[1].capacity_bytes
+    assumed = f"{len(profile.assumptions())} of {len(profile.constants())}"
+    memory = capacity.text if capacity else "unlimited"
+    return Row((visible(profile.name), visible(profile.title), profile.default_dtype, memory, assumed))
+
+
+def profile(found: HardwareProfile, *, sources: bool) -> Document:
+    """One profile: what it is, every constant, and its bibliography where asked for."""
+    bibliography = tuple(visible(f"{s.key}: {s.reference}") + read_in(s.read) for s in found.sources() if sources)
+    return Document(
+        f"{visible(found.name)}: {visible(found.title)}",
+        (),
+        (Sentences("", (visible(found.description),) if found.description else ()), about(found)),
+        (Sentences("Constants", tuple(map(constant_line, found.constants()))), Sentences("Sources", bibliography)),
+    )
+
+
+def constant_line(constant: Constant) -> str:
+    """Value, range, tier, source and place of a constant."""
+    spread = "" if constant.exact else f" ({constant_range(constant)})"
+    tier = "assumed" if constant.tier == constant.source else f"{constant.tier}, {constant.source}"
+    return visible(f"{constant.name} = {constant.text}{spread}, {tier}: {constant.where}")
+
+
+def read_in(how: str) -> str:
+    """How the figures were seen, when not in the source itself."""
+    return f" (read: {visible(how)})" if how else ""
+
+
+def about(found: HardwareProfile) -> Sentences:
+    """What a profile says besides its constants."""
+    return Sentences(
+        "What it is",
+        (
+            f"memories, from the backing store inwards: {', '.join(level.name for level in found.levels)}",
+            f"number formats: {', '.join(found.compute.mac_pj)}; {found.default_dtype} where none is asked for",
+            f"partial sums: {counted(found.psum_bits, 'bit')} of integer formats, 32 bits of the others",
+            f"transfers and compute: {timing(found)}",
+            f"file: {visible(str(found.file))}",
+        ),
+    )
+
+
+def timing(found: HardwareProfile) -> str:
+    """What sets the time of a layer."""
+    return "they overlap, the slowest resource sets the time" if found.overlap else "one after the other, their times add"
+
+
+def checks(found: Sequence[Check]) -> Document:
+    """Published figures beside the computed ones."""
+    columns = (
+        Column("figure", numeric=False),
+        Column("quantity", numeric=False, priority=3),
+        Column("published"),
+        Column("computed"),
+        Column("deviation", priority=1),
+        Column("tolerance", priority=2),
+        Column("", numeric=False),
+        Column("source", numeric=False, priority=4),
+    )
+    failed = [check for check in found if not check.ok]
+    verdict = f"{len(found) - len(failed)} of {counted(len(found), 'published figure')} reproduced within their tolerance."
+    return Document(
+        "Published figures",
+        (Sentences("", (verdict,), alarm=bool(failed)),),
+        (Table("", columns, tuple(map(check_row, found))),),
+        (Sentences("Where the deviation comes from", tuple(f"{visible(c.id)}: {visible(c.why)}" for c in found if c.why)),),
+    )
+
+
+def check_row(check: Check) -> Row:
+    """One figure."""
+    cells = (
+        visible(check.id),
+        visible(check.quantity),
+        number(check.expected),
+        number(check.actual),
+        deviation(check.deviation_ratio),
+        deviation(check.tolerance_ratio),
+        "ok" if check.ok else "WRONG",
+        visible(f"{check.source}, {check.place}" if check.place else check.source),
+    )
+    return Row(cells, "plain" if check.ok else "unknown")
+
+
+def number(value: float) -> str:
+    """A figure, whole numbers in full.
+
+    >>> number(60965224), number(3.14159265)
+    ('60,965,224', '3.14159')
+    """
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.6g}"
+
+
+def deviation(ratio: float) -> str:
+    """A deviation in percent; exact where there is none.
+
+    >>> deviation(0.0), deviation(-0.02)
+    ('exact', '-2.0 %')
+    """
+    return "exact" if ratio == 0 else share(ratio, 1)
+
+

@@ -1,0 +1,72 @@
+"""The box of totals: each figure with what it is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from costmodel.report.document import Fact, Facts
+from costmodel.report.numbers import bare_ratio, counted, share, span
+from costmodel.units import si, si_bytes, si_count
+
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis, Totals
+
+PARTS = {
+    "energy_mac_j": "arithmetic",
+    "energy_on_chip_j": "on-chip memory",
+    "energy_off_chip_j": "off-chip traffic",
+    "energy_static_j": "static power",
+}
+OPERANDS = {"weight_dram_bytes": "weights", "ifmap_dram_bytes": "ifmaps", "ofmap_dram_bytes": "ofmaps"}
+
+
+def totals_facts(analysis: Analysis) -> Facts:
+    """Totals of an analysis."""
+    t = analysis.totals
+    title = "Totals" if analysis.batch == 1 else f"Totals for the batch of {analysis.batch}"
+    return Facts(title, (*work(analysis), *bytes_moved(t), *energy(t), *time(t)))
+
+
+def work(analysis: Analysis) -> tuple[Fact, ...]:
+    """Parameters and operations."""
+    t, bits = analysis.totals, analysis.precision.weight_bits
+    return (
+        Fact("parameters", si_count(t.params), f"{si_bytes(t.weight_bytes)} at {counted(bits, 'bit')} each"),
+        Fact("MACs", si_count(t.macs), f"and {si_count(t.other_ops)} other operations"),
+    )
+
+
+def bytes_moved(totals: Totals) -> tuple[Fact, ...]:
+    """Off-chip bytes, by operand, and the least that must move."""
+    return (
+        Fact("off-chip bytes", si_bytes(totals.dram_bytes), f"{bare_ratio(totals.macs_per_dram_byte)} MACs per byte"),
+        *(
+            Fact(f"  {name}", si_bytes(getattr(totals, key)), share(getattr(totals, key), totals.dram_bytes))
+            for key, name in OPERANDS.items()
+        ),
+        Fact("  compulsory", si_bytes(totals.compulsory_bytes), compulsory_detail(totals)),
+    )
+
+
+def compulsory_detail(totals: Totals) -> str:
+    """How far the bytes moved are from the least that any mapping moves."""
+    if totals.dram_bytes == totals.compulsory_bytes:
+        return "reached: no byte crosses twice"
+    return f"the least; {bare_ratio(totals.dram_bytes / totals.compulsory_bytes)} times that crosses"
+
+
+def energy(totals: Totals) -> tuple[Fact, ...]:
+    """Energy with its range and its parts."""
+    total = totals.energy_j
+    return (
+        Fact("energy", si(total.value, "J"), span(total.low, total.high, "J")),
+        *(
+            Fact(f"  {name}", si(getattr(totals, key), "J"), share(getattr(totals, key), total.value))
+            for key, name in PARTS.items()
+        ),
+    )
+
+
+def time(totals: Totals) -> tuple[Fact, ...]:
+    """Latency with its range."""
+    return (Fact("latency", si(totals.latency_s, "s"), span(totals.latency.low, totals.latency.high, "s")),)
