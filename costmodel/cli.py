@@ -37,27 +37,27 @@ PIPED_WIDTH: Final = 80
 class Commands(click.Group):
     """A group whose every failure is lines on stderr and an exit code, never a traceback."""
 
-    def main(self, *args: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 - click's own signature
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]  # noqa: ANN401 - click's own, always left by sys.exit
         """Run a command and leave with its exit code."""
         with suppress(AttributeError, ValueError):
             sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name stdout cannot write
-        extra.pop("standalone_mode", None)
         try:
-            code = super().main(*args, standalone_mode=False, **extra)
+            code = super().main(args, prog_name, **{**extra, "standalone_mode": False})
             sys.stdout.flush()
         except BrokenPipeError:
             silence_stdout()
             code = 0
-        except BaseException as error:  # noqa: BLE001 - what is not ours is raised again
+        except EXPECTED as error:
             code = reported(error)
         sys.exit(code if isinstance(code, int) else 0)
 
 
+EXPECTED: Final = (CostModelError, click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt, OSError)
+
+
 def reported(error: BaseException) -> int:
-    """Print what went wrong, one line per problem, and give the exit code; raise what is a bug."""
+    """Print what went wrong, one line per problem, and give the exit code."""
     match error:
-        case CostModelError():
-            problems: Sequence[str] = error.problems
         case click.exceptions.Exit():
             return error.exit_code
         case click.Abort() | KeyboardInterrupt():
@@ -66,15 +66,22 @@ def reported(error: BaseException) -> int:
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.format_message(), err=True)
             return BAD_INPUT
-        case click.ClickException():
-            problems = (error.format_message(),)
-        case OSError():
-            problems = (f"{error.filename}: {error.strerror}" if error.filename else str(error),)
-        case _:
-            raise error
-    for problem in problems:
+    for problem in problems(error):
         click.echo(f"error: {printable(problem)}", err=True)
     return BAD_INPUT
+
+
+def problems(error: BaseException) -> Sequence[str]:
+    """One sentence per problem."""
+    match error:
+        case CostModelError():
+            return error.problems
+        case click.ClickException():
+            return (error.format_message(),)
+        case OSError(filename=str(name)):
+            return (f"{name}: {error.strerror}",)
+        case _:
+            return (str(error),)
 
 
 def printable(message: str) -> str:
@@ -123,7 +130,8 @@ PRICING: Final = (
     ),
     click.option(
         "--format", "fmt", type=click.Choice(FORMATS), default="text", show_default=True,
-        help="How to print the result, such as --format json: a table for people, Markdown, JSON, or CSV with one row per layer.",
+        help="How to print the result, such as --format json: text for people, Markdown, JSON, or CSV with one row "
+        "per layer.",
     ),
     click.option(
         "-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
@@ -248,7 +256,7 @@ def strictly(analyses: Sequence[Analysis], *, strict: bool) -> int:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """What a neural network costs on a given piece of hardware.
+    r"""What a neural network costs on a given piece of hardware.
 
     Parameters, MACs, off-chip bytes, energy and latency, per layer, with the source of every number.
 
@@ -277,7 +285,7 @@ def analyze(
     *,
     strict: bool,
 ) -> int:
-    """Price one network on one piece of hardware, layer by layer.
+    r"""Price one network on one piece of hardware, layer by layer.
 
     NET is the name of a shipped network (costmodel nets list), with arguments after a colon, or a Python file with a
     function build(), which is executed.
@@ -311,7 +319,7 @@ def compare(
     *,
     strict: bool,
 ) -> int:
-    """Put networks side by side, and say why one moves less than another.
+    r"""Put networks side by side, and say why one moves less than another.
 
     The first NET is the baseline of every ratio. One NET on several --hw works as well.
 
@@ -335,7 +343,7 @@ def nets() -> None:
 
 @nets.command("list")
 def nets_list() -> None:
-    """List the shipped networks with their arguments and defaults.
+    r"""List the shipped networks with their arguments and defaults.
 
     \b
     costmodel nets list
@@ -353,7 +361,7 @@ def profiles() -> None:
 
 @profiles.command("list")
 def profiles_list() -> None:
-    """List the shipped hardware profiles.
+    r"""List the shipped hardware profiles.
 
     \b
     costmodel profiles list
@@ -368,7 +376,7 @@ def profiles_list() -> None:
 @click.argument("name", metavar="NAME")
 @click.option("--sources", is_flag=True, help="Add the bibliography of the constants. [default: their keys only]")
 def profiles_show(name: str, *, sources: bool) -> None:
-    """Show every constant of a profile, with its range, tier and source.
+    r"""Show every constant of a profile, with its range, tier and source.
 
     NAME is the name of a shipped profile or a YAML file.
 
@@ -384,7 +392,7 @@ def profiles_show(name: str, *, sources: bool) -> None:
 @profiles.command("validate")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 def profiles_validate(files: tuple[Path, ...]) -> int:
-    """Check profile files: units, fields, ranges, sources; every problem with its line and column.
+    r"""Check profile files: units, fields, ranges, sources; every problem with its line and column.
 
     \b
     costmodel profiles validate mine.yaml
@@ -404,7 +412,7 @@ def profiles_validate(files: tuple[Path, ...]) -> int:
 
 @profiles.command("schema")
 def profiles_schema() -> None:
-    """Print the JSON Schema of a profile file, for editors.
+    r"""Print the JSON Schema of a profile file, for editors.
 
     \b
     costmodel profiles schema > profile.schema.json
@@ -418,7 +426,7 @@ def profiles_schema() -> None:
 
 @cli.command()
 def validate() -> int:
-    """Compute published figures and compare; exit with 1 if one is not reproduced.
+    r"""Compute published figures and compare; exit with 1 if one is not reproduced.
 
     \b
     costmodel validate

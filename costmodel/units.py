@@ -26,6 +26,7 @@ BASE_UNITS = ("pJ/B", "B", "B/s", "Hz", "s", "W", "pJ", "J", "bit")
 
 _DECIMAL = {"p": -12, "n": -9, "u": -6, "µ": -6, "μ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12}
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
+_BINARY_SIZES = (*((2.0**exponent, prefix) for prefix, exponent in reversed(_BINARY.items())), (1.0, ""))
 _UNITS = {
     # unit: (eighths of the base unit, dimension as exponents of joule, byte, second)
     "B": (8, (0, 1, 0)),
@@ -163,7 +164,7 @@ def _prefixes(name: str) -> tuple[str, ...]:
 
 
 def _did_you_mean(spelling: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
+    from difflib import get_close_matches
 
     if spelling in ("KB", "Kb", "kb", "K"):
         return ": write kB (1000 bytes), KiB (1024 bytes) or kbit (1000 bits)"
@@ -228,8 +229,8 @@ def _digits(value: float, digits: int) -> str:
     >>> _digits(243.86, 4), _digits(5.0, 4), _digits(123456.0, 4), _digits(0.00012, 4)
     ('243.9', '5', '123500', '0.00012')
     """
-    if value == 0:
-        return "0"
+    if value == 0 or not math.isfinite(value):
+        return f"{value + 0.0:.0f}"  # which has no negative zero
     rounded = float(f"{value:.{digits - 1}e}")
     if not 1e-6 <= abs(rounded) < 1e15:
         return f"{rounded:.{digits}g}"
@@ -246,17 +247,9 @@ def si_bytes(value_bytes: float, digits: int = 4, *, binary: bool = False) -> st
     """
     if not binary:
         return si(value_bytes, "B", digits)
-    steps = [(1.0, ""), *((2.0**exponent, prefix) for prefix, exponent in _BINARY.items())]
-    return _scaled_binary(value_bytes, steps, digits)
-
-
-def _scaled_binary(value: float, steps: list[tuple[float, str]], digits: int) -> str:
-    """Like `_scaled`; rounding to decimal digits happens after the division by a power of two."""
-    for size, prefix in reversed(steps):
-        shown = _digits(value / size, digits) if math.isfinite(value) else str(value)
-        if abs(float(shown)) >= 1 or size == 1.0:
-            return f"{shown} {prefix}B"
-    raise AssertionError("the last step is 1")
+    texts = [(_digits(value_bytes / size, digits), prefix) for size, prefix in _BINARY_SIZES]
+    chosen = next(((text, prefix) for text, prefix in texts if abs(float(text)) >= 1), texts[-1])
+    return f"{chosen[0]} {chosen[1]}B"
 
 
 def si_energy(value_j: float, digits: int = 4) -> str:

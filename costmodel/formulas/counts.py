@@ -118,7 +118,7 @@ def same_padding(extent: Count, taps: Count, stride: Count = 1, dilation: Count 
 
     Examples
     --------
-    >>> same_padding(224, 3, stride=2)
+    >>> int(same_padding(224, 3, stride=2))
     1
     """
     needed = (ceil_div(extent, stride) - 1) * stride + window(taps, dilation) - extent
@@ -195,7 +195,8 @@ def touched(
     """
     common = np.gcd(stride, dilation)
     shift = stride // common
-    tap = np.arange(np.max(taps)).reshape(-1, *(1,) * np.ndim(taps))
+    axes = np.ndim(outputs + taps + stride + dilation + pad_before + extent)
+    tap = np.arange(np.max(taps)).reshape(-1, *(1,) * axes)
     offset = cast(Count, tap * dilation - pad_before)
     pairs = _inside(outputs, offset, stride, extent) * (tap < taps)
     repeated = _inside(outputs - dilation // common, offset, stride, extent)

@@ -108,7 +108,7 @@ class Graph:
 
     def to_networkx(self) -> networkx.DiGraph[str]:
         """The graph for networkx: a node per input and layer, an edge per tensor read."""
-        import networkx  # noqa: PLC0415 - slow to import, and only needed here
+        import networkx
 
         graph: networkx.DiGraph[str] = networkx.DiGraph(name=self.name)
         source = {}

@@ -231,7 +231,7 @@ class HardwareProfile:
         HardwareError
             An unknown path, or a value that a profile may not hold.
         """
-        from costmodel.hardware.variation import Request, varied  # noqa: PLC0415 - it builds on this module
+        from costmodel.hardware.variation import Request, varied
 
         return varied(self, Request(path, value, low, high))
 

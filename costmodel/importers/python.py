@@ -185,9 +185,8 @@ def _path_of(target: str) -> Path:
         raise InputError(f"{target}: is a directory; give a .py file with build(), or one of {_names()}")
     if path.is_file():
         if path.suffix != ".py":
-            raise InputError(
-                f"{target}: cannot read {path.suffix or 'this'} files; give a .py file with build()"
-            )
+            kind = f"{path.suffix} files" if path.suffix else "files without an ending"
+            raise InputError(f"{target}: cannot read {kind}; give a .py file with build()")
         return path
     if path.suffix == ".py" or path.parent != Path():
         siblings = [str(p) for p in path.parent.glob("*.py")]

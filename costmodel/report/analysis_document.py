@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from costmodel.report.assumptions import assumed_constants, bibliography, constant_table, free_rules, modelling, unknown, used_constants
+from costmodel.report.assumptions import (
+    assumed_constants,
+    bibliography,
+    constant_table,
+    free_rules,
+    modelling,
+    unknown,
+    used_constants,
+)
 from costmodel.report.document import Document
 from costmodel.report.dominance import dominance
 from costmodel.report.layer_table import layer_table

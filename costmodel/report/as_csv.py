@@ -24,9 +24,10 @@ def csv_text(result: Analysis | Comparison) -> str:
     return out.getvalue()
 
 
-def analyses(result: Analysis | Comparison) -> Iterable[Analysis]:
+def analyses(result: Any) -> Iterable[Analysis]:  # noqa: ANN401 - an Analysis or a Comparison
     """The analyses that a result consists of."""
-    return getattr(result, "analyses", (result,))
+    found: Iterable[Analysis] = getattr(result, "analyses", (result,))
+    return found
 
 
 def layer_records(analysis: Analysis) -> Iterator[dict[str, Any]]:

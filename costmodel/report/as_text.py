@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DEFAULT_WIDTH = 80
 LEAST_WIDTH = 40
 LEAST_WRAPPED = 24
+LEAST_NAME = 8
 GAP = 2
 STYLES = {"plain": "", "group": "bold cyan", "member": "", "free": "dim", "total": "bold", "unknown": "bold red"}
 
@@ -76,17 +77,18 @@ def renderables(block: Block, width: int) -> Iterable[RenderableType]:
 
 
 def table(block: Table, width: int) -> RichTable:
-    """The columns that fit, the others left out."""
+    """The columns that fit, the others left out; where even these do not fit, the first one is cut or broken."""
     from rich.table import Table as RichTable
 
     kept = fitting(block, width)
+    room = width - needed(block, kept[1:]) - GAP * (len(kept) - 1)
     grid = RichTable(box=simple_box(), padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False)
     for index in kept:
         add_column(grid, block.columns[index])
     for row in block.rows:
         if row.style == "total":
             grid.add_section()
-        grid.add_row(*cells(row, kept), style=STYLES[row.style])
+        grid.add_row(*cells(row, kept, block.columns, max(room, LEAST_NAME)), style=STYLES[row.style])
     return grid
 
 
@@ -111,33 +113,55 @@ def add_column(grid: RichTable, column: Column) -> None:
     )
 
 
-def cells(row: Row, kept: Sequence[int]) -> list[RenderableType]:
-    """Cells of the columns kept, free of markup."""
+def cells(row: Row, kept: Sequence[int], columns: Sequence[Column], room: int) -> list[RenderableType]:
+    """Cells of the columns kept, free of markup; a first one that does not break is cut to ``room``."""
     from rich.text import Text
 
-    return [Text(row.cells[index]) for index in kept]
+    first, *rest = (row.cells[index] for index in kept)
+    name = first if columns[kept[0]].wrap else shortened(first, room)
+    return [Text(cell) for cell in (name, *rest)]
+
+
+def shortened(name: str, room: int) -> str:
+    """A name that takes at most ``room`` columns: its end tells layers apart, so the middle goes.
+
+    >>> shortened("features.denseblock3.denselayer11.conv1", 20)
+    'feature…ayer11.conv1'
+    """
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(name) <= room:
+        return name
+    tail = name[-(room * 2 // 3) :]
+    while cell_len(tail) > room * 2 // 3:
+        tail = tail[1:]
+    return set_cell_size(name, room - 1 - cell_len(tail)).rstrip() + "…" + tail
 
 
 def fitting(block: Table, width: int) -> list[int]:
     """Numbers of the columns that fit, the least important dropped first."""
     kept = filled(block)
-    needed = {i: column_width(block, i) for i in kept}
-    while sum(needed[i] + GAP for i in kept) - GAP > width:
-        droppable = [i for i in kept if block.columns[i].priority]
+    while needed(block, kept) + GAP * (len(kept) - 1) > width:
+        droppable = [i for i in kept[1:] if block.columns[i].priority]
         if not droppable:
             break
         least = max(block.columns[i].priority for i in droppable)
-        kept = [i for i in kept if block.columns[i].priority != least]
+        kept = [i for i in kept if i == kept[0] or block.columns[i].priority != least]
     return kept
 
 
-def column_width(block: Table, index: int) -> int:
-    """Columns on the screen that a column needs."""
+def needed(block: Table, indices: Sequence[int]) -> int:
+    """Columns on the screen that some columns of a table need together."""
+    return sum(column_width(block, index, first=index == 0) for index in indices)
+
+
+def column_width(block: Table, index: int, *, first: bool) -> int:
+    """Columns on the screen that a column needs; the first one and one that wraps do with less than they could use."""
     from rich.cells import cell_len
 
     column = block.columns[index]
     longest = max(map(cell_len, (column.title, column.unit, *(row.cells[index] for row in block.rows))))
-    return min(longest, LEAST_WRAPPED) if column.wrap else longest
+    return min(longest, LEAST_WRAPPED) if column.wrap or first else longest
 
 
 def facts(block: Facts) -> RenderableType:

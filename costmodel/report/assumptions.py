@@ -76,11 +76,12 @@ def modelling(hardware: HardwareProfile) -> Sentences:
     """Simplifications of the model."""
     first = hardware.levels[1]
     half = ", half of it holding the next tile (double buffering)" if first.double_buffered else ""
-    together = "overlap: a layer takes as long as its slowest resource" if hardware.overlap else "do not overlap: their times add"
+    together = "overlap: a layer takes as long as its slowest resource" if hardware.overlap else "take turns: their times add"
     return Sentences(
         "How it was modelled",
         (
-            f"Every layer reads its inputs from {hardware.levels[0].name} and writes its outputs there; nothing stays on chip between layers.",
+            f"Every layer reads its inputs from {hardware.levels[0].name} and writes its outputs there; "
+            "nothing stays on chip between layers.",
             f"Off-chip bytes are the exact minimum over all tilings and loop orders that fit in {first.name}{half}.",
             "Nothing is compressed, no zero is skipped; biases stay beside the accumulators.",
             f"Transfers and compute {together}.",

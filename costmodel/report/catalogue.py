@@ -34,7 +34,7 @@ def networks(nets: Sequence[tuple[str, str, Callable[..., Any]]]) -> Document:
     """Networks: name, one line, arguments of ``build`` with their defaults."""
     columns = (Column("network", numeric=False), Column("what it is, and its arguments", numeric=False, wrap=True))
     rows = [row for name, title, build in nets for row in network_rows(name, title, build)]
-    use = Sentences("", ("Arguments follow the name: squeezenet:version=1.1,input=227. A .py file with build() works as well.",))
+    use = Sentences("", ("Arguments follow the name: squeezenet:version=1.1,input=227. A .py file works as well.",))
     return Document("Networks", (), (Table("", columns, tuple(rows)),), (use,))
 
 

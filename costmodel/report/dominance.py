@@ -79,7 +79,8 @@ def uncertainty(analysis: Analysis) -> Iterator[str]:
     name, (low, high) = max(swings.items(), key=lambda item: item[1][1] - item[1][0])
     total = analysis.totals.energy_j.value
     if high > low:
-        yield f"The range of the energy comes mostly from {name}: alone it moves the total within {span(total + low, total + high, 'J')}."
+        reach = span(total + low, total + high, "J")
+        yield f"The range of the energy comes mostly from {name}, which alone moves the total within {reach}."
 
 
 def swing(terms: Sequence[Term]) -> tuple[float, float]:

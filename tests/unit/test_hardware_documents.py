@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from costmodel.errors import HardwareError
 from costmodel.hardware.documents import MAX_BYTES, Mark, parse_document, read_document, scalar
@@ -152,6 +155,58 @@ def test_files_that_cannot_be_read(tmp_path):
             read_document(file)
         assert str(error.value).startswith(str(file))
         assert message in str(error.value)
+
+
+def test_file_without_permission(tmp_path, monkeypatch):
+    """The system's own reason, and what to check."""
+    file = tmp_path / "locked.yaml"
+    file.write_text("a: 1\n")
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(HardwareError, match="permission denied: check the permissions of the file"):
+        read_document(file)
+
+
+@given(st.text(alphabet=st.sampled_from(list("ab:-[]{}&*!|>'\"%@`#? \n\t,.1e~<")), max_size=40))
+def test_any_text_is_read_or_refused(text):
+    """No text causes anything but data or a HardwareError with a place."""
+    try:
+        marks, problems = parse_document(text, HERE).marks.values(), ()
+    except HardwareError as error:
+        marks, problems = (), error.problems
+    assert all(problem.startswith("x.yaml:") for problem in problems)
+    assert all(mark.line >= 1 and mark.column >= 1 for mark in marks)
+
+
+PRINTABLE = "".join(map(chr, range(32, 127)))
+KEYS = st.text(alphabet="abcxyz_", min_size=1, max_size=6)
+VALUES = st.one_of(
+    st.integers(),
+    st.booleans(),
+    st.none(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(alphabet=PRINTABLE, max_size=12),
+)
+DATA = st.dictionaries(
+    KEYS,
+    st.recursive(
+        VALUES,
+        lambda below: st.lists(below, max_size=3) | st.dictionaries(KEYS, below, max_size=3),
+        max_leaves=8,
+    ),
+    min_size=1,
+)
+
+
+@given(DATA)
+def test_json_is_yaml(data):
+    """What JSON writes comes back unchanged, and every key has a mark."""
+    document = parse_document(json.dumps(data), HERE)
+    assert data == document.data
+    assert {(key,) for key in data} <= set(document.marks)
 
 
 def test_byte_order_mark_is_skipped(tmp_path):

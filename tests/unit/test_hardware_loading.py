@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from costmodel.data import data_dir
 from costmodel.errors import HardwareError, InputError
@@ -476,7 +478,8 @@ def test_inheriting_from_a_shipped_profile(tmp_path):
     """A bare name after `inherits` is a shipped profile; new levels come innermost."""
     text = (
         "inherits: horowitz-45nm\nmemory:\n  rf: null\n"
-        "  l0: {kind: scratchpad, capacity: 1 KiB | assumed | why, bandwidth: unlimited, read_energy: 1 pJ/B | assumed | why, write_energy: 1 pJ/B | assumed | why}\n"
+        "  l0: {kind: scratchpad, capacity: 1 KiB | assumed | why, bandwidth: unlimited,\n"
+        "       read_energy: 1 pJ/B | assumed | why, write_energy: 1 pJ/B | assumed | why}\n"
     )
     assert [level.name for level in load_hardware(write(tmp_path, text)).levels] == ["dram", "sram", "l0"]
 
@@ -538,6 +541,55 @@ def test_merge():
     assert merge(parent, child) == {"a": {"x": {"value": "2 W"}, "y": 1, "z": {"m": 1}}, "c": [3]}
     assert merge({"x": {"value": "1 W"}}, {"x": {"k": 1}}) == {"x": {"k": 1}}
     assert parent == {"a": {"x": {"value": "1 W", "low": "0 W"}, "y": 1}, "b": 2, "c": [1, 2]}
+
+
+MAPPINGS = st.recursive(
+    st.dictionaries(st.sampled_from("abc"), st.integers(), max_size=3),
+    lambda below: st.dictionaries(st.sampled_from("abc"), below | st.integers() | st.none(), max_size=3),
+    max_leaves=6,
+)
+
+
+@given(MAPPINGS, MAPPINGS)
+def test_merge_has_the_last_word(parent, child):
+    """Merging nothing changes nothing; merging twice is merging once; no null is left."""
+    clean = merge({}, parent)
+    assert merge(clean, {}) == clean
+    assert merge(merge(clean, child), child) == merge(clean, child)
+    assert "None" not in repr(merge(clean, child))
+
+
+# Robustness
+
+
+LINES = WHOLE.splitlines(keepends=True)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(LINES) - 1), st.integers(0, 30), st.text(max_size=3)), max_size=4)
+)
+def test_damaged_profiles_load_or_are_refused(tmp_path_factory, damage):
+    """Whatever is written over a profile, the answer is a profile or a HardwareError whose problems have a place."""
+    lines = list(LINES)
+    for line, column, text in damage:
+        lines[line] = lines[line][:column] + text + lines[line][column + len(text) :]
+    file = tmp_path_factory.mktemp("damaged") / "toy.yaml"
+    file.write_bytes("".join(lines).encode("utf-8", "surrogatepass"))
+    try:
+        constants, problems = load_hardware(file).constants(), ()
+    except HardwareError as error:
+        constants, problems = (), error.problems
+    assert all(problem.startswith(str(file)) for problem in problems)
+    assert all(constant.low <= constant.value <= constant.high for constant in constants)
+
+
+@pytest.mark.parametrize("line", [n for n, text in enumerate(LINES) if "|" in text or "kind" in text])
+def test_no_constant_may_be_left_out(tmp_path, line):
+    """Without any one of its constants the profile is refused, and the message says which field to add."""
+    field = LINES[line].split(":")[0].strip()
+    found = refusals(write(tmp_path, "".join(LINES[:line] + LINES[line + 1 :])))
+    assert len(found) == 1
+    assert f"{field}: missing: add it" in found[0]
 
 
 # Speed

@@ -88,9 +88,7 @@ def test_formats_have_rate_and_energy(profile):
 def test_wider_formats_cost_no_less(profile):
     """Energy per MAC grows from int8 over int16 to fp32."""
     energies = [
-        profile.compute.mac_pj[f].value
-        for f in ("int8", "int16", "fp32")
-        if f in profile.compute.mac_pj
+        profile.compute.mac_pj[f].value for f in ("int8", "int16", "fp32") if f in profile.compute.mac_pj
     ]
     assert energies == sorted(energies)
 

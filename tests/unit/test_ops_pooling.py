@@ -158,7 +158,7 @@ def test_refusals(build, text):
 
 def test_an_adaptive_pool_of_another_rank():
     """An operation built by hand meets a tensor of another rank."""
-    from costmodel.graph.ops.pooling import AdaptivePool  # noqa: PLC0415 - the only use
+    from costmodel.graph.ops.pooling import AdaptivePool
 
     text = message(lambda g, x: g.layer("p", AdaptivePool("avg_pool", (1,)), x), (1, 2, 5, 5))
     assert text == "p: has 1 output sizes, but x gives (1, 2, 5, 5)"

@@ -26,6 +26,7 @@ from costmodel.graph.shapes import (
     as_dim,
     as_pads,
     checked,
+    format_dim,
     per_axis,
     product,
     require,
@@ -37,8 +38,14 @@ def _require_groups(tensor: Tensor, out_channels: Dim, groups: Dim) -> None:
     """ShapeError unless the groups divide the channels of both sides."""
     if type(groups) is int and groups == 1:
         return
-    require(tensor.shape[1] % groups == 0, f"groups {groups} do not divide the input channels: {tensor}")
-    require(out_channels % groups == 0, f"groups {groups} do not divide the {out_channels} output channels")
+    require(
+        tensor.shape[1] % groups == 0,
+        f"groups {format_dim(groups)} do not divide the input channels: {tensor}",
+    )
+    require(
+        out_channels % groups == 0,
+        f"groups {format_dim(groups)} do not divide the {format_dim(out_channels)} output channels",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +226,8 @@ class ConvTranspose(Op):
         for extra, step, spread in zip(self.output_padding, self.stride, self.dilation, strict=True):
             require(
                 (extra < step) | (extra < spread),
-                f"output_padding {extra} must be smaller than stride {step} or dilation {spread}",
+                f"output_padding {format_dim(extra)} must be smaller than "
+                f"stride {format_dim(step)} or dilation {format_dim(spread)}",
             )
         spatial = tuple(
             counts.conv_transpose_out(extent, taps, step, before + after, spread, extra)

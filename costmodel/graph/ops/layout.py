@@ -20,6 +20,7 @@ from costmodel.graph.shapes import (
     Shape,
     as_dim,
     as_pads,
+    format_dim,
     format_shape,
     per_axis,
     plain,
@@ -147,7 +148,7 @@ class Slice(_View):
         step = as_dim(self.step, "step")
         require(
             np.asarray((start >= 0) & (stop <= extent) & (stop > start)),
-            f"slice {self.start}:{self.stop} of axis {axis} is empty or outside: {x}",
+            f"slice {format_dim(start)}:{format_dim(stop)} of axis {axis} is empty or outside: {x}",
         )
         return ((*x.shape[:axis], plain(counts.ceil_div(stop - start, step)), *x.shape[axis + 1 :]),)
 

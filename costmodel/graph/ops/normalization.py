@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from costmodel.graph.ops.base import Inputs, Op, Place, as_axis, expect_rank, only
 from costmodel.graph.rows import FOLDED, Rows, streamed
-from costmodel.graph.shapes import Dim, Shape, as_dim, product, require
+from costmodel.graph.shapes import Dim, Shape, as_dim, format_dim, product, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,9 @@ class GroupNorm(Op):
         """The input's shape."""
         x = only(inputs)
         expect_rank(x, 2, 5, "(batch, channels, ...)")
-        require(x.shape[1] % self.groups == 0, f"groups {self.groups} do not divide the channels: {x}")
+        require(
+            x.shape[1] % self.groups == 0, f"groups {format_dim(self.groups)} do not divide the channels: {x}"
+        )
         return (x.shape,)
 
     def lower(self, inputs: Inputs, outputs: Inputs) -> Rows:

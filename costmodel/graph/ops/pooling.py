@@ -25,6 +25,7 @@ from costmodel.graph.shapes import (
     PerAxis,
     Shape,
     as_pads,
+    format_dim,
     per_axis,
     plain,
     product,
@@ -126,7 +127,8 @@ class Pool(Op):
             extent = counts.window(taps, spread)
             require(
                 (before < extent) & (after < extent),
-                f"padding {before} + {after} would make windows of padding only: the window covers {extent}",
+                f"padding {format_dim(before)} + {format_dim(after)} would make windows of padding only: "
+                f"the window covers {format_dim(extent)}",
             )
         return ((*x.shape[:2], *self._outputs(x, pads)),)
 

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeVar, cast
 from costmodel.errors import ShapeError
 from costmodel.formulas import counts
 from costmodel.graph.ops.base import expect_rank
-from costmodel.graph.shapes import Dim, Pads, Shape, plain, product, require, same_pads
+from costmodel.graph.shapes import Dim, Pads, Shape, format_dim, plain, product, require, same_pads
 from costmodel.graph.tensor import Tensor
 
 T = TypeVar("T")
@@ -41,8 +41,9 @@ def require_window(tensor: Tensor, kernel: Shape, dilation: Shape, pads: Pads) -
         if fits is not True:
             require(
                 fits,
-                f"the window is larger than the padded input on spatial axis {axis}: kernel {taps}, "
-                f"dilation {spread}, padding {before} + {after}, but {tensor}; "
+                f"the window is larger than the padded input on spatial axis {axis}: "
+                f"kernel {format_dim(taps)}, dilation {format_dim(spread)}, "
+                f"padding {format_dim(before)} + {format_dim(after)}, but {tensor}; "
                 "use a smaller kernel, more padding or a larger input",
             )
 

@@ -1,0 +1,166 @@
+"""Published figures against what the library computes: the rows of ``tests/published/*.yaml``, one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from costmodel.analysis import Analysis, analysis_of
+from costmodel.data import data_dir
+from costmodel.errors import InputError
+from costmodel.graph import Graph, LayerTable
+from costmodel.hardware import load_hardware
+from costmodel.importers import load_network
+from costmodel.importers.described import described_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    Row = Mapping[str, Any]
+
+PRODUCTS = ("conv", "conv_transpose", "linear", "matmul")
+REQUIRED = ("id", "quantity", "value", "tolerance_ratio", "source", "place", "why")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One published figure and ours.
+
+    ``relation`` is ``=`` (within ``tolerance_ratio``), ``<=`` or ``>=`` (published as a bound on ours);
+    ``deviation_ratio`` is ours over published minus 1; ``why`` explains a deviation.
+    """
+
+    id: str
+    quantity: str
+    expected: float
+    actual: float
+    relation: str
+    tolerance_ratio: float
+    source: str
+    place: str
+    why: str
+
+    @property
+    def deviation_ratio(self) -> float:
+        """Ours over published, minus 1; ours itself where the published figure is 0."""
+        return self.actual / self.expected - 1 if self.expected else self.actual
+
+    @property
+    def ok(self) -> bool:
+        """Whether the figure is reproduced."""
+        slack = self.tolerance_ratio * abs(self.expected)
+        return {
+            "=": abs(self.actual - self.expected) <= slack,
+            "<=": self.actual <= self.expected + slack,
+            ">=": self.actual >= self.expected - slack,
+        }[self.relation]
+
+
+@lru_cache(maxsize=256)
+def network(spec: str) -> Graph:
+    """One graph per specification."""
+    return load_network(spec)
+
+
+@lru_cache(maxsize=64)
+def priced(spec: str, hardware: str, batch: int, dtype: str | None) -> Analysis:
+    """One analysis per network, profile and options."""
+    return analysis_of(network(spec), load_hardware(hardware), batch, dtype, None)
+
+
+def graph_of(row: Row) -> Graph:
+    """Build the graph a row is about: a network, or layers written as data."""
+    if "network" in row:
+        return network(row["network"])
+    return described_graph(row["case"], row["inputs"], row["layers"])
+
+
+def counted(table: LayerTable, row: Row) -> float:
+    """Return a figure that needs no hardware."""
+    quantity = row["quantity"]
+    if quantity == "weight_bytes":
+        return int(table.total("params")[0]) * row["bits"] / 8
+    if quantity == "flops":
+        return 2 * int(table.total("macs")[0])
+    if quantity == "weights_without_biases":
+        return int(table.total("weight_elems")[0] - table.total("bias_elems")[0])
+    if quantity == "compulsory_elems":
+        part = table.rows([op in PRODUCTS for op in table.ops])
+        return sum(int(part.total(name)[0]) for name in ("weight_elems", "ifmap_elems", "ofmap_elems")) - int(
+            part.total("bias_elems")[0]
+        )
+    return int(table.total(quantity)[0])
+
+
+def costed(row: Row) -> float:
+    """Return a figure of a network on hardware; ``*_words`` are bytes over the width of an activation.
+
+    Restricted to the layer named, else to products (convolution, linear, matmul) for words, else to nothing.
+    """
+    analysis = priced(row["network"], row["hardware"], row.get("batch", 1), row.get("dtype"))
+    quantity, words = row["quantity"], row["quantity"].endswith("_words")
+    column = f"{quantity.removesuffix('_words')}_bytes" if words else quantity
+    layers = [
+        layer
+        for layer in analysis.layers
+        if layer.name == row.get("layer", layer.name) and ("layer" in row or not words or layer.op in PRODUCTS)
+    ]
+    total = sum(getattr(layer, column) for layer in layers)
+    return float(total / (analysis.precision.ifmap_bits // 8) / (analysis.batch if row.get("per_input") else 1) if words else total)
+
+
+def actual(row: Row) -> float:
+    """Compute our figure for a row."""
+    if "hardware" in row:
+        return costed(row)
+    table = graph_of(row).table()
+    if "layer" in row:
+        table = table.rows([name == row["layer"] for name in table.names])
+    return counted(table, row)
+
+
+def check(row: Row) -> Check:
+    """Compute one row."""
+    return Check(
+        row["id"],
+        row["quantity"],
+        row["value"],
+        actual(row),
+        row.get("relation", "="),
+        float(row["tolerance_ratio"]),
+        row["source"],
+        row["place"],
+        row["why"],
+    )
+
+
+def published(directory: Path | None = None) -> list[Row]:
+    """Every row of every file, in order.
+
+    Raises
+    ------
+    InputError
+        A row without one of the required fields.
+    """
+    from ruamel.yaml import YAML
+
+    loader = YAML(typ="safe")
+    files = sorted((directory or data_dir("published")).glob("*.yaml"))
+    found: list[Row] = [row for file in files for row in loader.load(file.read_text(encoding="utf-8"))]
+    incomplete = [f"{row.get('id', '?')}: lacks {name}" for row in found for name in REQUIRED if name not in row]
+    if incomplete:
+        raise InputError(*incomplete)
+    return found
+
+
+def rows(selected: Iterable[Row] | None = None) -> list[Check]:
+    """Compute every published figure.
+
+    Examples
+    --------
+    >>> all(check.ok for check in rows())
+    True
+    """
+    return [check(row) for row in (published() if selected is None else selected)]
