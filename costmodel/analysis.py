@@ -140,22 +140,24 @@ class Totals:
         }
 
 
-def column(estimate: Estimate, name: str) -> NDArray[Any]:
+def column(estimate: Estimate, name: str) -> NDArray[Any]:  # noqa: PLR0911 - one return per kind of column
     """One numeric column of an estimate; nothing that it does not need is computed."""
     table, widths = estimate.table, estimate.widths
     match name.split("_"):
         case ["ifmap", "bytes"]:
-            return whole_bytes(table.ifmap_elems * widths.ifmap)
+            return whole_bytes(table.ifmap_elems, widths.ifmap)
         case ["ofmap", "bytes"]:
-            return whole_bytes(table.ofmap_elems * widths.ofmap)
+            return whole_bytes(table.ofmap_elems, widths.ofmap)
         case [("weight" | "ifmap" | "ofmap") as operand, "dram", "bytes"]:
             return np.asarray(getattr(estimate.off_chip, f"{operand}_bytes"))
         case ["dram", "bytes"]:
             return estimate.off_chip.moved_bytes
         case ["energy", ("low" | "high") as bound, "j"]:
             return estimate.energy_j(bound=bound)
-        case ["latency", *rest]:
-            return estimate.latency_s(rest[0] if len(rest) == 2 else "value")
+        case ["latency", ("low" | "high") as bound, "s"]:
+            return estimate.latency_s(bound)
+        case ["latency", "s"]:
+            return estimate.latency_s()
         case ["energy", *part, "j"]:
             return estimate.energy_j("_".join(part) or None)
         case _:

@@ -441,4 +441,4 @@ def validate() -> int:
 
 def main() -> NoReturn:
     """Entry point of the command ``costmodel``."""
-    cli(prog_name="costmodel")
+    cli.main(prog_name="costmodel")

@@ -217,6 +217,12 @@ def causes_of(baseline: Analysis, other: Analysis) -> tuple[Cause, ...]:
     return tuple(sorted(found, key=lambda cause: -cause.dram_bytes)[:CAUSES])
 
 
+def pair_of(baseline: Analysis, other: Analysis) -> Pair:
+    """Everything that is said of two analyses."""
+    parts = ratios_of(baseline, other), factors_of(baseline, other), certain(baseline, other), causes_of(baseline, other)
+    return Pair(baseline, other, *parts)
+
+
 def fit_of(analysis: Analysis, graph: Graph) -> Fit:
     """What would stay on chip between layers and between inferences."""
     level, totals, widths = analysis.hardware.levels[1], analysis.totals, analysis.precision
@@ -262,10 +268,7 @@ class Comparison:
     def pairs(self) -> tuple[Pair, ...]:
         """The baseline against each other analysis."""
         first = self.analyses[0]
-        return tuple(
-            Pair(first, other, ratios_of(first, other), factors_of(first, other), certain(first, other), causes_of(first, other))
-            for other in self.analyses[1:]
-        )
+        return tuple(pair_of(first, other) for other in self.analyses[1:])
 
     @cached_property
     def fits(self) -> tuple[Fit, ...]:

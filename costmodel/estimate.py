@@ -102,16 +102,16 @@ class Estimate:
     @cached_property
     def weight_bytes(self) -> Ints:
         """Stored size of the parameters, biases included [B]."""
-        return whole_bytes(self.table.params * self.precision.weight_bits)
+        return whole_bytes(self.table.params, self.precision.weight_bits)
 
     @cached_property
     def compulsory_bytes(self) -> Ints:
         """Every weight and input read once, every output written once: no schedule of the layer alone moves less [B]."""
         t, w = self.table, self.widths
         return (
-            whole_bytes(weight_operand_elems(t) * w.weight)
-            + whole_bytes(t.ifmap_elems * w.ifmap)
-            + whole_bytes(t.ofmap_elems * w.ofmap)
+            whole_bytes(weight_operand_elems(t), w.weight)
+            + whole_bytes(t.ifmap_elems, w.ifmap)
+            + whole_bytes(t.ofmap_elems, w.ofmap)
         )
 
     @cached_property
@@ -124,7 +124,7 @@ class Estimate:
         level, macs = self.hardware.levels[-1], self.table.macs.astype(np.float64)
         bits = {"weight": self.widths.weight, "ifmap": self.widths.ifmap, "ofmap": self.widths.psum}
         reuse = {op: at(level.macs_per_access[op], INVERSE[bound]) if op in level.macs_per_access else 1.0 for op in bits}
-        return {op: np.asarray(operand_feed_bytes(macs, bits[op], reuse[op])) for op in bits}
+        return {op: np.asarray(operand_feed_bytes(macs, bits[op].astype(np.float64), reuse[op])) for op in bits}
 
     def access_bytes(self, bound: Bound = "value") -> list[tuple[MemoryLevel, Floats, Floats]]:
         """Bytes read from and written to every level, backing store first."""
@@ -182,7 +182,7 @@ class Estimate:
         times = list(self.resources_s(bound).values())
         total = times[0]
         for time in times[1:]:
-            total = overlapped_s(total, time) if self.hardware.overlap else total + time
+            total = np.asarray(overlapped_s(total, time)) if self.hardware.overlap else total + time
         return np.asarray(total + np.where(self.busy, at(self.hardware.layer_overhead_s, bound), 0.0))
 
     def binding(self) -> tuple[list[str], Ints]:

@@ -81,7 +81,7 @@ def counted(table: LayerTable, row: Row) -> float:
     """Return a figure that needs no hardware."""
     quantity = row["quantity"]
     if quantity == "weight_bytes":
-        return int(table.total("params")[0]) * row["bits"] / 8
+        return int(table.total("params")[0]) * int(row["bits"]) / 8
     if quantity == "flops":
         return 2 * int(table.total("macs")[0])
     if quantity == "weights_without_biases":
@@ -108,7 +108,7 @@ def costed(row: Row) -> float:
         if layer.name == row.get("layer", layer.name) and ("layer" in row or not words or layer.op in PRODUCTS)
     ]
     total = sum(getattr(layer, column) for layer in layers)
-    return float(total / (analysis.precision.ifmap_bits // 8) / (analysis.batch if row.get("per_input") else 1) if words else total)
+    return total * 8 / analysis.precision.ifmap_bits if words else float(total)
 
 
 def actual(row: Row) -> float:

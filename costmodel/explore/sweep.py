@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +17,7 @@ from costmodel.graph import Graph
 from costmodel.importers.python import vectorisable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -24,7 +27,11 @@ if TYPE_CHECKING:
 METRICS = SUMMED
 """Columns a sweep can give: every column of an analysis, summed over the layers."""
 CHUNK_POINTS = 4096
+COUNT_CHUNK_POINTS = 16384
+COUNTED = ("params", "macs", "other_ops", "weight_bytes", "ifmap_bytes", "ofmap_bytes", "compulsory_bytes")
+"""Metrics that never ask the mapper; they come in larger chunks."""
 MOST_POINTS = 50_000_000
+WORKERS = 2
 
 
 def checked_axes(build: Callable[..., Graph], axes: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
@@ -96,22 +103,48 @@ def sweep_of(
 
     values, chosen = checked_axes(build, axes), checked_metrics(metrics)
     vectorised = vectorisable(build)
-    arrays = {name: axis for name, axis in values.items() if name in vectorised}
-    points = grid(arrays)
+    points = grid({name: axis for name, axis in values.items() if name in vectorised})
+    fixed = list(topologies({name: axis for name, axis in values.items() if name not in vectorised}))
+    step = COUNT_CHUNK_POINTS if set(chosen) <= set(COUNTED) else CHUNK_POINTS
+
+    def jobs() -> Iterator[Callable[[], pd.DataFrame]]:
+        for arguments in fixed:
+            for chunk in chunks(points, step):
+                yield partial(frame, build_chunk(build, arguments, chunk), {**arguments, **chunk})
+
+    def frame(graph: Graph, given: Mapping[str, Any]) -> pd.DataFrame:
+        found = totals(graph, hardware, batch, dtype, chosen)
+        count = max((np.size(column) for column in given.values()), default=1)
+        spread = {name: np.broadcast_to(total, count) for name, total in found.items()}
+        return pd.DataFrame({**given, **spread}, index=range(count))
+
+    priced: pd.DataFrame = pd.concat(overlapped(jobs()), ignore_index=True)
+    return priced[[*values, *chosen]]
+
+
+def chunks(points: Mapping[str, NDArray[Any]], step: int) -> Iterator[dict[str, NDArray[Any]]]:
+    """Split a grid into parts of at most ``step`` points; one empty part where no argument is an array."""
     size = next(iter(points.values())).size if points else 1
-    frames = []
-    for fixed in topologies({name: axis for name, axis in values.items() if name not in vectorised}):
-        for start in range(0, size, CHUNK_POINTS):
-            chunk = {name: column[start : start + CHUNK_POINTS] for name, column in points.items()}
-            graph = built(build, fixed, chunk)
-            count = min(CHUNK_POINTS, size - start)
-            found = totals(graph, hardware, batch, dtype, chosen)
-            record = {**fixed, **chunk, **{name: np.broadcast_to(total, count) for name, total in found.items()}}
-            frames.append(pd.DataFrame(record, index=range(count)))
-    return pd.concat(frames, ignore_index=True)[[*values, *chosen]]
+    for start in range(0, size, step):
+        yield {name: column[start : start + step] for name, column in points.items()}
 
 
-def built(build: Callable[..., Graph], fixed: Mapping[str, Any], chunk: Mapping[str, NDArray[Any]]) -> Graph:
+def overlapped(jobs: Iterable[Callable[[], Any]]) -> Iterator[Any]:
+    """Run jobs on a few threads, results in order: NumPy works on one chunk while the next graph is built.
+
+    Few are in flight at a time, so that memory does not grow with the number of chunks.
+    """
+    waiting: deque[Future[Any]] = deque()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for job in jobs:
+            waiting.append(pool.submit(job))
+            if len(waiting) > WORKERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def build_chunk(build: Callable[..., Graph], fixed: Mapping[str, Any], chunk: Mapping[str, NDArray[Any]]) -> Graph:
     """Build one graph for a chunk of points; a single point is passed as plain numbers."""
     arguments = {name: column if column.size > 1 else column[0].item() for name, column in chunk.items()}
     try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
@@ -27,13 +28,14 @@ FLAGS: Final = ("dynamic_weight", "streamed")
 _BATCHED: Final = ("macs", "other_ops", "ifmap_elems", "ofmap_elems")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class LayerTable:
     """Loop dimensions and counts of every layer, in execution order.
 
     Labels are tuples of length L. Integer columns have shape (L, D) with one column per design point, or
     (L, 1) where no design axis touches them. Flags have shape (L,). Counts are those of batch 1 unless
     :meth:`with_batch` says otherwise. Free and unknown rows have a `note`; free rows have no traffic.
+    A column with design points is put together when it is first read: a sweep pays for what it uses.
 
     Attributes
     ----------
@@ -88,6 +90,22 @@ class LayerTable:
     dynamic_weight: Bools
     streamed: Bools
 
+    @classmethod
+    def deferred(cls, ready: dict[str, Any], waiting: dict[str, Callable[[], Ints]], points: int) -> LayerTable:
+        """A table of columns that are `ready` and of columns that wait to be read."""
+        table = object.__new__(cls)
+        table.__dict__.update(ready, _waiting=waiting, _points=points)
+        return table
+
+    def __getattr__(self, name: str) -> Ints:
+        """Put together a column that has been waiting (called only where the instance has none)."""
+        waiting = self.__dict__.get("_waiting", {})
+        if name not in waiting:
+            raise AttributeError(f"LayerTable has no attribute {name!r}")
+        column: Ints = waiting[name]()
+        self.__dict__[name] = column
+        return column
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -104,7 +122,8 @@ class LayerTable:
     @property
     def design_points(self) -> int:
         """Number of design points, 1 if no column varies."""
-        return max((getattr(self, name).shape[1] for name in DIMENSIONS + COUNTS), default=1)
+        known = self.__dict__.get("_points")
+        return known or max((getattr(self, name).shape[1] for name in DIMENSIONS + COUNTS), default=1)
 
     def rows(self, mask: Bools | Ints | Sequence[int]) -> LayerTable:
         """The rows selected by a boolean mask or by indices, as a table."""
@@ -175,18 +194,22 @@ def table_of(layers: Sequence[tuple[str, Rows]]) -> LayerTable:
     points = _design_points(names, rows)
     entries = zip(*rows, strict=True) if rows else ((),) * len(Row._fields)
     columns: dict[str, Any] = dict(zip(Row._fields, entries, strict=True))
+    ready: dict[str, Any] = {
+        "names": tuple(names),
+        "groups": tuple(map(group_of, names)),
+        "ops": columns["op"],
+        "notes": columns["note"],
+        "status": columns["status"],
+        **{flag: np.array(columns[flag], dtype=np.bool_) for flag in FLAGS},
+    }
+    waiting: dict[str, Callable[[], Ints]] = {}
     for column in DIMENSIONS + COUNTS:
-        columns[column] = _ints(column, columns[column], names, points)
-    for flag in FLAGS:
-        columns[flag] = np.array(columns[flag], dtype=np.bool_)
-    del columns["suffix"]
-    return LayerTable(
-        names=tuple(names),
-        groups=tuple(map(group_of, names)),
-        ops=columns.pop("op"),
-        notes=columns.pop("note"),
-        **columns,
-    )
+        values = columns[column]
+        if set(map(type, values)) <= {int}:
+            ready[column] = _plain_ints(column, values, names)
+        else:
+            waiting[column] = partial(_ints, column, values, names, points)
+    return LayerTable.deferred(ready, waiting, points)
 
 
 def _design_points(names: list[str], rows: list[Row]) -> int:
@@ -205,17 +228,20 @@ def _design_points(names: list[str], rows: list[Row]) -> int:
     return next(iter(seen), 1)
 
 
+def _plain_ints(column: str, values: tuple[int, ...], names: list[str]) -> Ints:
+    """A column that no design axis touches, (L, 1)."""
+    try:
+        return np.array(values, dtype=np.int64).reshape(len(values), 1)
+    except OverflowError:
+        name = next(n for n, value in zip(names, values, strict=True) if value > LIMIT)
+        raise NetworkError(f"{name}: {column} does not fit in 64 bits; reduce the sizes") from None
+
+
 def _ints(column: str, values: tuple[Dim, ...], names: list[str], points: int) -> Ints:
-    """One integer column: (L, 1) if all entries are plain, else (L, points)."""
-    if set(map(type, values)) <= {int}:
-        try:
-            return np.array(values, dtype=np.int64).reshape(len(values), 1)
-        except OverflowError:
-            name = next(n for n, value in zip(names, values, strict=True) if cast(int, value) > LIMIT)
-            raise NetworkError(f"{name}: {column} does not fit in 64 bits; reduce the sizes") from None
+    """A column with design points, (L, points)."""
     table = np.empty((len(values), points), dtype=np.int64)
     for index, value in enumerate(values):
         table[index] = value
-    if (table < 0).any():  # the sum of two counts that each fit
+    if table.min(initial=0) < 0:  # the sum of two counts that each fit
         raise NetworkError(f"{names[int((table < 0).argmax()) // points]}: {column} does not fit in 64 bits")
     return table

@@ -72,7 +72,7 @@ def extents(axis: Axis, outputs: Ints, taps: int, tap: int) -> Ints:
         extent: Ints = np.maximum(last - first, 0)
         return extent
 
-    best = clipped(trips - 1, remainder(axis.outputs, outputs))
+    best = clipped(np.asarray(trips - 1), np.asarray(remainder(axis.outputs, outputs)))
     for index in (-start // step, -start // step + 1, (axis.size - start - span) // step):
         for shifted in (index, index + 1):
             inside = np.clip(shifted, 0, last_full)
@@ -129,7 +129,7 @@ def tiles_with_taps(axis: Axis, outputs: Ints, taps: int) -> AxisTiles:
     trips = np.full_like(outputs, -(-axis.taps // taps))
     by_tap = kept_by_tap(axis, outputs, fetched, fetched_last) if taps < axis.taps else fetched
     return AxisTiles(
-        outputs, np.full_like(outputs, taps), ceil_div(axis.outputs, outputs), trips, extent, fetched, kept, by_tap
+        outputs, np.full_like(outputs, taps), np.asarray(ceil_div(axis.outputs, outputs)), trips, extent, fetched, kept, by_tap
     )
 
 

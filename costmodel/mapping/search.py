@@ -15,7 +15,7 @@ is left; the others are enumerated. The proof is in ``docs/models/traffic.md``; 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -101,11 +101,11 @@ class Best:
         """Channel columns of some problems as (rows, 1), to meet candidates as (1, M)."""
         return {name: column[rows, None] for name, column in self.column.items()}
 
-    def ofmap(self, passes: Any, rows: Any = slice(None)) -> Any:
+    def ofmap(self, passes: float | Floats, rows: slice | Ints = slice(None)) -> Floats:
         """Bits moved for the ofmap in ``passes`` visits, for ``rows``."""
         c = self.column
         elems, bits, psum = c["ofmap_elems"][rows], c["ofmap_bits"][rows], c["psum_bits"][rows]
-        return ofmap_bits_moved(elems, passes, bits, psum)
+        return np.asarray(ofmap_bits_moved(elems, passes, bits, psum))
 
     def open(self, bound: Floats) -> Ints:
         """Indices of problems that a mapping with at least ``bound`` bits could still improve."""
@@ -138,7 +138,7 @@ def cheapest(cost: Floats, fits: NDArray[np.bool_]) -> tuple[Ints, Floats]:
 
 def picked(matrix: Floats, choice: Ints) -> Floats:
     """Entry ``choice`` of each row of a matrix that may be one broadcast row."""
-    return matrix[np.arange(choice.size) if len(matrix) > 1 else 0, choice]
+    return np.asarray(matrix[np.arange(choice.size) if len(matrix) > 1 else 0, choice])
 
 
 def even(total: Floats, trips: Floats) -> Floats:

@@ -48,8 +48,8 @@ LEADERS = 96
 
 def crossed(height: AxisTiles, width: AxisTiles, *walks: tuple[str, str]) -> Space:
     """All pairs of a height tile and a width tile; ``sweep`` is the cheapest of the named walks (one image)."""
-    h, w = np.meshgrid(np.arange(height.outputs.size), np.arange(width.outputs.size), indexing="ij")
-    h, w = h.ravel(), w.ravel()
+    h = np.repeat(np.arange(height.outputs.size), width.outputs.size)
+    w = np.tile(np.arange(width.outputs.size), height.outputs.size)
     sweep = np.minimum.reduce([getattr(height, a)[h] * getattr(width, b)[w] for a, b in walks])
     columns = (
         np.ones_like(h),
@@ -100,7 +100,7 @@ def efficient(space: Space) -> Space:
         axis=1,
     )
     waiting = np.argsort(np.log1p(features).sum(axis=1), kind="stable")
-    leaders = []
+    leaders: list[np.int64] = []
     while waiting.size and len(leaders) < LEADERS:
         leader, waiting = waiting[0], waiting[1:]
         leaders.append(leader)

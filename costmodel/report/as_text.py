@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from costmodel.report.document import Column, Facts, Row, Sentences, Table, filled
@@ -118,8 +119,17 @@ def cells(row: Row, kept: Sequence[int], columns: Sequence[Column], room: int) -
     from rich.text import Text
 
     first, *rest = (row.cells[index] for index in kept)
-    name = first if columns[kept[0]].wrap else shortened(first, room)
+    name = broken(first, room) if columns[kept[0]].wrap else shortened(first, room)
     return [Text(cell) for cell in (name, *rest)]
+
+
+def broken(name: str, room: int) -> str:
+    """A name over several lines, broken at blanks and hyphens.
+
+    >>> broken("alexnet-conv1-at-most-published", 20).splitlines()
+    ['alexnet-conv1-at-', 'most-published']
+    """
+    return "\n".join(wrap(name, room)) or name
 
 
 def shortened(name: str, room: int) -> str:

@@ -18,16 +18,60 @@ if TYPE_CHECKING:
 class Check(Protocol):
     """A published figure beside what this version computes."""
 
-    id: str
-    quantity: str
-    expected: float
-    actual: float
-    deviation_ratio: float
-    tolerance_ratio: float
-    ok: bool
-    source: str
-    place: str
-    why: str
+    @property
+    def id(self) -> str:
+        """Name of the row."""
+        ...
+
+    @property
+    def quantity(self) -> str:
+        """What was counted."""
+        ...
+
+    @property
+    def expected(self) -> float:
+        """As published."""
+        ...
+
+    @property
+    def actual(self) -> float:
+        """As computed."""
+        ...
+
+    @property
+    def relation(self) -> str:
+        """``=``, or ``<=`` and ``>=`` where the published figure is a bound."""
+        ...
+
+    @property
+    def deviation_ratio(self) -> float:
+        """Computed over published, minus 1."""
+        ...
+
+    @property
+    def tolerance_ratio(self) -> float:
+        """Deviation that is allowed."""
+        ...
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is reproduced."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where it was published."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """Where in the source."""
+        ...
+
+    @property
+    def why(self) -> str:
+        """Why it deviates."""
+        ...
 
 
 def networks(nets: Sequence[tuple[str, str, Callable[..., Any]]]) -> Document:
@@ -120,40 +164,61 @@ def timing(found: HardwareProfile) -> str:
 
 
 def checks(found: Sequence[Check]) -> Document:
-    """Published figures beside the computed ones."""
-    columns = (
-        Column("figure", numeric=False),
-        Column("quantity", numeric=False, priority=3),
-        Column("published"),
-        Column("computed"),
-        Column("deviation", priority=1),
-        Column("tolerance", priority=2),
-        Column("", numeric=False),
-        Column("source", numeric=False, priority=4),
-    )
+    """Published figures beside the computed ones: the exact ones first, then those that deviate or are bounds."""
+    exact = [check for check in found if check.ok and check.relation == "=" and check.actual == check.expected]
+    others = [check for check in found if check not in exact]
     failed = [check for check in found if not check.ok]
-    verdict = f"{len(found) - len(failed)} of {counted(len(found), 'published figure')} reproduced within their tolerance."
+    verdict = f"{len(found) - len(failed)} of {counted(len(found), 'published figure')} reproduced."
+    reasons = tuple(f"{visible(c.id)}: {visible(c.why)}" for c in others if c.why)
     return Document(
         "Published figures",
         (Sentences("", (verdict,), alarm=bool(failed)),),
-        (Table("", columns, tuple(map(check_row, found))),),
-        (Sentences("Where the deviation comes from", tuple(f"{visible(c.id)}: {visible(c.why)}" for c in found if c.why)),),
+        (
+            Table("Reproduced exactly", EXACT_COLUMNS, tuple(map(exact_row, exact))),
+            Table("Within a tolerance, or a bound", CHECK_COLUMNS, tuple(map(check_row, others))),
+        ),
+        (Sentences("Where deviations come from", reasons),),
     )
+
+
+SOURCE = Column("source", numeric=False, priority=4)
+EXACT_COLUMNS = (Column("figure", numeric=False, wrap=True), Column("published"), SOURCE)
+CHECK_COLUMNS = (
+    Column("figure", numeric=False, wrap=True),
+    Column("published"),
+    Column("computed"),
+    Column("deviation", priority=1),
+    Column("allowed", priority=2),
+    Column("", numeric=False),
+    SOURCE,
+)
+
+
+def exact_row(check: Check) -> Row:
+    """One figure that is reproduced to the last digit."""
+    return Row((visible(check.id), number(check.expected), source(check)))
+
+
+BOUNDS = {"<=": "at most ", ">=": "at least "}
 
 
 def check_row(check: Check) -> Row:
     """One figure."""
     cells = (
         visible(check.id),
-        visible(check.quantity),
-        number(check.expected),
+        BOUNDS.get(check.relation, "") + number(check.expected),
         number(check.actual),
-        deviation(check.deviation_ratio),
-        deviation(check.tolerance_ratio),
+        percent(check.deviation_ratio),
+        percent(check.tolerance_ratio),
         "ok" if check.ok else "WRONG",
-        visible(f"{check.source}, {check.place}" if check.place else check.source),
+        source(check),
     )
     return Row(cells, "plain" if check.ok else "unknown")
+
+
+def source(check: Check) -> str:
+    """Where a figure was published."""
+    return visible(f"{check.source}, {check.place}" if check.place else check.source)
 
 
 def number(value: float) -> str:
@@ -165,12 +230,10 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.6g}"
 
 
-def deviation(ratio: float) -> str:
-    """A deviation in percent; exact where there is none.
+def percent(ratio: float) -> str:
+    """A deviation in percent; nothing where there is none.
 
-    >>> deviation(0.0), deviation(-0.02)
-    ('exact', '-2.0 %')
+    >>> percent(0.0), percent(-0.02), percent(-0.0001)
+    ('-', '-2.0 %', '<0.1 %')
     """
-    return "exact" if ratio == 0 else share(ratio, 1)
-
-
+    return share(abs(ratio), 1) if abs(ratio) < 0.0005 else f"{100 * ratio:.1f} %"

@@ -17,7 +17,7 @@ from costmodel.report.assumptions import (
     unknown,
     used_constants,
 )
-from costmodel.report.comparison_names import both, by_hardware, common, number, subject
+from costmodel.report.comparison_names import both, by_hardware, number, subject, title
 from costmodel.report.comparison_tables import causes, fits, side_by_side, sweep, why
 from costmodel.report.document import Block, Document, Sentences, Table
 from costmodel.report.layer_table import layer_table
@@ -43,7 +43,7 @@ def document(comparison: Comparison) -> Document:
     """Report of several analyses; ratios are baseline over other."""
     reasons = tuple(why(comparison, pair) for pair in comparison.pairs)
     return Document(
-        title=f"{listed([subject(comparison, a) for a in comparison.analyses])}{common(comparison)}",
+        title=title(comparison),
         summary=(*unknowns(comparison), *side_by_side(comparison), in_short(comparison)),
         details=(*reasons, *causes(comparison), fits(comparison), sweep(comparison)),
         notes=tuple(assumptions(comparison)),
@@ -66,7 +66,8 @@ def in_short(comparison: Comparison) -> Sentences:
 def headline(comparison: Comparison, pair: Pair) -> Iterator[str]:
     """The ratios in words; what is equal is left out."""
     baseline, other = both(comparison, pair)
-    ratios = [f"{bare_ratio(pair.ratios[key])} times {name}" for key, name in SPOKEN.items() if not isclose(pair.ratios[key], 1)]
+    differing = {name: pair.ratios[key] for key, name in SPOKEN.items() if not isclose(pair.ratios[key], 1)}
+    ratios = [f"{bare_ratio(ratio)} times {name}" for name, ratio in differing.items()]
     if ratios:
         yield f"{baseline} has {listed(ratios)} of {other}."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from costmodel.report.names import visible
+from costmodel.report.numbers import listed
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
@@ -26,13 +27,13 @@ def two_lines(comparison: Comparison, analysis: Analysis) -> tuple[str, str]:
     return visible(analysis.network), visible(", ".join(rest))
 
 
-def common(comparison: Comparison) -> str:
-    """What all analyses share."""
-    hardware = {visible(a.hardware.name) for a in comparison.analyses}
-    formats = {visible(a.precision.name) for a in comparison.analyses}
-    where = f" on {hardware.pop()}" if len(hardware) == 1 else ""
-    form = f", {formats.pop()}" if len(formats) == 1 else ""
-    return f"{where}{form}, batch {comparison.analyses[0].batch}"
+def title(comparison: Comparison) -> str:
+    """All networks, all hardware, all formats."""
+    found = comparison.analyses
+    networks = dict.fromkeys(visible(a.network) for a in found)
+    hardware = dict.fromkeys(visible(a.hardware.name) for a in found)
+    formats = dict.fromkeys(visible(a.precision.name) for a in found)
+    return f"{listed(list(networks))} on {listed(list(hardware))}, {listed(list(formats))}, batch {found[0].batch}"
 
 
 def both(comparison: Comparison, pair: Pair) -> tuple[str, str]:

@@ -28,7 +28,8 @@ def ifmap_interval(outputs, taps, stride, dilation, pad, size):
     """Return the positions a tile spans along one axis, padding left out."""
     low = outputs[0] * stride + taps[0] * dilation - pad
     high = outputs[-1] * stride + taps[-1] * dilation - pad
-    return range(max(low, 0), max(min(high + 1, size), max(low, 0)))
+    first = max(low, 0)
+    return range(first, max(min(high + 1, size), first))
 
 
 def ifmap_tile(layer, at):
@@ -44,7 +45,7 @@ def operand_tile(at, operand):
 
 
 def simulate(layer, tile, order):
-    """Return the elements fetched (weight, ifmap) and the ofmap's writes, reads and final writes; and the largest footprint."""
+    """Return the elements fetched and the ofmap's spills, reads and final writes; and the largest footprint."""
     split = ranges(layer, tile)
     loops = [dim for dim in order if len(split[dim]) > 1]
     inner = next((dim for dim in reversed(loops) if dim in RELEVANT["ifmap"]), None)

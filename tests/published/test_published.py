@@ -33,7 +33,15 @@ def test_all_one_operator_cases_are_there():
 
 @pytest.mark.parametrize(
     ("relation", "actual", "ok"),
-    [("=", 100, True), ("=", 101, True), ("=", 102, False), ("<=", 50, True), ("<=", 102, False), (">=", 98, False), (">=", 500, True)],
+    [
+        ("=", 100, True),
+        ("=", 101, True),
+        ("=", 102, False),
+        ("<=", 50, True),
+        ("<=", 102, False),
+        (">=", 98, False),
+        (">=", 500, True),
+    ],
 )
 def test_check_can_fail(relation, actual, ok):
     """A figure outside its tolerance, or on the wrong side of a bound, is not ok."""
@@ -43,6 +51,8 @@ def test_check_can_fail(relation, actual, ok):
 
 def test_incomplete_rows_are_refused(tmp_path):
     """A row without its source does not count as published."""
-    (tmp_path / "x.yaml").write_text("- {id: a, quantity: macs, value: 1, tolerance_ratio: 0, place: p, why: ''}\n")
+    (tmp_path / "x.yaml").write_text(
+        "- {id: a, quantity: macs, value: 1, tolerance_ratio: 0, place: p, why: ''}\n"
+    )
     with pytest.raises(InputError, match="a: lacks source"):
         published(tmp_path)

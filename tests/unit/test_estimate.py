@@ -193,7 +193,8 @@ def test_totals_are_sums():
     totals = analysis.totals.to_dict()
     for name in ("params", "macs", "dram_bytes", "compulsory_bytes", "energy_mac_j", "energy_static_j", "latency_s"):
         assert totals[name] == pytest.approx(sum(getattr(layer, name) for layer in analysis.layers))
-    assert totals["energy_j"]["value"] == pytest.approx(sum(totals[f"energy_{p}_j"] for p in ("mac", "on_chip", "off_chip", "static")))
+    parts = sum(totals[f"energy_{part}_j"] for part in ("mac", "on_chip", "off_chip", "static"))
+    assert totals["energy_j"]["value"] == pytest.approx(parts)
     assert totals["energy_j"]["low"] <= totals["energy_j"]["value"] <= totals["energy_j"]["high"]
 
 
@@ -217,5 +218,5 @@ def test_analysis_refuses_design_spaces():
 @pytest.mark.parametrize("batch", [0, -1, 1.5, True, "2", 1 << 21])
 def test_batches_that_are_none(batch):
     """Only positive whole numbers are batches."""
-    with pytest.raises(InputError, match="batch: .* give a whole number from 1 to 1048576"):
+    with pytest.raises(InputError, match=r"batch: .* give a whole number from 1 to 1048576"):
         priced(linear(), machine(), batch=batch)

@@ -1,0 +1,1 @@
+"""Speed, measured: ``python benchmarks/run.py`` writes RESULTS.md, ``pytest benchmarks`` times single parts."""

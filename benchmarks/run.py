@@ -1,0 +1,252 @@
+"""Measure the speed of the tool beside references, all in one run, and write ``benchmarks/RESULTS.md``.
+
+    python benchmarks/run.py                     everything, a few minutes
+    python benchmarks/run.py --designs 2000 -o - a small design space, printed only
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import costmodel as cm  # noqa: E402 - after the path
+from benchmarks import work  # noqa: E402 - after the path
+
+RESULTS: Final = HERE / "RESULTS.md"
+DESIGNS: Final = 100_000
+WARM_ROUNDS: Final = 15
+COLD_ROUNDS: Final = 9
+SAMPLE: Final = 40
+SWEPT_ON: Final = ("eyeriss-168", "snapdragon")
+LAYER: Final = ("squeezenet", "fire9/squeeze1x1", "eyeriss-168")
+LIBRARIES: Final = "numpy, pydantic, rich, ruamel.yaml"
+MB: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the table; `met` is None where there is no goal."""
+
+    what: str
+    measured: str
+    reference: str
+    ratio: str
+    goal: str = ""
+    met: bool | None = None
+
+    def cells(self) -> tuple[str, ...]:
+        """The line as cells."""
+        verdict = {None: "", True: "met", False: "**not met**"}[self.met]
+        return (self.what, self.measured, self.reference, self.ratio, self.goal, verdict)
+
+
+HEADER: Final = ("what", "measured", "reference in the same run", "ratio", "goal", "")
+
+
+# ---- numbers for people
+
+
+def shown(seconds: float) -> str:
+    """Seconds with three digits, in ms below one."""
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+
+
+def per_second(count: int, seconds: float) -> str:
+    """A rate with three digits."""
+    return f"{float(f'{count / seconds:.3g}'):,.0f} designs/s"
+
+
+def times(ratio: float) -> str:
+    """A ratio with three digits."""
+    return f"{float(f'{ratio:.3g}'):,g}x"
+
+
+# ---- warm
+
+
+def warm() -> Iterator[Result]:
+    """Both networks analysed in a warm process, beside plain Python and beside counting alone."""
+    for name in SWEPT_ON:
+        hardware = cm.load_hardware(name)
+        analyse = partial(work.analysed, hardware)
+        first = work.seconds(analyse)
+        spent, counting, yard = work.medians((analyse, work.counted, work.yardstick), WARM_ROUNDS)
+        what = f"AlexNet and SqueezeNet analysed on {name}, warm"
+        yield Result(what, shown(spent), f"{shown(counting)} to build and count both", times(spent / counting), "25 ms", spent <= 0.025)
+        yield Result("the same, in units of plain Python", shown(spent), f"{shown(yard)} for a loop of 1,000,000 additions", times(spent / yard))
+        yield Result("the same, first time in a process", shown(first), f"{shown(spent)} warm", times(first / spent))
+
+
+# ---- sweeps
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep in a process of its own took."""
+
+    designs: int
+    seconds: float
+    peak_bytes: int
+
+
+def worker(hardware: str, designs: int, metrics: Sequence[str]) -> None:
+    """Sweep once and print what it took; runs in a process of its own, whose memory is the sweep's."""
+    import resource
+
+    profile = cm.load_hardware(hardware)
+    work.swept(profile, 8, metrics)
+    found: list[int] = []
+    spent = work.seconds(lambda: found.append(work.swept(profile, designs, metrics)))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    sys.stdout.write(json.dumps({"designs": found[0], "seconds": spent, "peak_bytes": peak}))
+
+
+def swept(hardware: str, designs: int, metrics: Sequence[str]) -> Sweep:
+    """A sweep in a process of its own."""
+    words = [sys.executable, __file__, "--worker", hardware, "--designs", str(designs), "--metrics", ",".join(metrics)]
+    done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
+    return Sweep(**json.loads(done.stdout))
+
+
+def sweeps(designs: int) -> Iterator[Result]:
+    """Counts, bounds and exact traffic of a design space, beside a loop over the same designs."""
+    for name, metrics, goal in (
+        (SWEPT_ON[0], work.COUNTS, 500_000),
+        *((name, work.EXACT, 5_000) for name in SWEPT_ON),
+    ):
+        found = swept(name, designs, metrics)
+        each = work.seconds(partial(work.looped, cm.load_hardware(name), designs, SAMPLE, metrics)) / SAMPLE
+        rate = found.designs / found.seconds
+        what = f"{found.designs:,} SqueezeNets on {name}: {', '.join(metrics)}"
+        reference = f"{per_second(SAMPLE, each * SAMPLE)} in a Python loop over analyze"
+        yield Result(what, per_second(found.designs, found.seconds), reference, times(rate * each), f"{goal:,} designs/s", rate >= goal)
+        memory = f"{found.peak_bytes / MB:,.0f} MB"
+        yield Result("its peak memory", memory, "", "", "1,000 MB", found.peak_bytes < 1000 * MB)
+
+
+# ---- cold
+
+
+def cold() -> Iterator[Result]:
+    """Commands from a standing start, beside importing the libraries that they cannot do without."""
+    command = work.costmodel_command()
+    pairs = (
+        ("costmodel --help", [*command, "--help"], "import click"),
+        ("costmodel analyze squeezenet --hw snapdragon", [*command, "analyze", "squeezenet", "--hw", "snapdragon"], f"import {LIBRARIES}"),
+    )
+    for what, words, imports in pairs:
+        tasks = (partial(work.ran, words), partial(work.ran, [sys.executable, "-c", imports]))
+        work.medians(tasks, 1)
+        spent, least = work.medians(tasks, COLD_ROUNDS)
+        yield Result(f"`{what}`", shown(spent), f'{shown(least)} for `python -c "{imports}"`', times(spent / least), "2x", spent <= 2 * least)
+
+
+# ---- search
+
+
+def search() -> Iterator[Result]:
+    """The exact search of one layer beside trying every tile in every order."""
+    network, name, profile = LAYER
+    hardware = cm.load_hardware(profile)
+    layer = work.layer_of(network, name, hardware)
+    capacity = hardware.levels[1].capacity_bytes
+    bits = int(capacity.value) * 8 if capacity else 0
+    found: list[int] = []
+    naive = work.seconds(lambda: found.append(work.enumerated(layer, bits)))
+    spent = work.medians((lambda: found.append(work.searched(layer, bits)),), WARM_ROUNDS)[0]
+    if len(set(found)) != 1:
+        raise AssertionError(f"the search and the enumeration disagree: {sorted(set(found))} bits")
+    what = f"exact search of {name} on {profile}"
+    yield Result(what, shown(spent), f"{shown(naive)} to try every tile in every order, same result", f"1/{naive / spent:,.0f}")
+
+
+# ---- the page
+
+
+def machine() -> str:
+    """The machine and what runs on it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    parts = [f"{processor()}, {cores} cores", platform.system(), f"Python {platform.python_version()}"]
+    return ", ".join([*parts, *(f"{name} {installed(name)}" for name in ("numpy", "pandas", "nn-costmodel"))])
+
+
+def processor() -> str:
+    """Model of the processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def installed(name: str) -> str:
+    """Version of a distribution."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return cm.__version__ if name == "nn-costmodel" else "not installed"
+
+
+def page(command: str, results: Sequence[Result]) -> str:
+    """The results as Markdown, the command on the first line."""
+    rows = [HEADER, ("---",) * len(HEADER), *(result.cells() for result in results)]
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    return f"`$ {command}`\n\n# Speed\n\nOn {machine()}.\n\n{table}\n\n{METHOD}"
+
+
+METHOD: Final = f"""\
+Wall times. Everything in a line was measured in the same run, task and reference taking turns where both are short: medians
+of {WARM_ROUNDS} rounds warm, of {COLD_ROUNDS} cold after one that fills the file cache. Ratios carry over to other machines better than times
+do. A sweep runs once, in a process of its own whose peak memory is in the line below it, with the profile loaded and eight
+designs swept before the clock starts; the loop builds and analyses {SAMPLE} designs spread over the same grid. The first analysis
+in a process includes what later ones find in caches.
+"""
+
+
+def measured(designs: int) -> Iterator[Result]:
+    """All results, each as soon as it is there."""
+    parts: tuple[Callable[[], Iterator[Result]], ...] = (warm, cold, search, partial(sweeps, designs))
+    for part in parts:
+        yield from part()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print, write; the exit code is 0 whether goals are met or not."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--designs", type=int, default=DESIGNS, help="size of the design space")
+    parser.add_argument("-o", "--output", default=str(RESULTS), help="file to write, - for none")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--metrics", default="", help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if options.worker:
+        worker(options.worker, options.designs, options.metrics.split(","))
+        return 0
+    results = []
+    for result in measured(options.designs):
+        sys.stderr.write(" | ".join(filter(None, result.cells())) + "\n")
+        results.append(result)
+    extra = "" if options.designs == DESIGNS else f" --designs {options.designs}"
+    text = page(f"python benchmarks/run.py{extra}", results)
+    if options.output == "-":
+        sys.stdout.write(text)
+    else:
+        Path(options.output).write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
