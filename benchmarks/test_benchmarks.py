@@ -23,12 +23,12 @@ def test_analysis(benchmark, network, hardware):
 
 def test_counting(benchmark):
     """Both networks built and counted."""
-    assert 724_406_816 + 818_924_832 == benchmark(work.counted)
+    assert benchmark(work.counted) == 724_406_816 + 818_924_576
 
 
 def test_loading_a_profile(benchmark):
     """One YAML file with its bibliography, checked."""
-    assert "snapdragon" == benchmark(cm.load_hardware, "snapdragon").name
+    assert benchmark(cm.load_hardware, "snapdragon").name == "snapdragon"
 
 
 @pytest.mark.parametrize("metrics", [work.COUNTS, work.EXACT], ids=["counts", "exact"])
@@ -37,7 +37,7 @@ def test_sweep(benchmark, hardware, metrics):
     """A thousand designs at once."""
     profile = cm.load_hardware(hardware)
 
-    assert DESIGNS == benchmark(work.swept, profile, DESIGNS, metrics)
+    assert benchmark(work.swept, profile, DESIGNS, metrics) == 11 * 9 * 10
 
 
 def test_search_of_one_layer(benchmark):

@@ -48,19 +48,18 @@ def analysed(hardware: cm.HardwareProfile) -> int:
 
 
 def axes(designs: int) -> dict[str, list[Any]]:
-    """A grid of about `designs` SqueezeNets: squeeze ratio, share of 3x3 filters, filters of the first module."""
-    side = max(2, round(designs ** (1 / 3)))
-    last = max(2, round(designs / side**2))
+    """A grid of about `designs` SqueezeNets: squeeze ratio, share of 3x3 filters, filters of the first module.
+
+    100,000 designs are 50 x 40 x 50.
+    """
+    ratios = max(2, round((1.25 * designs) ** (1 / 3)))
+    shares = max(2, round(0.8 * ratios))
+    bases = max(1, round(designs / ratios / shares))
     return {
-        "squeeze_ratio": np.linspace(0.1, 1.0, side).tolist(),
-        "pct_3x3": np.linspace(0.05, 0.95, side).tolist(),
-        "base_e": np.unique(np.linspace(32, 32 + 4 * last, last).astype(int)).tolist(),
+        "squeeze_ratio": np.linspace(0.1, 1.0, ratios).tolist(),
+        "pct_3x3": np.linspace(0.05, 0.95, shares).tolist(),
+        "base_e": list(range(32, 32 + 4 * bases, 4)),
     }
-
-
-def size(grid: dict[str, list[Any]]) -> int:
-    """Number of designs of a grid."""
-    return int(np.prod([len(values) for values in grid.values()]))
 
 
 def swept(hardware: cm.HardwareProfile, designs: int, metrics: Sequence[str]) -> int:
@@ -68,7 +67,9 @@ def swept(hardware: cm.HardwareProfile, designs: int, metrics: Sequence[str]) ->
     return len(cm.sweep("squeezenet", axes(designs), hardware, metrics=metrics))
 
 
-def looped(hardware: cm.HardwareProfile, designs: int, sample: int, metrics: Sequence[str]) -> list[list[int]]:
+def looped(
+    hardware: cm.HardwareProfile, designs: int, sample: int, metrics: Sequence[str]
+) -> list[list[int]]:
     """Price `sample` designs spread over the same grid one by one: the loop a user would write."""
     points = list(product(*axes(designs).values()))
     chosen = points[:: max(1, len(points) // sample)][:sample]

@@ -95,6 +95,8 @@ def precision(hardware: HardwareProfile, dtype: str | None = None, bits: Mapping
 
     Parameters
     ----------
+    hardware
+        The profile: its multipliers, its default dtype, the width of its accumulators.
     dtype
         One of ``int4 int8 int16 fp16 bf16 fp32``; the profile's own where None.
     bits

@@ -1,8 +1,6 @@
 """Make the committed reports again: each file is what the command on its first line prints.
 
-    python reports/regenerate.py [FILE...]            write what changed
-    python reports/regenerate.py --check [FILE...]    write nothing; print the difference and exit with 1
-
+``python reports/regenerate.py`` writes what changed; ``--check`` writes nothing, prints the difference and exits with 1.
 A new report starts as a file that holds its command alone, as in `$ costmodel analyze squeezenet --hw snapdragon --format md`
 between backquotes.
 """
@@ -35,7 +33,9 @@ def arguments(text: str, name: str = "report") -> list[str]:
     first = text.partition("\n")[0]
     match = FIRST_LINE.fullmatch(first.rstrip())
     if match is None:
-        raise ValueError(f"{name}: the first line is {first!r}; write `$ costmodel ...`, the command that makes the file")
+        raise ValueError(
+            f"{name}: the first line is {first!r}; write `$ costmodel ...`, the command that makes the file"
+        )
     return shlex.split(match[1])
 
 
@@ -69,7 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write or check the reports; the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="reports to make; all by default")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a report is out of date")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if a report is out of date"
+    )
     options = parser.parse_args(argv)
     code = 0
     for report in options.files or reports():

@@ -15,11 +15,11 @@ import sys
 import tokenize
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from difflib import get_close_matches
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, Final, TypeAlias, get_args
 
 from costmodel.data import data_dir
@@ -94,7 +94,7 @@ class _Guarded:
         self._build, self._path, self._target = build, path, target
         self._bound = arguments
         self.__doc__ = build.__doc__
-        self.__signature__ = inspect.signature(partial(build, **arguments), eval_str=True)
+        self.__signature__ = _signature(partial(build, **arguments))
 
     def __call__(self, **arguments: Any) -> Graph:  # noqa: ANN401 - whatever the builder takes
         """Build the graph, with `arguments` besides or instead of the bound ones."""
@@ -114,12 +114,23 @@ class _Guarded:
 
 def vectorisable(build: Builder) -> frozenset[str]:
     """Names of the parameters that take an array of design points: those annotated ``Dim`` or ``Ratio``."""
-    signature = inspect.signature(build, eval_str=True)
-    return frozenset(
-        name
-        for name, parameter in signature.parameters.items()
-        if any(set(get_args(kind)) <= set(get_args(parameter.annotation)) for kind in (Dim, Ratio))
-    )
+    parameters = _signature(build).parameters.values()
+    return frozenset(parameter.name for parameter in parameters if _takes_arrays(parameter.annotation))
+
+
+def _takes_arrays(annotation: object) -> bool:
+    """Whether an annotation is, or contains, ``Dim`` or ``Ratio``; by its words where it stayed a text."""
+    if isinstance(annotation, str):
+        return not {"Dim", "Ratio"}.isdisjoint(re.findall(r"\w+", annotation))
+    return any(set(get_args(kind)) <= set(get_args(annotation)) for kind in (Dim, Ratio))
+
+
+def _signature(build: Builder) -> inspect.Signature:
+    """Signature with its annotations evaluated, or as texts where a name is for type checkers only."""
+    try:
+        return inspect.signature(build, eval_str=True)
+    except Exception:  # whatever evaluating somebody's annotations may raise
+        return inspect.signature(build)
 
 
 # ---- specifications
@@ -223,13 +234,18 @@ def _source(path: Path) -> str:
         raise InputError(f"{path}: is not Python source: {error}") from None
 
 
-def _executed(path: Path) -> ModuleType:
-    """The module of a file, executed afresh and not cached."""
-    source = _source(path)
+@lru_cache(maxsize=64)
+def _compiled(source: str, path: Path) -> CodeType:
+    """Code of a source text; the same text is compiled once."""
     try:
-        code = compile(source, str(path), "exec", dont_inherit=True)
+        return compile(source, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
         raise NetworkError(f"{path}:{error.lineno}:{error.offset}: syntax error: {error.msg}") from None
+
+
+def _executed(path: Path) -> ModuleType:
+    """The module of a file, executed afresh and not cached."""
+    code = _compiled(_source(path), path)
     module = ModuleType(f"costmodel_net_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses look their module up by name
@@ -270,7 +286,8 @@ def _own_frames(path: Path, what: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         raise NetworkError(_report(error, path, what)) from None
     finally:
-        sys.path.remove(str(path.parent))
+        with suppress(ValueError):  # the file may have removed it
+            sys.path.remove(str(path.parent))
 
 
 def _frames(error: BaseException, path: Path) -> list[traceback.FrameSummary]:

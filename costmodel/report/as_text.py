@@ -200,6 +200,8 @@ def sentences(block: Sentences) -> Iterable[RenderableType]:
     if not block.title:
         return [Text(sentence, style) for sentence in block.sentences]
     items = RichTable.grid(padding=(0, 1, 0, 0))
+    items.add_column(no_wrap=True)
+    items.add_column(overflow="fold")
     for sentence in block.sentences:
         items.add_row(Text("-", style), Text(sentence, style))
     return (Text(block.title, style or "bold"), items)

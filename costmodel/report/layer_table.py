@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from costmodel.report.document import Column, Row, Style, Table
+from costmodel.report.names import visible
 from costmodel.report.numbers import NOTHING, Scale, bar, bare_ratio, counted, scale, share
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def module_lines(layers: Iterable[LayerCost]) -> Iterator[Line]:
     for group, members in groupby(rows, key=attrgetter("group")):
         found = list(members)
         if group and len(found) > 1:
-            yield Line(group, counted(len(found), "layer"), "group", sums(found))
+            yield Line(visible(group), counted(len(found), "layer"), "group", sums(found))
             yield from (layer_line(m, INDENT + m.name.removeprefix(f"{group}/"), "member") for m in found)
         else:
             yield from (layer_line(m, m.name, "plain") for m in found)
@@ -133,12 +134,12 @@ def layer_line(layer: LayerCost, name: str, style: Style) -> Line:
     """Line of one layer."""
     unknown = layer.status == "unknown"
     return Line(
-        name=name,
-        op=f"{layer.op} ?" if unknown else layer.op,
+        name=visible(f"{name} ?" if unknown else name),
+        op=visible(layer.op),
         style="unknown" if unknown else style,
         sums=sums([layer]),
-        binding=layer.binding,
-        mapping=str(layer.mapping or ""),
+        binding=visible(layer.binding),
+        mapping=visible(str(layer.mapping or "")),
     )
 
 

@@ -32,7 +32,6 @@ CASES = {
     "squeezenet-snapdragon-batch.txt": ["analyze", "squeezenet:version=1.1", "--hw", "snapdragon", "--batch", "8", "--width", "100"],
     "compare-80.txt": ["compare", "alexnet", "squeezenet", "--hw", "snapdragon", "--width", "80"],
     "compare-120.txt": ["compare", "alexnet", "squeezenet", "squeezenet:version=1.1", "--hw", "snapdragon", "--width", "120"],
-    "compare-hardware.txt": ["compare", "squeezenet", "--hw", "snapdragon", "--hw", "horowitz-45nm", "--width", "80"],
     "nets-list.txt": ["nets", "list"],
 }
 

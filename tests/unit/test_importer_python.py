@@ -153,6 +153,20 @@ class TestBuilders:
 
         assert vectorisable(load_builder(str(path))) == frozenset()
 
+    def test_annotations_for_type_checkers_only(self, write):
+        """Names that do not exist at run time are read as words."""
+        path = write(
+            "from __future__ import annotations\n"
+            "from typing import TYPE_CHECKING\n"
+            "from costmodel.graph import Graph\n"
+            "if TYPE_CHECKING:\n"
+            "    from costmodel.graph import Dim\n"
+            "def build(width: Dim | None = None, Dimension: int = 3) -> Graph: return Graph('g')\n"
+        )
+
+        assert vectorisable(load_builder(str(path))) == {"width"}
+        assert load_network(path).name == "g"
+
     def test_arrays_pass_through(self, write):
         """A builder of one network is a builder of many."""
         graph = load_network(str(write(GOOD)), width=np.array([4, 8, 16]))
@@ -364,6 +378,13 @@ class TestExecution:
 
         before = list(sys.path)
         assert load_network(path).outputs[0].shape == (1, 5, 8, 8)
+        assert sys.path == before
+
+    def test_a_file_may_change_the_path(self, write):
+        """What it takes away need not be taken away again."""
+        before = list(sys.path)
+        load_network(write("import sys\nsys.path.pop()\n" + GOOD))
+
         assert sys.path == before
 
     def test_a_changed_file_is_read_again(self, write):

@@ -19,13 +19,13 @@ def report(tmp_path):
 
 def test_the_two_main_reports_are_there():
     """The comparison the project is about, and one network in full."""
-    assert ["alexnet_vs_squeezenet", "squeezenet_on_snapdragon"] == [report.stem for report in reports()]
+    assert [report.stem for report in reports()] == ["alexnet_vs_squeezenet", "squeezenet_on_snapdragon"]
 
 
 @pytest.mark.parametrize("report", reports(), ids=lambda report: report.stem)
 def test_committed_reports_are_up_to_date(report):
     """The command on the first line gives the file to the letter; `python reports/regenerate.py` writes it again."""
-    assert "" == "".join(difference(report, made(report)))
+    assert "".join(difference(report, made(report))) == ""
 
 
 def test_a_report_begins_with_the_command_that_makes_it(report):
@@ -35,13 +35,13 @@ def test_a_report_begins_with_the_command_that_makes_it(report):
 
 def test_a_new_report_is_written(report, capsys):
     """A file with its command alone becomes the report; a second time nothing changes."""
-    assert 0 == main([str(report)])
+    assert main([str(report)]) == 0
     text = report.read_text(encoding="utf-8")
-    assert 0 == main([str(report)])
+    assert main([str(report)]) == 0
 
     assert "# squeezenet-1.1 on snapdragon" in text
     assert text == report.read_text(encoding="utf-8")
-    assert "squeezenet.md: changed\nsqueezenet.md: unchanged\n" == capsys.readouterr().err
+    assert capsys.readouterr().err == "squeezenet.md: changed\nsqueezenet.md: unchanged\n"
 
 
 def test_a_check_shows_the_difference_and_writes_nothing(report, capsys):
@@ -50,11 +50,11 @@ def test_a_check_shows_the_difference_and_writes_nothing(report, capsys):
     outdated = report.read_text(encoding="utf-8").replace("349.2 M", "350.0 M")
     report.write_text(outdated, encoding="utf-8")
 
-    assert 1 == main(["--check", str(report)])
+    assert main(["--check", str(report)]) == 1
     shown = capsys.readouterr().out
 
     assert outdated == report.read_text(encoding="utf-8")
-    assert "--- squeezenet.md (committed)" == shown.splitlines()[0]
+    assert shown.splitlines()[0] == "--- squeezenet.md (committed)"
     assert any(line.startswith("-") and "350.0 M" in line for line in shown.splitlines())
     assert any(line.startswith("+") and "349.2 M" in line for line in shown.splitlines())
 
@@ -63,8 +63,8 @@ def test_a_check_of_what_is_up_to_date_says_nothing(report, capsys):
     """A report that agrees passes the check without a word on stdout."""
     main([str(report)])
 
-    assert 0 == main(["--check", str(report)])
-    assert "" == capsys.readouterr().out
+    assert main(["--check", str(report)]) == 0
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("first", ["# Results", "$ costmodel nets list", "`$ rm -r reports`", ""])
@@ -76,7 +76,12 @@ def test_a_report_without_its_command_is_refused(first):
 
 def test_arguments_are_those_a_shell_would_see():
     """Quoted arguments stay together."""
-    assert ["analyze", "my net.py", "--hw", "x"] == arguments("`$ costmodel analyze 'my net.py' --hw x`\n\n# Results\n")
+    assert arguments("`$ costmodel analyze 'my net.py' --hw x`\n\n# Results\n") == [
+        "analyze",
+        "my net.py",
+        "--hw",
+        "x",
+    ]
 
 
 def test_a_failing_command_is_an_error(capsys):
