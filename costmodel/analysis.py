@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from costmodel.boundary import layer_at, whole_bytes
-from costmodel.errors import InputError
+from costmodel.errors import InputError, NetworkError
 from costmodel.estimate import Estimate
 from costmodel.mapping import Mapping, mapping_of
 from costmodel.precision import precision
@@ -115,12 +115,12 @@ class Totals:
     energy_off_chip_j: float
     energy_static_j: float
     energy_j: Range
-    latency: Range
+    latency_range_s: Range
 
     @property
     def latency_s(self) -> float:
         """Latency of the whole network, layer after layer [s]."""
-        return self.latency.value
+        return self.latency_range_s.value
 
     @property
     def macs_per_dram_byte(self) -> float:
@@ -130,7 +130,7 @@ class Totals:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; ``latency_s`` is the value, its range beside it."""
         record = asdict(self)
-        low_high = record.pop("latency")
+        low_high = record.pop("latency_range_s")
         return {
             **record,
             "latency_s": low_high["value"],
@@ -239,7 +239,7 @@ class Analysis:
         sums = {name: sum(found) for name, found in self.values.items()}
         energy = Range(sums.pop("energy_j"), sums.pop("energy_low_j"), sums.pop("energy_high_j"))
         latency = Range(sums.pop("latency_s"), sums.pop("latency_low_s"), sums.pop("latency_high_s"))
-        return Totals(**sums, energy_j=energy, latency=latency)
+        return Totals(**sums, energy_j=energy, latency_range_s=latency)
 
     @property
     def unknown(self) -> tuple[LayerCost, ...]:
@@ -310,6 +310,8 @@ def estimate_of(
     graph: Graph, hardware: HardwareProfile, batch: int, dtype: str | None, bits: Map[str, int] | None
 ) -> Estimate:
     """Columns of ``graph`` on ``hardware``, for every design point it carries."""
+    if not graph.layers:
+        raise NetworkError(f"{graph.name}: has no layers; add some before it is priced, or return the right graph")
     chosen = precision(hardware, dtype, bits)
     return Estimate(graph.table().with_batch(checked_batch(batch)), hardware, chosen)
 

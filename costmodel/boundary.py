@@ -9,7 +9,7 @@ import numpy as np
 
 from costmodel.errors import MappingError
 from costmodel.formulas.counts import ceil_div
-from costmodel.formulas.traffic import ofmap_bits_moved
+from costmodel.formulas.traffic import moved_ofmap_bits
 from costmodel.mapping import Layer, Problems, Solutions, smallest_buffer_bits, solve
 from costmodel.units import si_bytes
 
@@ -174,7 +174,7 @@ def boundary(table: LayerTable, widths: Widths, outer: str, level: MemoryLevel) 
     checked(table, rows, problems, solutions, level)
     steps = np.broadcast_to(table.steps[rows], (rows.size, points)).reshape(-1)
     stays = (steps == 1) | resident(problems, capacity)
-    finished = ofmap_bits_moved(problems.ofmap_elems, 1, problems.ofmap_bits, problems.psum_bits)
+    finished = moved_ofmap_bits(problems.ofmap_elems, 1, problems.ofmap_bits, problems.psum_bits)
     found = {
         "weight": solutions.weight_bits * np.where(stays, 1, steps),
         "ifmap": solutions.ifmap_bits * steps,

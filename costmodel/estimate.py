@@ -59,7 +59,7 @@ def fixed(amount: Ints | Floats) -> dict[Bound, Floats]:
     return {"value": exact, "low": exact, "high": exact}
 
 
-def utilisation(table: LayerTable, compute: Compute) -> Floats:
+def utilisation_ratio(table: LayerTable, compute: Compute) -> Floats:
     """Busy share of the array: the best assignment of one loop dimension to each axis [ratio]."""
     if not compute.array:
         return np.ones((1, 1))
@@ -157,7 +157,7 @@ class Estimate:
         """Time each resource needs per layer, were it alone [s]; ``low`` is the fastest the ranges allow."""
         compute, rate = self.hardware.compute, INVERSE[bound]
         macs_per_cycle = at(compute.macs_per_cycle[self.precision.mac_format], rate)
-        busy = utilisation(self.table, compute)
+        busy = utilisation_ratio(self.table, compute)
         busy = np.where(self.table.macs > 0, busy, 1.0)
         times = {"compute": compute_s(self.operations, macs_per_cycle, busy, at(compute.clock_hz, rate))}
         feeds = sum(self.feed_bytes(bound).values(), np.zeros((1, 1)))

@@ -16,7 +16,7 @@ __all__ = [
     "axis_first",
     "axis_last",
     "clipped_sum",
-    "ofmap_bits_moved",
+    "moved_ofmap_bits",
     "remainder",
     "slides",
     "tile_extent",
@@ -87,13 +87,13 @@ def slides(shift: Any, span: Any) -> Any:
     return np.where(shift <= span, 1, 0)[()]
 
 
-def ofmap_bits_moved(ofmap_elems: Any, passes: Any, ofmap_bits: Any, psum_bits: Any) -> Any:
+def moved_ofmap_bits(ofmap_elems: Any, passes: Any, ofmap_bits: Any, psum_bits: Any) -> Any:
     """Bits written and read back for an ofmap accumulated in ``passes`` visits [bits].
 
     ``ofmap_elems * (ofmap_bits + 2 * (passes - 1) * psum_bits)``: each unfinished visit leaves at partial-sum width
     and is read back; the last leaves at ofmap width.
 
-    >>> ofmap_bits_moved(10, 1, 8, 32), ofmap_bits_moved(10, 3, 8, 32)
+    >>> moved_ofmap_bits(10, 1, 8, 32), moved_ofmap_bits(10, 3, 8, 32)
     (80, 1360)
     """
     return ofmap_elems * (ofmap_bits + 2 * (passes - 1) * psum_bits)

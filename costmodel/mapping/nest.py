@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodel.formulas.traffic import ofmap_bits_moved
+from costmodel.formulas.traffic import moved_ofmap_bits
 from costmodel.mapping.axis import Axis, AxisTiles, tiles_with_taps
 
 if TYPE_CHECKING:
@@ -140,5 +140,5 @@ def traffic(layer: Layer, tile: Map[str, int], order: Sequence[str]) -> Traffic:
     return Traffic(
         layer.weight_elems * layer.weight_bits * refetches("weight", loops, trips),
         ifmap_sweep(layer, tile, loops) * layer.ifmap_bits * refetches("ifmap", loops, trips),
-        int(ofmap_bits_moved(layer.ofmap_elems, passes, layer.ofmap_bits, layer.psum_bits)),
+        int(moved_ofmap_bits(layer.ofmap_elems, passes, layer.ofmap_bits, layer.psum_bits)),
     )

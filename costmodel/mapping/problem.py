@@ -37,7 +37,8 @@ def grouped(keys: Ints) -> tuple[Ints, Ints]:
     """One position per distinct key, and for every entry the number of its key (the unstable, faster ``np.unique``)."""
     order = np.argsort(keys)
     ordered = keys[order]
-    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    new = np.ones(keys.size, dtype=np.bool_)
+    new[1:] = ordered[1:] != ordered[:-1]
     inverse = np.empty(keys.size, dtype=np.int64)
     inverse[order] = np.cumsum(new) - 1
     return order[new], inverse
@@ -101,7 +102,7 @@ class Problems:
         """Yield the indices of problems that share batch and spatial geometry, with batch and both axes."""
         first, inverse = self.classes(GEOMETRY)
         order = np.argsort(inverse, kind="stable")
-        groups = np.split(order, np.cumsum(np.bincount(inverse))[:-1])
+        groups = np.split(order, np.cumsum(np.bincount(inverse))[:-1]) if order.size else []
         rows = np.stack([getattr(self, name)[first] for name in GEOMETRY], axis=1)
         for indices, row in zip(groups, rows, strict=True):
             n, p, q, r, s, *rest = (int(value) for value in row)

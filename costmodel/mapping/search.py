@@ -21,7 +21,7 @@ import numpy as np
 
 from costmodel.errors import MappingError
 from costmodel.formulas.counts import ceil_div
-from costmodel.formulas.traffic import ofmap_bits_moved
+from costmodel.formulas.traffic import moved_ofmap_bits
 from costmodel.mapping import space as tiles
 from costmodel.mapping.axis import Axis, touched, whole_filter_tiles
 from costmodel.mapping.mapping import DIMS, Mapping
@@ -105,7 +105,7 @@ class Best:
         """Bits moved for the ofmap in ``passes`` visits, for ``rows``."""
         c = self.column
         elems, bits, psum = c["ofmap_elems"][rows], c["ofmap_bits"][rows], c["psum_bits"][rows]
-        return np.asarray(ofmap_bits_moved(elems, passes, bits, psum))
+        return np.asarray(moved_ofmap_bits(elems, passes, bits, psum))
 
     def open(self, bound: Floats) -> Ints:
         """Indices of problems that a mapping with at least ``bound`` bits could still improve."""
@@ -226,7 +226,7 @@ def spilled_weight_step(best: Best, space: Space, rows: Ints, depth: Floats) -> 
     per_channel = c["weight_bits"] * depth[:, None] * (space.r * space.s) + c["psum_bits"] * (space.p * space.q)
     channels = np.minimum(np.floor(room / per_channel), c["k"])
     trips = np.ceil(c["k"] / np.maximum(channels, 1))
-    moved = best.ifmap[rows, None] * (trips * space.sweep) + ofmap_bits_moved(
+    moved = best.ifmap[rows, None] * (trips * space.sweep) + moved_ofmap_bits(
         c["ofmap_elems"], passes, c["ofmap_bits"], c["psum_bits"]
     )
     choice, cost = cheapest(moved, (channels >= 1) & (passes > 1))
@@ -249,7 +249,7 @@ def spilled_ifmap_in_place(best: Best, space: Space) -> None:
         moved = (
             best.weight[rows, None] * space.trips
             + best.ifmap[rows, None] * space.sweep
-            + ofmap_bits_moved(c["ofmap_elems"], passes, c["ofmap_bits"], c["psum_bits"])
+            + moved_ofmap_bits(c["ofmap_elems"], passes, c["ofmap_bits"], c["psum_bits"])
         )
         choice, cost = cheapest(moved, (depth >= 1) & (passes > 1))
         chosen = space[choice]
@@ -305,7 +305,7 @@ def solve(problems: Problems, capacity_bits: int) -> Solutions:
     Solutions
         One per problem; ``fits`` is False, and the rest meaningless, where no tile fits.
     """
-    first, inverse = problems.classes()
+    first, inverse = problems.classes()  # none at all where a network has neither products nor pooling
     unique = problems[first]
     cost = np.full(first.size, np.inf)
     stationary = np.zeros(first.size, dtype=np.int64)
@@ -325,7 +325,7 @@ def solutions(problems: Problems, cost: Floats, stationary: Ints, tile: Ints) ->
     passes = np.where(stationary == OPERANDS.index("ofmap"), 1, trips["c"] * trips["r"] * trips["s"])
     fits = np.isfinite(cost)
     weight = problems.weight_elems * problems.weight_bits * sweeps
-    ofmap = ofmap_bits_moved(problems.ofmap_elems, passes, problems.ofmap_bits, problems.psum_bits)
+    ofmap = moved_ofmap_bits(problems.ofmap_elems, passes, problems.ofmap_bits, problems.psum_bits)
     ifmap = np.where(fits, cost, 0).astype(np.int64) - weight - ofmap
     return Solutions(fits, weight, ifmap, ofmap, passes, stationary, tile)
 

@@ -48,8 +48,8 @@ QUANTITIES = (
     Quantity("  at most", lambda a: si(a.totals.energy_j.high, "J"), "", 2, "energy"),
     Quantity("  off chip", lambda a: si(a.totals.energy_off_chip_j, "J"), "energy_off_chip_j", 5, "energy"),
     Quantity("latency", lambda a: si(a.totals.latency_s, "s"), "latency_s"),
-    Quantity("  at least", lambda a: si(a.totals.latency.low, "s"), "", 3, "latency"),
-    Quantity("  at most", lambda a: si(a.totals.latency.high, "s"), "", 3, "latency"),
+    Quantity("  at least", lambda a: si(a.totals.latency_range_s.low, "s"), "", 3, "latency"),
+    Quantity("  at most", lambda a: si(a.totals.latency_range_s.high, "s"), "", 3, "latency"),
 )
 
 

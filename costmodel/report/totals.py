@@ -69,4 +69,4 @@ def energy(totals: Totals) -> tuple[Fact, ...]:
 
 def time(totals: Totals) -> tuple[Fact, ...]:
     """Latency with its range."""
-    return (Fact("latency", si(totals.latency_s, "s"), span(totals.latency.low, totals.latency.high, "s")),)
+    return (Fact("latency", si(totals.latency_s, "s"), span(totals.latency_range_s.low, totals.latency_range_s.high, "s")),)

@@ -20,7 +20,9 @@ OUTWARD = re.compile(r"(?<![\w./])(?:\.\./)+[\w./-]+")
 BINARY = (".png", ".jpg", ".gif", ".ico", ".pdf", ".onnx", ".tflite", ".npz", ".gz", ".svg")
 
 COMMANDS = ROOT / "docs" / "command-line.md"
-LINK = re.compile(r"(?<!!)\[[^\]]*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)|!\[[^\]]*\]\(([^)\s]+)\)")
+LINK = re.compile(
+    r"(?<!!)\[[^\]]*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)|!\[[^\]]*\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\""
+)
 FENCE = re.compile(r"^(```+|~~~+).*?^\1\s*$", re.DOTALL | re.MULTILINE)
 
 
@@ -91,7 +93,7 @@ def broken(file: Path) -> Iterator[str]:
     """Yield the relative links of a document that lead nowhere."""
     text = FENCE.sub(lambda fenced: "\n" * fenced[0].count("\n"), file.read_text(encoding="utf-8"))
     for match in LINK.finditer(text):
-        link = match[1] or match[2]
+        link = match[1] or match[2] or match[3]
         if re.match(r"[a-z]+:", link):
             continue
         path, _, anchor = link.partition("#")
@@ -112,11 +114,11 @@ def test_broken_links_are_seen(monkeypatch, tmp_path):
     """The rule would catch a missing file and a missing heading, and passes over fenced text and the web."""
     document = tmp_path / "a.md"
     document.write_text(
-        "# One two\n[x](#one-two) [y](https://x.org)\n```\n[z](gone.md)\n```\n[p](b.md) ![q](a.md#c)\n"
+        '# One two\n[x](#one-two) [y](https://x.org)\n```\n[z](gone.md)\n```\n[p](b.md) ![q](a.md#c) <img src="c.svg">\n'
     )
     monkeypatch.setattr("tests.architecture.test_documentation.ROOT", tmp_path)
 
-    assert list(broken(document)) == ["a.md:6: b.md", "a.md:6: a.md#c"]
+    assert list(broken(document)) == ["a.md:6: b.md", "a.md:6: a.md#c", "a.md:6: c.svg"]
 
 
 # ---- commands
