@@ -253,9 +253,9 @@ def fit_of(analysis: Analysis, graph: Graph) -> Fit:
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """Several analyses side by side; the first one is the baseline.
+    """Several analyses side by side; on each profile the first network is the baseline.
 
-    ``fits`` has one entry per analysis, ``pairs`` one per analysis but the first, ``batch_sweep`` the off-chip bytes per
+    ``fits`` has one entry per analysis, ``pairs`` one per analysis but the baselines, ``batch_sweep`` the off-chip bytes per
     input at several batch sizes, ``crossovers`` where the order by these bytes turns.
     """
 
@@ -265,10 +265,21 @@ class Comparison:
     bits: Mapping[str, int] | None
 
     @cached_property
+    def paired(self) -> tuple[tuple[int, int], ...]:
+        """Positions of what is compared: on each profile the first network with every other; one network across profiles."""
+        first: dict[str, int] = {}
+        pairs = []
+        one_network = len({analysis.hardware.name for analysis in self.analyses}) == len(self.analyses)
+        for index, analysis in enumerate(self.analyses):
+            baseline = first.setdefault("" if one_network else analysis.hardware.name, index)
+            if baseline != index:
+                pairs.append((baseline, index))
+        return tuple(pairs)
+
+    @cached_property
     def pairs(self) -> tuple[Pair, ...]:
-        """The baseline against each other analysis."""
-        first = self.analyses[0]
-        return tuple(pair_of(first, other) for other in self.analyses[1:])
+        """Every pair compared, with reasons."""
+        return tuple(pair_of(self.analyses[one], self.analyses[two]) for one, two in self.paired)
 
     @cached_property
     def fits(self) -> tuple[Fit, ...]:
@@ -290,17 +301,17 @@ class Comparison:
 
     @cached_property
     def crossovers(self) -> tuple[Crossover, ...]:
-        """Where the baseline's bytes per input first turn against another's, found by bisection between sweep points."""
+        """Where the order of each pair by bytes per input first turns, found by doubling the batch and bisection."""
+        names = [label(analysis) for analysis in self.analyses]
         return tuple(
-            Crossover(label(self.analyses[0]), label(self.analyses[i]), self.turn(i, 0), self.turn(i, 1))
-            for i in range(1, len(self.analyses))
+            Crossover(names[one], names[two], self.turn(one, two, 0), self.turn(one, two, 1)) for one, two in self.paired
         )
 
-    def turn(self, other: int, kind: int) -> int | None:
-        """First batch at which the sign of baseline minus other differs from batch 1; None if it never does."""
+    def turn(self, one: int, other: int, kind: int) -> int | None:
+        """First batch at which the sign of one minus other differs from batch 1; None if it never does."""
 
         def favours(batch: int) -> bool:
-            return self.bytes_per_input(0, batch)[kind] > self.bytes_per_input(other, batch)[kind]
+            return self.bytes_per_input(one, batch)[kind] > self.bytes_per_input(other, batch)[kind]
 
         start = favours(1)
         batches = [1]

@@ -52,3 +52,87 @@ def megabytes() -> str:
             )
     header = ("network, fp32", "parameters", "10^6 bytes", "2^20 bytes", "the SqueezeNet paper")
     return table(header, rows)
+
+
+# ---- the claims
+
+
+def times(ratio: float) -> str:
+    """Return a ratio with three digits."""
+    return f"{float(f'{ratio:.3g}'):g}x"
+
+
+def claims() -> str:
+    """What is said of small networks, where it holds, and where it does not, computed."""
+    header = ("AlexNet against SqueezeNet", "AlexNet", "v1.0", "ratio", "v1.1", "ratio")
+    return table(header, [*stored_rows(), *traffic_rows()])
+
+
+def row(what: str, values: Sequence[float], scale: float, unit: str, digits: int = 2) -> tuple[str, ...]:
+    """Return one quantity of AlexNet and both SqueezeNets with its ratios."""
+    first, *others = (f"{value / scale:,.{digits}f} {unit}" for value in values)
+    ratios = (times(values[0] / value) for value in values[1:])
+    return (what, first, *(cell for pair in zip(others, ratios, strict=True) for cell in pair))
+
+
+NETWORKS: Final = ("alexnet", "squeezenet", "squeezenet:version=1.1")
+
+
+def stored_rows() -> list[tuple[str, ...]]:
+    """Return parameters, stored weights in both megabytes, and MACs."""
+    totals = [cm.analyze(net, "horowitz-45nm").totals for net in NETWORKS]
+    weights = [total.weight_bytes for total in totals]
+    return [
+        row("parameters", [total.params for total in totals], 1e6, "M"),
+        row("stored weights, fp32, MB of 10^6 bytes", weights, 1e6, "MB"),
+        row("stored weights, fp32, MiB of 2^20 bytes", weights, MIB, "MiB"),
+        row("MACs", [total.macs for total in totals], 1e6, "M", 1),
+    ]
+
+
+def traffic_rows() -> list[tuple[str, ...]]:
+    """Return off-chip bytes at int8 on the phone: what must cross, layer by layer, activations alone, and at batch 16."""
+    comparison = cm.compare(list(NETWORKS), "snapdragon")
+    totals = [analysis.totals for analysis in comparison.analyses]
+    later = [cm.analyze(net, "snapdragon", batch=16).totals.dram_bytes / 16 for net in NETWORKS]
+    return [
+        row("off-chip bytes if all that fits stays on chip", [fit.floor_bytes for fit in comparison.fits], 1e6, "MB"),
+        row("off-chip bytes layer by layer", [total.dram_bytes for total in totals], 1e6, "MB"),
+        row("of these, activations", [t.ifmap_dram_bytes + t.ofmap_dram_bytes for t in totals], 1e6, "MB"),
+        row("off-chip bytes per image at batch 16", later, 1e6, "MB"),
+    ]
+
+
+def word_against_mac() -> str:
+    """Energy of a 32-bit word from off chip against arithmetic, per profile and format."""
+    rows = []
+    for name, dtype in (("horowitz-45nm", "fp32"), ("horowitz-45nm", "int8"), ("snapdragon", "int8")):
+        hw = cm.load_hardware(name)
+        byte, mac = hw.levels[0].read_pj_per_byte, hw.compute.mac_pj[dtype]
+        low, high = 4 * byte.low / mac.high, 4 * byte.high / mac.low
+        ratio = f"{4 * byte.value / mac.value:,.0f}", f"{low:,.0f} to {high:,.0f}"
+        rows.append((f"`{name}`, {dtype}", f"{4 * byte.value:g} pJ", f"{mac.value:g} pJ", *ratio, byte.source, mac.source))
+    header = ("hardware", "32-bit word", "MAC", "ratio", "range", "word from", "MAC from")
+    return table(header, rows)
+
+
+# ---- other tools
+
+OTHERS: Final = {
+    # off-chip words per layer of AlexNet, conv1 to fc8, at batch 1
+    "ZigZag": (737_252, 563_808, 992_896, 793_344, 550_528, 37_761_088, 16_792_696, 4_101_104),
+    "nn_dataflow": (663_024, 586_080, 1_064_832, 814_848, 572_032, 37_762_048, 16_785_408, 4_101_096),
+    "Timeloop": (811_950, 1_224_288, 1_064_832, 814_848, 572_032, 37_762_048, 16_789_504, 4_101_096),
+}
+"""Run in November 2026 on the machine of the profile eyeriss-168; nn_dataflow and Timeloop fetch zero padding too."""
+
+
+def off_chip_words() -> str:
+    """Off-chip words per layer of AlexNet on the abstract Eyeriss, ours beside other tools'."""
+    layers = [layer for layer in cm.analyze("alexnet", "eyeriss-168").layers if layer.macs]
+    rows = [
+        (layer.name, f"{layer.compulsory_bytes // 2:,}", f"{layer.dram_bytes // 2:,}", *(f"{n:,}" for n in others))
+        for layer, *others in zip(layers, *OTHERS.values(), strict=True)
+    ]
+    header = ("layer", "compulsory", "costmodel", *OTHERS)
+    return table(header, rows)

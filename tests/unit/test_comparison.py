@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -78,7 +79,7 @@ def test_fewer_bits_is_a_factor_of_its_own():
 def test_a_small_buffer_is_a_factor_of_its_own():
     """One network on two buffers: only what fits differs."""
     graph = perceptron("net", 400, 400)
-    hardware = [machine(capacity=32), machine()]
+    hardware = [machine(capacity=32), replace(machine(), name="roomy machine")]
     pair = comparison_of([graph], hardware, 1, None, None).pairs[0]
     factors = {factor.name: factor.ratio for factor in pair.factors}
     assert factors["what fits on chip"] == pytest.approx(pair.ratios["dram_bytes"])
@@ -159,3 +160,15 @@ def test_dtypes_must_match_networks():
     """Three dtypes for two networks cannot be told apart."""
     with pytest.raises(InputError, match="3 dtypes for 2 networks; give one, or one per network"):
         compared(perceptron("a", 1, 1), perceptron("b", 1, 1), dtypes=["int8", "fp32", "int8"])
+
+
+def test_pairs_stay_on_one_profile():
+    """Two networks on two profiles make a pair on each; one network on two profiles makes a pair across them."""
+    graphs = [perceptron("a", 10, 20), perceptron("b", 10, 10)]
+    small, large = machine(), replace(machine(1 << 22), name="large machine")
+    across = comparison_of(graphs, [small, large], 1, None, None)
+    names = [(p.baseline.network, p.baseline.hardware.name, p.other.network, p.other.hardware.name) for p in across.pairs]
+    assert names == [("a", "machine", "b", "machine"), ("a", "large machine", "b", "large machine")]
+    assert len(across.crossovers) == 2
+    alone = comparison_of(graphs[:1], [small, large], 1, None, None)
+    assert [(p.baseline.hardware.name, p.other.hardware.name) for p in alone.pairs] == [("machine", "large machine")]
