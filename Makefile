@@ -37,8 +37,9 @@ reports: $(ENV)
 goldens: $(ENV)
 	$(BIN)/python -m pytest tests/golden --update-goldens
 
+# Measure against the references in one run and write benchmarks/RESULTS.md; takes minutes.
 bench: $(ENV)
-	$(BIN)/python -m pytest benchmarks --benchmark-columns=min,median,rounds
+	$(BIN)/python benchmarks/run.py
 
 # Write the documentation again with what its examples print today; review the difference.
 docs: $(ENV)

@@ -253,7 +253,7 @@ def strictly(analyses: Sequence[Analysis], *, strict: bool) -> int:
 # ---- commands
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group("costmodel", cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     r"""What a neural network costs on a given piece of hardware.

@@ -4,7 +4,8 @@ In a page, in order:
 
 - a ``python`` block with ``>>>`` is a doctest; one that begins with ``# name.py`` is a file; any other is executed;
 - a ``yaml`` block that begins with ``# name.yaml`` is a file;
-- a ``console`` block is one command after ``$`` and its output, possibly cut by ``| head -N`` or ``| tail -N``;
+- a ``console`` block is one command after ``$`` and its output, possibly cut by ``| head -N``, ``| tail -N`` or
+  ``| sed -n '/FIRST/,/LAST/p'``;
 - a ``sh`` block runs its lines that begin with ``costmodel``; what they print is not shown;
 - what stands between ``<!-- made by NAME -->`` and ``<!-- end -->`` is made by that function of ``tests/docs/tables.py``.
 
@@ -34,7 +35,7 @@ BLOCK: Final = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 FILE: Final = re.compile(r"# (?P<name>[\w-]+\.(?:py|yaml))\n")
-CUT: Final = re.compile(r"(?P<command>.*?)\s*\|\s*(?P<end>head|tail) -(?:n )?(?P<lines>\d+)")
+CUT: Final = re.compile(r"(?P<command>.*?) \| (?:(?P<end>head|tail) -(?P<count>\d+)|sed -n '/(?P<first>.+)/,/(?P<last>.+)/p')")
 
 
 def pages() -> list[Path]:
@@ -107,12 +108,18 @@ def shown(command: str) -> str:
     words = shlex.split(match["command"] if match else command)
     if words[0] != "costmodel":
         raise ValueError(f"a console block runs costmodel, not {words[0]!r}")
-    text = printed(words[1:])
-    if not match:
-        return text
-    lines = text.splitlines(keepends=True)
-    count = int(match["lines"])
-    return "".join(lines[:count] if match["end"] == "head" else lines[-count:])
+    lines = printed(words[1:]).splitlines(keepends=True)
+    return "".join(cut(lines, match) if match else lines)
+
+
+def cut(lines: list[str], match: re.Match[str]) -> list[str]:
+    """The lines that head, tail or sed would let through."""
+    if match["end"]:
+        count = int(match["count"])
+        return lines[:count] if match["end"] == "head" else lines[-count:]
+    start = next((i for i, line in enumerate(lines) if re.search(match["first"], line)), len(lines))
+    end = next((i for i in range(start + 1, len(lines)) if re.search(match["last"], lines[i])), len(lines))
+    return lines[start : end + 1]
 
 
 def remade(page: Path, directory: Path) -> str:

@@ -69,11 +69,12 @@ def test_an_example_that_fails_fails_the_page(tmp_path):
 
 
 def test_output_is_cut_where_the_command_says_so():
-    """The first or last lines, as head and tail give them."""
+    """The first or last lines, or those between two patterns, as head, tail and sed give them."""
     whole = shown("costmodel nets list").splitlines()
 
     assert shown("costmodel nets list | head -2").splitlines() == whole[:2]
-    assert shown("costmodel nets list | tail -n 1").splitlines() == whole[-1:]
+    assert shown("costmodel nets list | tail -1").splitlines() == whole[-1:]
+    assert shown("costmodel nets list | sed -n '/^alexnet/,/variant/p'").splitlines() == whole[4:7]
 
 
 def test_broken_links_are_seen(tmp_path):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -29,11 +28,13 @@ CASES = {
         for net in NETWORKS
         for fmt in ("md", "json", "csv")
     },
-    "squeezenet-snapdragon-batch.txt": ["analyze", "squeezenet:version=1.1", "--hw", "snapdragon", "--batch", "8", "--width", "100"],
+    "squeezenet-snapdragon-batch.txt": [
+        "analyze", "squeezenet:version=1.1", "--hw", "snapdragon", "--batch", "8", "--width", "100",
+    ],
     "compare-80.txt": ["compare", "alexnet", "squeezenet", "--hw", "snapdragon", "--width", "80"],
     "compare-120.txt": ["compare", "alexnet", "squeezenet", "squeezenet:version=1.1", "--hw", "snapdragon", "--width", "120"],
     "nets-list.txt": ["nets", "list"],
-}
+}  # fmt: skip
 
 
 def printed(arguments):
@@ -81,7 +82,7 @@ def test_output_is_as_reviewed(name, request):
 
 def test_every_file_has_its_command():
     """No expected output is left behind by a command that is gone."""
-    assert sorted(CASES) == sorted(os.listdir(EXPECTED))
+    assert sorted(CASES) == sorted(file.name for file in EXPECTED.iterdir())
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.endswith(".txt") and "--width" in CASES[name]])

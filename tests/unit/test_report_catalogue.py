@@ -45,7 +45,9 @@ def test_networks_have_their_arguments_and_defaults():
     assert "tiny A tiny network. version=1.0, classes=10, required" in found
 
 
-@pytest.mark.parametrize(("name", "expected"), [("version", "version=1.0"), ("classes", "classes=10"), ("required", "required")])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("version", "version=1.0"), ("classes", "classes=10"), ("required", "required")]
+)
 def test_arguments_show_their_default(name, expected):
     """As a user writes them after the colon."""
     assert argument(inspect.signature(build).parameters[name]) == expected
@@ -124,7 +126,9 @@ def test_figures_are_in_full(value, expected):
     assert number(value) == expected
 
 
-@pytest.mark.parametrize(("ratio", "expected"), [(0.0, "-"), (-0.02, "-2.0 %"), (0.0001, "<0.1 %"), (-0.0001, "<0.1 %"), (1.5, "150.0 %")])
+@pytest.mark.parametrize(
+    ("ratio", "expected"), [(0.0, "-"), (-0.02, "-2.0 %"), (0.0001, "<0.1 %"), (-0.0001, "<0.1 %"), (1.5, "150.0 %")]
+)
 def test_deviations(ratio, expected):
     """Signed percent; tiny ones lose their sign, not their existence."""
     assert percent(ratio) == expected

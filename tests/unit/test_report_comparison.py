@@ -238,7 +238,9 @@ def test_the_headline_leaves_out_what_is_equal():
     same = dict.fromkeys(pair.ratios, 1.0)
 
     assert list(headline(comparison(), replace(pair, ratios=same))) == []
-    assert list(headline(comparison(), replace(pair, ratios={**same, "macs": 2.0}))) == ["large has 2.00 times the MACs of small."]
+    assert list(headline(comparison(), replace(pair, ratios={**same, "macs": 2.0}))) == [
+        "large has 2.00 times the MACs of small."
+    ]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,16 @@ from costmodel.report.assumptions import (
     unknown,
     used_constants,
 )
-from costmodel.report.dominance import byte_against_mac, dominance, energy, half, latency, swing, traffic, uncertainty
+from costmodel.report.dominance import (
+    byte_against_mac,
+    dominance,
+    energy,
+    half,
+    latency,
+    swing,
+    traffic,
+    uncertainty,
+)
 from costmodel.report.totals import compulsory_detail, totals_facts
 from tests.golden.samples import analysis, evil
 from tests.unit.machine import constant, machine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from rich.cells import cell_len
@@ -15,7 +16,7 @@ from tests.golden.samples import EVIL, analysis, comparison, evil, long_names, s
 
 WIDTHS = (40, 60, 80, 100, 120, 160, 200)
 RESULTS = {
-    "small": lambda: analysis(),
+    "small": analysis,
     "evil": lambda: analysis(evil),
     "long names": lambda: analysis(long_names),
     "batch": lambda: analysis(batch=16),
@@ -54,7 +55,7 @@ def test_more_room_shows_more():
     """Each width keeps what the narrower one shows, and 120 columns show more than 80."""
     shown = [set(header(render(analysis(), "text", width=width)).split()) for width in WIDTHS]
 
-    for narrow, wide in zip(shown, shown[1:], strict=False):
+    for narrow, wide in pairwise(shown):
         assert narrow <= wide
     assert {"op", "weights", "ifmaps", "ofmaps"} <= shown[WIDTHS.index(120)] - shown[WIDTHS.index(60)]
 
