@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -124,8 +125,9 @@ def costmodel_command() -> list[str]:
 
 
 def ran(command: Sequence[str]) -> None:
-    """Run a command to its end, its output thrown away."""
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    """Run a command to its end, its output thrown away; bytecode is cached, as it is for installed libraries."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
 
 # ---- clocks

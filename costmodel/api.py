@@ -159,7 +159,7 @@ def sweep(
     >>> import costmodel as cm
     >>> designs = cm.sweep("squeezenet", {"squeeze_ratio": [0.125, 0.5]}, "snapdragon", metrics=["params"])
     >>> designs["params"].tolist()
-    [1248424, 3356776]
+    [1248424, 3404392]
     """
     function = build if callable(build) else load_builder(str(build))
     return sweep_of(function, axes, resolved_hardware(hw), batch, dtype, metrics)

@@ -10,7 +10,7 @@ import numpy as np
 from costmodel.errors import MappingError
 from costmodel.formulas.counts import ceil_div
 from costmodel.formulas.traffic import moved_ofmap_bits
-from costmodel.mapping import Layer, Problems, Solutions, smallest_buffer_bits, solve
+from costmodel.mapping import EXACT_BITS, Layer, Problems, Solutions, smallest_buffer_bits, solve
 from costmodel.units import si_bytes
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
+MOST_POSITIONS = 1 << 22
 LOOPS = (
     "n", "g", "k", "c", "p", "q", "r", "s", "stride_h", "stride_w", "dilation_h", "dilation_w",
     "pad_top", "pad_left", "ifmap_h", "ifmap_w",
@@ -128,11 +129,33 @@ def resident(problems: Problems, bits: int) -> NDArray[np.bool_]:
     return np.asarray(whole + vectors <= bits)
 
 
+def mappable(table: LayerTable, rows: Ints) -> None:
+    """Refuse axes so long that their tiles cannot be listed."""
+    longest = {dim: getattr(table, dim)[rows].max(axis=1) for dim in ("n", "p", "q", "r", "s")}
+    problems = [
+        f"{table.names[rows[index]]}: {int(extents[index])} positions along loop {dim}; "
+        f"at most {MOST_POSITIONS} can be mapped: check the sizes"
+        for dim, extents in longest.items()
+        for index in np.flatnonzero(extents > MOST_POSITIONS)
+    ]
+    if problems:
+        raise MappingError(*problems)
+
+
 def checked(table: LayerTable, rows: Ints, problems: Problems, solutions: Solutions, level: MemoryLevel) -> None:
     """Refuse layers that no tile brings into ``level``, each with the smallest buffer that would do."""
+    points = len(problems) // max(rows.size, 1)
+    inexact = np.flatnonzero(~solutions.exact.reshape(rows.size, points).all(axis=1))
+    if inexact.size:
+        raise MappingError(
+            *(
+                f"{table.names[rows[row]]}: moves more than {EXACT_BITS} bits, beyond what is counted exactly; "
+                "check its sizes and the batch"
+                for row in inexact
+            )
+        )
     if solutions.fits.all():
         return
-    points = len(problems) // rows.size
     buffering = 2 if level.double_buffered else 1
     failing = np.flatnonzero(~solutions.fits.reshape(rows.size, points).all(axis=1))
     messages = []
@@ -168,6 +191,7 @@ def boundary(table: LayerTable, widths: Widths, outer: str, level: MemoryLevel) 
         "psum": np.zeros((1, 1), dtype=np.int64),
     }
     bits = {name: np.broadcast_to(np.where(counted[:, None], column, 0), shape).copy() for name, column in streams.items()}
+    mappable(table, rows)
     problems = problems_of(table, widths, rows, points)
     capacity = capacity_bits(level)
     solutions = solve(problems, capacity)

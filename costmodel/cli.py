@@ -256,7 +256,7 @@ def strictly(analyses: Sequence[Analysis], *, strict: bool) -> int:
 @click.group("costmodel", cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    r"""What a neural network costs on a given piece of hardware.
+    """What a neural network costs on a given piece of hardware.
 
     Parameters, MACs, off-chip bytes, energy and latency, per layer, with the source of every number.
 
@@ -285,7 +285,7 @@ def analyze(
     *,
     strict: bool,
 ) -> int:
-    r"""Price one network on one piece of hardware, layer by layer.
+    """Price one network on one piece of hardware, layer by layer.
 
     NET is the name of a shipped network (costmodel nets list), with arguments after a colon, or a Python file with a
     function build(), which is executed.
@@ -319,7 +319,7 @@ def compare(
     *,
     strict: bool,
 ) -> int:
-    r"""Put networks side by side, and say why one moves less than another.
+    """Put networks side by side, and say why one moves less than another.
 
     The first NET is the baseline of every ratio. One NET on several --hw works as well.
 
@@ -343,7 +343,7 @@ def nets() -> None:
 
 @nets.command("list")
 def nets_list() -> None:
-    r"""List the shipped networks with their arguments and defaults.
+    """List the shipped networks with their arguments and defaults.
 
     \b
     costmodel nets list
@@ -361,7 +361,7 @@ def profiles() -> None:
 
 @profiles.command("list")
 def profiles_list() -> None:
-    r"""List the shipped hardware profiles.
+    """List the shipped hardware profiles.
 
     \b
     costmodel profiles list
@@ -376,7 +376,7 @@ def profiles_list() -> None:
 @click.argument("name", metavar="NAME")
 @click.option("--sources", is_flag=True, help="Add the bibliography of the constants. [default: their keys only]")
 def profiles_show(name: str, *, sources: bool) -> None:
-    r"""Show every constant of a profile, with its range, tier and source.
+    """Show every constant of a profile, with its range, tier and source.
 
     NAME is the name of a shipped profile or a YAML file.
 
@@ -392,7 +392,7 @@ def profiles_show(name: str, *, sources: bool) -> None:
 @profiles.command("validate")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 def profiles_validate(files: tuple[Path, ...]) -> int:
-    r"""Check profile files: units, fields, ranges, sources; every problem with its line and column.
+    """Check profile files: units, fields, ranges, sources; every problem with its line and column.
 
     \b
     costmodel profiles validate mine.yaml
@@ -412,7 +412,7 @@ def profiles_validate(files: tuple[Path, ...]) -> int:
 
 @profiles.command("schema")
 def profiles_schema() -> None:
-    r"""Print the JSON Schema of a profile file, for editors.
+    """Print the JSON Schema of a profile file, for editors.
 
     \b
     costmodel profiles schema > profile.schema.json
@@ -426,7 +426,7 @@ def profiles_schema() -> None:
 
 @cli.command()
 def validate() -> int:
-    r"""Compute published figures and compare; exit with 1 if one is not reproduced.
+    """Compute published figures and compare; exit with 1 if one is not reproduced.
 
     \b
     costmodel validate

@@ -48,6 +48,8 @@ def parse_bits(text: str) -> dict[str, int]:
         match = re.fullmatch(r"\s*(\w+)\s*=\s*(\d+)\s*", part)
         if not match:
             raise InputError(f"--bits: {part!r} is not OPERAND=BITS; write for example weight=4,ifmap=8,ofmap=8")
+        if match[1] in widths:
+            raise InputError(f"--bits: {match[1]} is given twice; give one width per operand")
         widths[match[1]] = int(match[2])
     return widths
 
@@ -109,7 +111,7 @@ def precision(hardware: HardwareProfile, dtype: str | None = None, bits: Mapping
     HardwareError
         The hardware has no multiplier for it.
     """
-    name = dtype or hardware.default_dtype
+    name = hardware.default_dtype if dtype is None else dtype
     if name not in FORMAT_BITS:
         raise InputError(f"dtype: {name!r} is not a number format; use one of {', '.join(FORMAT_BITS)}")
     given = dict(checked_bits(bits or {}))

@@ -46,7 +46,7 @@ def tile_extent(outputs: Any, taps: Any, stride: Any, dilation: Any) -> Any:
 def axis_first(output: Any, tap: Any, stride: Any, dilation: Any, pad: Any, size: Any) -> Any:
     """First input position under ``output`` and ``tap``, clipped to the ifmap ``[0, size]`` [position].
 
-    >>> axis_first(0, 0, 1, 1, 2, 27)
+    >>> int(axis_first(0, 0, 1, 1, 2, 27))
     0
     """
     return np.minimum(np.maximum(output * stride + tap * dilation - pad, 0), size)
@@ -55,7 +55,7 @@ def axis_first(output: Any, tap: Any, stride: Any, dilation: Any, pad: Any, size
 def axis_last(output: Any, tap: Any, stride: Any, dilation: Any, pad: Any, size: Any) -> Any:
     """One past the input position under ``output`` and ``tap``, clipped to ``[0, size]`` [position].
 
-    >>> axis_last(26, 4, 1, 1, 2, 27)
+    >>> int(axis_last(26, 4, 1, 1, 2, 27))
     27
     """
     return np.minimum(np.maximum(output * stride + tap * dilation - pad + 1, 0), size)
@@ -66,7 +66,7 @@ def clipped_sum(start: Any, step: Any, count: Any, top: Any) -> Any:
 
     The terms at or below zero vanish, those at or above ``top`` count ``top``, the rest is an arithmetic series.
 
-    >>> clipped_sum(-2, 3, 4, 6)   # 0 + 1 + 4 + 6
+    >>> int(clipped_sum(-2, 3, 4, 6))  # 0 + 1 + 4 + 6
     11
     """
     zero = np.minimum(np.maximum(ceil_div(-start, step), 0), count)
@@ -81,7 +81,7 @@ def slides(shift: Any, span: Any) -> Any:
 
     Where they do, keeping the overlap makes consecutive fetches add up to the union of the tiles.
 
-    >>> slides(4, 11), slides(2, 1)
+    >>> int(slides(4, 11)), int(slides(2, 1))
     (1, 0)
     """
     return np.where(shift <= span, 1, 0)[()]

@@ -37,11 +37,11 @@ _SPATIAL: Final = frozenset(
 )  # fmt: skip
 _SEQUENCES: Final = frozenset({"RESHAPE", "TRANSPOSE", "BATCH_MATMUL", "FULLY_CONNECTED", "SOFTMAX"})
 _STEP_NAMES: Final = re.compile(
-    r"(depthwise(_conv.*)?|separable_conv2d|convolution|conv[123]d(_transpose|backpropinput)?|biasadd|matmul|mul|add"
-    r"|addv2|sub|relu6?|max_?pool(ing)?[123]?d?|avg_?pool(ing)?[123]?d?|mean|concat|softmax|sigmoid|tanh|pad|reshape"
-    r"|squeeze|batchnorm|fusedbatchnormv?3?|readvariableop|hardswish|transpose|einsum|resize\w*|truediv|stack|shape"
-    r"|strided_slice|tensordot|rsqrt|squareddifference|identity)(_?\d+)*",
-    re.IGNORECASE,
+    r"(convolution|Conv[123]D(BackpropInput)?|Conv2d|depthwise|separable_conv2d|BiasAdd|MatMul|Tensordot|einsum|Einsum|"
+    r"Relu6?|Elu|Selu|Sigmoid|Tanh|Softmax|Softplus|HardSwish|MaxPool([123]d|3D)?|AvgPool([123]d|3D)?|Mean|Max|Sum|"
+    r"concat|Pad|Reshape|Squeeze|ExpandDims|Transpose|transpose|Mul|mul|Add|add|AddV2|Sub|sub|truediv|Rsqrt|"
+    r"SquaredDifference|batchnorm|FusedBatchNormV?3?|ReadVariableOp|resize\w*|Resize\w*|Shape|stack|strided_slice|"
+    r"Identity|split|GatherV2|embedding_lookup)\d*(_\d+)?"
 )
 _NO_NAME: Final = re.compile(
     r"(arith\.constant|tfl\.|std\.constant|StatefulPartitionedCall|PartitionedCall|serving_default|Identity|const\w*"
@@ -176,6 +176,8 @@ def _input_sizes(
         if name not in known
     ]
     chosen = {known[name]: tuple(shape) for name, shape in given.items() if name in known}
+    if problems:
+        raise InputError(*problems)
     sizes = {}
     for name, index in wanted.items():
         fact = main.tensors[index]
@@ -271,7 +273,7 @@ def layer_names(main: SubgraphFact) -> list[str]:
     short = [name.removeprefix(f"{root}/") if root else name for name in found]
     names, taken = [], set()
     for name, fact in zip(short, main.operators, strict=True):
-        base = clean(name) or clean(fact.code.lower()) or "layer"
+        base = clean(name) or clean(fact.code.lower()) or "operator"
         unique, count = base, 1
         while unique in taken:
             count += 1

@@ -3,10 +3,11 @@
 from costmodel.mapping.mapping import DIMS, Mapping
 from costmodel.mapping.nest import Layer, Traffic, buffer_bits, traffic
 from costmodel.mapping.problem import Problems
-from costmodel.mapping.search import Solutions, mapping_of, smallest_buffer_bits, solve
+from costmodel.mapping.search import EXACT_BITS, Solutions, mapping_of, smallest_buffer_bits, solve
 
 __all__ = [
     "DIMS",
+    "EXACT_BITS",
     "Layer",
     "Mapping",
     "Problems",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from costmodel.formulas import counts
 from costmodel.formulas.counts import ceil_div
 from costmodel.formulas.traffic import axis_first, axis_last, clipped_sum, remainder, slides, tile_extent
 
@@ -169,8 +170,7 @@ def joined(parts: list[AxisTiles]) -> AxisTiles:
 @lru_cache(maxsize=4096)
 def touched(axis: Axis) -> int:
     """Distinct ifmap positions that any output needs: what must be fetched at least once [positions]."""
-    span = np.arange(axis.outputs)[:, None] * axis.stride + np.arange(axis.taps) * axis.dilation - axis.pad
-    return int(np.unique(span[(span >= 0) & (span < axis.size)]).size)
+    return int(np.max(counts.touched(axis.outputs, axis.taps, axis.stride, axis.dilation, axis.pad, axis.size)))
 
 
 @lru_cache(maxsize=4096)

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodel.errors import MappingError
 from costmodel.formulas.counts import ceil_div
 from costmodel.formulas.traffic import moved_ofmap_bits
 from costmodel.mapping import space as tiles
@@ -53,12 +52,13 @@ CHANNELS = ("g", "k", "c", "weight_elems", "ofmap_elems", "weight_bits", "ifmap_
 class Solutions:
     """Optimal mappings of a set of problems, arrays of shape (M,).
 
-    ``fits`` is False where no tile fits; ``weight_bits``, ``ifmap_bits`` and ``ofmap_bits`` are what crosses the boundary
+    ``fits`` is False where no tile fits, ``exact`` where more than ``EXACT_BITS`` would move; ``weight_bits``, ``ifmap_bits`` and ``ofmap_bits`` are what crosses the boundary
     [bits]; ``passes`` visits to each ofmap tile (more than 1: partial sums leave and come back); ``stationary`` indexes
     ``OPERANDS``; ``tile`` has the tile sizes in the order of ``DIMS``, shape (8, M).
     """
 
     fits: NDArray[np.bool_]
+    exact: NDArray[np.bool_]
     weight_bits: Ints
     ifmap_bits: Ints
     ofmap_bits: Ints
@@ -303,7 +303,7 @@ def solve(problems: Problems, capacity_bits: int) -> Solutions:
     Returns
     -------
     Solutions
-        One per problem; ``fits`` is False, and the rest meaningless, where no tile fits.
+        One per problem; where ``fits`` or ``exact`` is False the rest is meaningless.
     """
     first, inverse = problems.classes()  # none at all where a network has neither products nor pooling
     unique = problems[first]
@@ -313,8 +313,6 @@ def solve(problems: Problems, capacity_bits: int) -> Solutions:
     for indices, batch, height, width in unique.by_geometry():
         best = solve_geometry(unique[indices], capacity_bits, batch, height, width)
         cost[indices], stationary[indices], tile[:, indices] = best.cost, best.stationary, best.tile
-    if (np.isfinite(cost) & (cost >= EXACT_BITS)).any():
-        raise MappingError(f"a layer moves more than {EXACT_BITS} bits, beyond what is counted exactly; check its sizes")
     return solutions(unique, cost, stationary, tile)[inverse]
 
 
@@ -324,10 +322,12 @@ def solutions(problems: Problems, cost: Floats, stationary: Ints, tile: Ints) ->
     sweeps = np.where(stationary == OPERANDS.index("weight"), 1, trips["n"] * trips["p"] * trips["q"])
     passes = np.where(stationary == OPERANDS.index("ofmap"), 1, trips["c"] * trips["r"] * trips["s"])
     fits = np.isfinite(cost)
+    exact = ~fits | (cost < EXACT_BITS)
+    cost = np.where(fits & exact, cost, 0)
     weight = problems.weight_elems * problems.weight_bits * sweeps
     ofmap = moved_ofmap_bits(problems.ofmap_elems, passes, problems.ofmap_bits, problems.psum_bits)
-    ifmap = np.where(fits, cost, 0).astype(np.int64) - weight - ofmap
-    return Solutions(fits, weight, ifmap, ofmap, passes, stationary, tile)
+    ifmap = cost.astype(np.int64) - weight - ofmap
+    return Solutions(fits, exact, weight, ifmap, ofmap, passes, stationary, tile)
 
 
 def mapping_of(layer: Layer, stationary: int, tile: Ints, buffering: int) -> Mapping:

@@ -44,6 +44,7 @@ class Space:
 
 
 LEADERS = 96
+LEADER_CELLS = 262144
 
 
 def crossed(height: AxisTiles, width: AxisTiles, *walks: tuple[str, str]) -> Space:
@@ -84,27 +85,31 @@ def batched(space: Space, batch: int) -> Space:
 def efficient(space: Space) -> Space:
     """Drop candidates that another one equals or beats in every quantity a cost or a footprint depends on.
 
-    The first ``LEADERS`` undominated ones by the product of these quantities are compared with all others, which drops
-    nearly everything that can be dropped. What is left is in order of falling tile size: of equal mappings, the one with
+    The first undominated ones by the product of these quantities (fewer of a large space) are compared with all others,
+    which drops nearly everything that can be dropped. What is left is in order of falling tile size: of equal mappings, the one with
     the largest tiles is found first.
     """
     features = np.stack(
         [
-            space.trips,
-            space.tap_trips,
             space.sweep,
+            space.trips,
             space.n * space.area,
             space.n * space.p * space.q,
+            space.tap_trips,
             space.r * space.s,
-        ],
-        axis=1,
+        ]
     )
-    waiting = np.argsort(np.log1p(features).sum(axis=1), kind="stable")
+    waiting = np.argsort(np.log1p(features).sum(axis=0), kind="stable")
+    features = features[:, waiting]
     leaders: list[np.int64] = []
-    while waiting.size and len(leaders) < LEADERS:
-        leader, waiting = waiting[0], waiting[1:]
-        leaders.append(leader)
-        waiting = waiting[(features[waiting] < features[leader]).any(axis=1)]
+    for _ in range(max(8, min(LEADERS, LEADER_CELLS // len(space)))):
+        if waiting.size == 0:
+            break
+        leaders.append(waiting[0])
+        undominated = np.zeros(waiting.size, dtype=np.bool_)
+        for feature in features:
+            undominated |= feature < feature[0]
+        waiting, features = waiting[undominated], features[:, undominated]
     kept = np.sort(np.concatenate([np.array(leaders, dtype=np.int64), waiting]))
     return space[kept[::-1]]
 

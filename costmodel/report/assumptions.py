@@ -84,6 +84,7 @@ def modelling(hardware: HardwareProfile) -> Sentences:
             "nothing stays on chip between layers.",
             f"Off-chip bytes are the exact minimum over all tilings and loop orders that fit in {first.name}{half}.",
             "Nothing is compressed, no zero is skipped; biases stay beside the accumulators.",
+            "Every other operation (activation, pooling, normalisation) costs what a MAC costs.",
             f"Transfers and compute {together}.",
         ),
     )

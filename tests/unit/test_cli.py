@@ -223,6 +223,14 @@ def test_help_goes_to_stdout(arguments):
     assert result.stdout.startswith("Usage: costmodel")
 
 
+def test_examples_keep_their_lines():
+    """Each example of a help text stands on a line of its own."""
+    lines = [line.strip() for line in run("analyze", "--help").stdout.splitlines()]
+
+    assert "costmodel analyze squeezenet --hw snapdragon" in lines
+    assert "\\b" not in run("compare", "--help").stdout
+
+
 # ---- options
 
 

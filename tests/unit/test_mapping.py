@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from costmodel.analysis import analysis_of
 from costmodel.errors import MappingError
+from costmodel.graph import Graph
 from costmodel.mapping import (
     DIMS,
+    EXACT_BITS,
     Layer,
     Problems,
     buffer_bits,
@@ -16,10 +19,16 @@ from costmodel.mapping import (
     solve,
     traffic,
 )
-from costmodel.mapping.axis import Axis, all_tiles, smallest_tiles, tiles_with_taps, touched, whole_filter_tiles
+from costmodel.mapping.axis import (
+    Axis,
+    all_tiles,
+    smallest_tiles,
+    tiles_with_taps,
+    touched,
+    whole_filter_tiles,
+)
 from costmodel.mapping.nest import ifmap_sweep, refetches, tile_trips
 from costmodel.mapping.problem import grouped, hashed
-from costmodel.mapping.search import EXACT_BITS
 from costmodel.mapping.space import (
     batched,
     crossed,
@@ -28,6 +37,7 @@ from costmodel.mapping.space import (
     ofmap_stationary,
     weight_stationary,
 )
+from tests.unit.machine import machine
 
 CONV1 = Layer(
     k=96, c=3, p=55, q=55, r=11, s=11, stride_h=4, stride_w=4, ifmap_h=227, ifmap_w=227,
@@ -116,7 +126,9 @@ def test_every_part_of_the_filter_is_a_candidate():
     assert taps[0] == 5
 
 
-@pytest.mark.parametrize(("total", "expected"), [(1, [1]), (2, [1, 2]), (10, [1, 2, 3, 4, 5, 10]), (13, [1, 2, 3, 4, 5, 7, 13])])
+@pytest.mark.parametrize(
+    ("total", "expected"), [(1, [1]), (2, [1, 2]), (10, [1, 2, 3, 4, 5, 10]), (13, [1, 2, 3, 4, 5, 7, 13])]
+)
 def test_smallest_tiles(total, expected):
     """One tile for each number of trips."""
     assert smallest_tiles(total).tolist() == expected
@@ -163,7 +175,7 @@ def test_spaces_are_made_once(make):
 
 
 def test_refetches_count_irrelevant_loops_outside_the_innermost_relevant_one():
-    """k outside p sweeps the ifmap again; innermost it does not."""
+    """A loop over k outside p sweeps the ifmap again; innermost it does not."""
     trips = {"n": 1, "g": 1, "k": 5, "c": 2, "p": 3, "q": 1, "r": 1, "s": 1}
     assert refetches("ifmap", ("k", "c", "p"), trips) == 5
     assert refetches("ifmap", ("c", "p", "k"), trips) == 1
@@ -183,7 +195,7 @@ def test_one_tile_moves_every_operand_once():
 
 
 def test_partial_sums_leave_and_come_back():
-    """Input channels outermost in two tiles: the ofmap is written twice and read once, at partial-sum width the first time."""
+    """Input channels outermost in two tiles: the ofmap is written twice and read back once, wide the first time."""
     layer = Layer(k=2, c=2, p=4, ifmap_h=4, psum_bits=32, ofmap_bits=8)
     tile = {**whole(layer), "c": 1, "p": 2}
     assert traffic(layer, tile, ("c", "p", "n", "g", "k", "q", "r", "s")).ofmap_bits == 8 * (8 + 2 * 32)
@@ -285,11 +297,21 @@ def test_no_problems_have_no_solutions():
     assert solve(Problems.of_layer(CONV1)[:0], 100).fits.size == 0
 
 
-def test_counts_beyond_exactness_are_refused():
-    """A layer so large that bits cannot be counted exactly is an error, not a rounded number."""
-    huge = Layer(k=1 << 26, c=1 << 26)
-    with pytest.raises(MappingError, match=f"more than {EXACT_BITS} bits"):
-        solve(Problems.of_layer(huge), 1 << 30)
+def test_counts_beyond_exactness_are_marked():
+    """A layer so large that bits cannot be counted exactly is marked, and refused where it has a name."""
+    assert not solve(Problems.of_layer(Layer(k=1 << 26, c=1 << 26)), 1 << 30).exact[0]
+    graph = Graph("huge")
+    graph.linear("fc", graph.input("x", (1, 1 << 26)), 1 << 26)
+    with pytest.raises(MappingError, match=f"fc: moves more than {EXACT_BITS} bits, beyond what is counted exactly"):
+        analysis_of(graph, machine(), 1, None, None)
+
+
+def test_axes_too_long_to_list_are_refused():
+    """An image of 2^30 rows is an error with the layer's name, not a machine out of memory."""
+    graph = Graph("huge")
+    graph.conv("conv", graph.input("x", (1, 1, 1 << 30, 1)), 1, kernel=1)
+    with pytest.raises(MappingError, match="conv: 1073741824 positions along loop p; at most 4194304 can be mapped"):
+        analysis_of(graph, machine(), 1, None, None)
 
 
 def test_colliding_hashes_do_not_mix_problems(monkeypatch):

@@ -49,6 +49,12 @@ def test_bits_that_cannot_be_read(text):
         parse_bits(text)
 
 
+def test_a_width_given_twice():
+    """Two widths for one operand contradict each other."""
+    with pytest.raises(InputError, match="--bits: weight is given twice; give one width per operand"):
+        parse_bits("weight=4,weight=8")
+
+
 def test_every_wrong_width_is_reported():
     """All problems with widths come at once."""
     with pytest.raises(InputError) as raised:

@@ -9,7 +9,7 @@ from costmodel.errors import ShapeError
 from costmodel.graph.ops.base import Inputs, Op, Place, expect_rank, only
 from costmodel.graph.ops.dense import broadcast
 from costmodel.graph.rows import FUSED, IDENTITY, PARAMETER, Row, Rows, streamed
-from costmodel.graph.shapes import Shape, product
+from costmodel.graph.shapes import Dim, Shape, product
 
 ACTIVATIONS: Final = (
     "relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh", "gelu", "silu", "mish", "softplus",
@@ -89,10 +89,12 @@ class Identity(Op):
 class Parameter(Op):
     """A trained tensor that is an operand of its own, such as a position embedding.
 
-    The row holds the parameters; consumers read them as their weight operand.
+    The row holds the parameters; consumers read them as their weight operand. `trained` replaces their number where the
+    tensor is made of more or fewer, or of ones counted elsewhere.
     """
 
     shape: Shape
+    trained: Dim | None = None
 
     def infer(self, inputs: Inputs) -> tuple[Shape, ...]:  # noqa: ARG002 - has none
         """The parameter's shape."""
@@ -100,7 +102,8 @@ class Parameter(Op):
 
     def lower(self, inputs: Inputs, outputs: Inputs) -> Rows:  # noqa: ARG002 - depends on its shape only
         """One free row."""
-        row = Row("parameter", params=product(*self.shape), streamed=True)
+        params = product(*self.shape) if self.trained is None else self.trained
+        row = Row("parameter", params=params, streamed=True)
         return (row.freed(PARAMETER),)
 
 

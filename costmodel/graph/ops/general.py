@@ -11,6 +11,7 @@ from costmodel.graph.ops.base import Inputs, Op, Place, expect_rank, only
 from costmodel.graph.ops.dense import broadcast
 from costmodel.graph.ops.elementwise import Unknown
 from costmodel.graph.ops.layout import Slice
+from costmodel.graph.ops.streams import Stream
 from costmodel.graph.rows import FUSED, Row, Rows, streamed
 from costmodel.graph.shapes import Dim, Shape, checked, format_shape, product
 
@@ -30,36 +31,20 @@ class Part(Slice):
 
 
 @dataclass(frozen=True, slots=True)
-class Stream(Op):
-    """An operation of declared outputs that reads its inputs once and writes its outputs once.
+class Work(Stream):
+    """A stream with trained parameters, or one that touches only `reads` elements of its inputs."""
 
-    `other_ops` are those of the whole layer; `reads` replaces the elements read where not all of the inputs are
-    touched; `params` are trained and are read too.
-    """
-
-    op: str
-    shapes: tuple[Shape, ...]
-    other_ops: Dim = 0
     params: Dim = 0
     reads: Dim | None = None
 
-    def infer(self, inputs: Inputs) -> tuple[Shape, ...]:  # noqa: ARG002 - declared, not inferred
-        """The declared shapes."""
-        return self.shapes
-
     def lower(self, inputs: Inputs, outputs: Inputs) -> Rows:
         """One streamed row."""
-        row = streamed(self.op, inputs, outputs[0])
-        writes = row.ofmap_elems
-        for extra in outputs[1:]:
-            writes = writes + extra.elems
+        (row,) = Stream.lower(self, inputs, outputs)
         return (
             row._replace(
-                other_ops=self.other_ops,
                 params=self.params,
                 weight_elems=row.weight_elems + self.params,
                 ifmap_elems=row.ifmap_elems if self.reads is None else self.reads,
-                ofmap_elems=writes,
             ),
         )
 

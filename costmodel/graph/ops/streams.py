@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from costmodel.graph.ops.base import Inputs, Op, Place, expect_rank, only
-from costmodel.graph.ops.convolution import Conv
 from costmodel.graph.ops.recurrent import Recurrent
 from costmodel.graph.rows import Row, Rows, streamed
 from costmodel.graph.shapes import Dim, Shape, product, total
@@ -32,31 +31,26 @@ class Stream(Op):
 
 @dataclass(frozen=True, slots=True)
 class Reused(Op):
-    """A layer called again: it costs the same, and its parameters were counted at the first call."""
+    """A layer called again: it costs the same, and its parameters were counted at the first call.
+
+    With `own_bias` it reuses the weights only, and its biases count.
+    """
 
     op: Op
+    own_bias: bool = False
 
     def infer(self, inputs: Inputs) -> tuple[Shape, ...]:
         """The shapes of the layer."""
         return self.op.infer(inputs)
 
     def lower(self, inputs: Inputs, outputs: Inputs) -> Rows:
-        """The rows of the layer without parameters."""
-        return tuple(row._replace(params=0) for row in self.op.lower(inputs, outputs))
+        """The rows of the layer without the parameters that it reuses."""
+        rows = self.op.lower(inputs, outputs)
+        return tuple(row._replace(params=row.bias_elems if self.own_bias else 0) for row in rows)
 
     def rule(self, place: Place) -> str:
         """The rule of the layer."""
         return self.op.rule(place)
-
-
-@dataclass(frozen=True, slots=True)
-class OwnBias(Conv):
-    """A convolution that reuses the weights of another, with biases of its own."""
-
-    def lower(self, inputs: Inputs, outputs: Inputs) -> Rows:
-        """The row of the convolution; its parameters are the biases."""
-        (row,) = Conv.lower(self, inputs, outputs)
-        return (row._replace(params=row.bias_elems),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,125 @@
+"""Names of layers: the module of a node, where the exporter wrote it down, and the node's own name."""
+
+from __future__ import annotations
+
+import ast
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from costmodel.importers.onnx.values import Node
+
+SCOPES: Final = "pkg.torch.onnx.name_scopes"
+"""Metadata of torch's exporter: modules from the outermost to the node, ``['', 'features', 'features.0', 'conv2d']``."""
+PRODUCTS: Final = frozenset(
+    {"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "QLinearConv", "QLinearMatMul", "QGemm", "ConvInteger",
+     "MatMulInteger", "FusedConv", "FusedGemm", "FusedMatMul", "MatMulNBits"}
+)  # fmt: skip
+QUIET: Final = frozenset({"Constant", "Identity", "Transpose", "QuantizeLinear", "DequantizeLinear"})
+"""Operations that do not make a module compound."""
+LONGEST: Final = 120
+
+
+def clean(text: str) -> str:
+    """A name for people: control characters escaped, of bounded length."""
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST - 20]}...{text[-16:]}"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if unicodedata.category(c)[0] != "C" else c.encode("unicode_escape").decode() for c in text)
+
+
+def place(node: Node) -> tuple[str, str]:
+    """Module and own name of a node: ("layer1.0.conv2", "Conv"); the module is "" where nobody says it."""
+    scopes = _scopes(node)
+    if len(scopes) > 1 and scopes[-2]:
+        return scopes[-2], scopes[-1]
+    if node.name.startswith("/") and node.name.count("/") > 1:
+        *modules, leaf = node.name.strip("/").split("/")
+        return dotted(modules), leaf
+    weight = node.inputs[1] if node.op in PRODUCTS and len(node.inputs) > 1 else ""
+    for ending in (".weight", ".weight_quantized", ".weight_DequantizeLinear_Output"):
+        if weight.endswith(ending) and "/" not in weight:
+            return weight.removesuffix(ending), node.op
+    return "", (node.name or next(filter(None, node.outputs), node.op)).strip("/")
+
+
+def _scopes(node: Node) -> Sequence[str]:
+    """The scopes that torch's exporter wrote, or ()."""
+    text = node.metadata.get(SCOPES, "")
+    if not text or len(text) > 4096:
+        return ()
+    try:
+        scopes = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return ()
+    good = isinstance(scopes, list) and all(isinstance(scope, str) for scope in scopes)
+    return scopes if good else ()
+
+
+def dotted(modules: Iterable[str]) -> str:
+    """Join the modules of a node name: ("layer1", "layer1.0", "conv2") is layer1.0.conv2.
+
+    >>> dotted(["features", "features.2", "conv", "conv.0", "conv.0.2"])
+    'features.2.conv.0.2'
+    """
+    path: list[str] = []
+    for module in modules:
+        if path and module.startswith(f"{path[-1]}."):
+            path[-1] = module
+        else:
+            path.append(module)
+    return ".".join(path)
+
+
+class Names:
+    """Names of the layers of one graph.
+
+    A module that one operation makes up gives it its name, ``layer1.0/conv2``; in one that several share each has its
+    own below, ``layer1.0/add``.
+    """
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self._products: Counter[str] = Counter()
+        self._nodes: Counter[str] = Counter()
+        for node in nodes:
+            module = place(node)[0]
+            if module and node.op not in QUIET:
+                self._nodes[module] += 1
+                self._products[module] += node.op in PRODUCTS
+        self._parents = {p for module in self._nodes for p in _prefixes(module)}
+        self._used: set[str] = set()
+
+    def of(self, node: Node, prefix: str = "") -> str:
+        """A name for the layer of a node; not unique yet."""
+        module, leaf = place(node)
+        if module and self._alone(module, node):
+            parent, _, leaf = module.rpartition(".")
+            module = parent
+        return clean("/".join(filter(None, (prefix, module, leaf))))
+
+    def _alone(self, module: str, node: Node) -> bool:
+        """Whether the node is what its module is."""
+        if module in self._parents:
+            return False
+        if self._products[module]:
+            return self._products[module] == 1 and node.op in PRODUCTS
+        return self._nodes[module] <= 1
+
+    def unique(self, name: str) -> str:
+        """The name, with a number behind it if it is taken."""
+        name, count = name or "unnamed", 1
+        found = name
+        while found in self._used:
+            count += 1
+            found = f"{name}_{count}"
+        self._used.add(found)
+        return found
+
+
+def _prefixes(module: str) -> Iterable[str]:
+    """The modules around a module."""
+    while "." in module:
+        module = module.rpartition(".")[0]
+        yield module

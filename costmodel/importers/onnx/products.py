@@ -1,0 +1,369 @@
+"""Layers with MACs: convolutions, linear layers, products of activations, attention, recurrence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any, Final
+
+from costmodel.errors import NetworkError
+from costmodel.graph import Tensor
+from costmodel.graph.ops.convolution import Conv, ConvTranspose
+from costmodel.graph.ops.dense import Linear, MatMul
+from costmodel.graph.ops.elementwise import Combine
+from costmodel.graph.ops.general import Contraction, TimeMajorRecurrent, Work
+from costmodel.importers.onnx.importer import Handler, Importer
+from costmodel.importers.onnx.shapes import Inputs, given, needed
+from costmodel.importers.onnx.values import FLOAT, FLOATS, INT32, Ints, Node, Value
+
+Values = Sequence[Value | None]
+
+
+# ---- convolution
+
+
+def pads_of(node: Node, x: Ints, kernel: Ints, stride: Ints, dilation: Ints) -> Any:  # noqa: ANN401 - as Graph.conv takes it
+    """Padding of a window: sizes, or those of ``auto_pad``."""
+    mode, rank = node.text("auto_pad", "NOTSET"), len(kernel)
+    if mode == "VALID":
+        return 0
+    if mode == "SAME_UPPER":
+        return "same"
+    if mode == "SAME_LOWER":
+        totals = [
+            max(0, (-(-size // u) - 1) * u + (r - 1) * d + 1 - size)
+            for size, r, u, d in zip(x[2:], kernel, stride, dilation, strict=True)
+        ]
+        return tuple((total - total // 2, total // 2) for total in totals)
+    pads = node.ints("pads") or (0,) * (2 * rank)
+    if len(pads) != 2 * rank:
+        raise NetworkError(f"pads {pads} do not fit {rank} spatial axes")
+    return tuple(zip(pads[:rank], pads[rank:], strict=True))
+
+
+def windows(node: Node, x: Value, kernel: Ints) -> dict[str, Any]:
+    """Arguments of a sliding window."""
+    ones = (1,) * len(kernel)
+    stride, dilation = node.ints("strides") or ones, node.ints("dilations") or ones
+    if not len(stride) == len(dilation) == len(kernel) == len(x.dims) - 2:
+        raise NetworkError(f"kernel {kernel}, strides {stride} and dilations {dilation} do not fit an input of {x.dims}")
+    pads = pads_of(node, x.dims, kernel, stride, dilation)
+    return {"kernel": kernel, "stride": stride, "dilation": dilation, "padding": pads}
+
+
+def conv(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """Conv: x, weight (K, C / groups, *kernel), bias."""
+    x, weight, bias = needed(inputs, 0), needed(inputs, 1), given(inputs, 2)
+    out, channels, *taps = weight.dims
+    groups = node.int("group", 1)
+    kernel = _kernel(node, tuple(taps))
+    if len(x.dims) != len(weight.dims) or channels * groups != x.dims[1]:
+        raise NetworkError(
+            f"weight {weight.dims} with {groups} group(s) takes {channels * groups} channels, but the input has {x.dims}"
+        )
+    arguments = windows(node, x, kernel)
+    shared = importer.shares(weight, bias)
+    op = Conv.of(len(kernel), out, groups=groups, bias=bias is not None, shared=shared, **arguments)
+    name = importer.name(node)
+    return [importer.value(importer.layer(name, op, importer.operand(x, name))[0], x, name)]
+
+
+def _kernel(node: Node, taps: Ints) -> Ints:
+    """The kernel, which the weight and the attribute must agree on."""
+    kernel = node.ints("kernel_shape") or taps
+    if kernel != taps:
+        raise NetworkError(f"kernel_shape {kernel} differs from the weight's {taps}")
+    return kernel
+
+
+def conv_transpose(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """ConvTranspose: x, weight (C, K / groups, *kernel), bias."""
+    x, weight, bias = needed(inputs, 0), needed(inputs, 1), given(inputs, 2)
+    channels, each, *taps = weight.dims
+    kernel, groups = _kernel(node, tuple(taps)), node.int("group", 1)
+    if len(x.dims) != len(weight.dims) or channels != x.dims[1]:
+        raise NetworkError(f"weight {weight.dims} takes {channels} channels, but the input has {x.dims}")
+    arguments = windows(node, x, kernel)
+    extra = node.ints("output_padding") or (0,) * len(kernel)
+    arguments["padding"] = _transposed_pads(node, x, arguments, extra)
+    op = ConvTranspose.of(
+        len(kernel), each * groups, output_padding=extra, groups=groups, bias=bias is not None,
+        shared=importer.shares(weight, bias), **arguments,
+    )  # fmt: skip
+    return [importer.made(node, op, importer.operand(x, importer.label(node)), like=x)]
+
+
+def _transposed_pads(node: Node, x: Value, arguments: dict[str, Any], extra: Ints) -> Any:  # noqa: ANN401 - as Graph.conv takes it
+    """What a transposed convolution crops: sizes, or what gives ``output_shape`` or "same" outputs."""
+    wanted = node.ints("output_shape")
+    kernel, stride, dilation = (arguments[key] for key in ("kernel", "stride", "dilation"))
+    if wanted is None:
+        if not isinstance(arguments["padding"], str):
+            return arguments["padding"]
+        wanted = tuple(size * u for size, u in zip(x.dims[2:], stride, strict=True))
+    wanted = wanted[-len(kernel) :]
+    pads = []
+    for size, r, u, d, more, out in zip(x.dims[2:], kernel, stride, dilation, extra, wanted, strict=True):
+        total = max(0, u * (size - 1) + more + (r - 1) * d + 1 - out)
+        pads.append((total // 2, total - total // 2))
+    return tuple(pads)
+
+
+def fused_conv(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """com.microsoft.FusedConv: a convolution, an optional sum, an activation."""
+    (y,) = conv(importer, node, inputs[:3])
+    other = given(inputs, 3)
+    if y is not None and other is not None and other.tensor is not None and y.tensor is not None:
+        y = importer.made(node, Combine("add"), y.tensor, other.tensor, like=y, part="add")
+    return [activated(importer, node, y)]
+
+
+def activated(importer: Importer, node: Node, y: Value | None) -> Value | None:
+    """The activation that a fused operation names."""
+    from costmodel.graph.ops.elementwise import Activation
+
+    kind = node.text("activation").lower()
+    if y is None or y.tensor is None or not kind:
+        return y
+    return importer.made(node, Activation(kind), y.tensor, like=y, part=kind)
+
+
+# ---- linear layers and products
+
+
+def linear(importer: Importer, node: Node, x: Value, weight: Value, out: int, bias: Value | None) -> Value:
+    """A linear layer from constants."""
+    name = importer.name(node)
+    op = Linear.of(out, bias=bias is not None, shared=importer.shares(weight, bias))
+    return importer.value(importer.layer(name, op, importer.operand(x, name))[0], x, name)
+
+
+def gemm(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """Gemm: A (M, C), B (C, K), optional sum with C; either may be transposed."""
+    a, b, c = needed(inputs, 0), needed(inputs, 1), given(inputs, 2)
+    if len(a.dims) != 2 or len(b.dims) != 2:
+        raise NetworkError(f"needs two matrices, got {a.dims} and {b.dims}")
+    m, depth = reversed(a.dims) if node.int("transA", 0) else a.dims
+    k, depth_b = b.dims if node.int("transB", 0) else tuple(reversed(b.dims))
+    if depth != depth_b:
+        raise NetworkError(f"the inner sizes differ: {a.dims} and {b.dims}")
+    bias = c if c is not None and c.constant and c.elems == k else None
+    if b.constant and not a.constant and not node.int("transA", 0):
+        y = linear(importer, node, a, b, k, bias)
+    else:
+        y, bias = contraction(importer, node, a, b, (1, m, depth, k), (m, k)), None
+    if c is not None and bias is None and c.elems > 1 and y.tensor is not None:
+        other = importer.operand(c, importer.label(node))
+        y = importer.made(node, Combine("add"), y.tensor, other, like=y, part="add")
+    return [activated(importer, node, y)]
+
+
+def contraction(
+    importer: Importer, node: Node, a: Value, b: Value, sizes: Ints, shape: Ints, part: str = ""
+) -> Value:
+    """A product of two operands; `sizes` are batch, rows, depth and columns."""
+    name = importer.name(node, part)
+    tensors = [importer.operand(value, name) for value in (a, b)]
+    return importer.value(importer.layer(name, Contraction(*sizes, shape), *tensors)[0], a, name)
+
+
+def matmul(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """MatMul: a constant matrix on the right makes a linear layer; a bias added at once is part of it."""
+    a, b = needed(inputs, 0), needed(inputs, 1)
+    if min(len(a.dims), len(b.dims)) < 2:
+        return [_vector_product(importer, node, a, b)]
+    if b.constant and len(b.dims) == 2 and not a.constant:
+        if a.dims[-1] != b.dims[0]:
+            raise NetworkError(f"the inner sizes differ: {a.dims} and {b.dims}")
+        bias = given(inputs, 2) or _added_bias(importer, node, b.dims[1])
+        return [linear(importer, node, a, b, b.dims[1], bias)]
+    name = importer.name(node)
+    tensors = [importer.operand(value, name) for value in (a, b)]
+    return [importer.value(importer.layer(name, MatMul(), *tensors)[0], a, name)]
+
+
+def _vector_product(importer: Importer, node: Node, a: Value, b: Value) -> Value:
+    """A product with a vector on one side or on both."""
+    left, right = len(a.dims) == 1, len(b.dims) == 1
+    if not a.dims or not b.dims or a.dims[-1] != b.dims[0 if right else -2]:
+        raise NetworkError(f"the inner sizes differ: {a.dims} and {b.dims}")
+    if right:
+        shape = a.dims[:-1]
+        return contraction(importer, node, a, b, (1, prod(shape), a.dims[-1], 1), shape)
+    shape = (*b.dims[:-2], b.dims[-1]) if left else ()
+    return contraction(importer, node, a, b, (prod(b.dims[:-2]), 1, a.dims[-1], b.dims[-1]), shape)
+
+
+MERGED: Final = "merged"
+"""Attribute of a node whose work is part of the layer before."""
+
+
+def _added_bias(importer: Importer, node: Node, out: int) -> Value | None:
+    """The constant vector that the only reader of a product adds to it; the sum is then part of the layer."""
+    reader = importer.body.reader(node.outputs[0])
+    if node.op != "MatMul" or reader is None or reader.op != "Add" or len(reader.inputs) != 2:
+        return None
+    other = next((name for name in reader.inputs if name != node.outputs[0]), "")
+    bias = importer.body.scope.get(other)
+    if bias is None or not bias.constant or bias.dims != (out,) or bias.kind not in FLOATS:
+        return None
+    importer.merged.add(reader.outputs[0])
+    return bias
+
+
+def quantised(base: Handler, *indices: int, kind: int | None = None) -> Handler:
+    """A handler that picks the data of an operation out of scales and zero points."""
+
+    def handler(importer: Importer, node: Node, inputs: Inputs) -> Values:
+        values = base(importer, node, [given(inputs, index) for index in indices])
+        return values if kind is None else [v and replace(v, kind=kind, bits=32) for v in values]
+
+    return handler
+
+
+def matmul_n_bits(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """com.microsoft.MatMulNBits: a linear layer whose weights are packed."""
+    x, packed, bias = needed(inputs, 0), needed(inputs, 1), given(inputs, 5)
+    out, depth = node.int("N", 0), node.int("K", 0)
+    if x.dims[-1] != depth:
+        raise NetworkError(f"has K = {depth}, but the input has {x.dims}")
+    weight = Value((out, depth), packed.kind, sources=packed.sources, bits=node.int("bits", 4))
+    op = Linear.of(out, bias=bias is not None, shared=importer.shares(weight, bias, elems=out * depth))
+    return [importer.made(node, op, importer.operand(x, importer.label(node)), like=x)]
+
+
+def fused_matmul(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """com.microsoft.FusedMatMul: either side may be transposed."""
+    a, b = needed(inputs, 0), needed(inputs, 1)
+    if min(len(a.dims), len(b.dims)) < 2:
+        return [_vector_product(importer, node, a, b)]
+    m, depth = a.dims[:-3:-1] if node.int("transA", 0) else a.dims[-2:]
+    k, depth_b = b.dims[-2:] if node.int("transB", 0) else b.dims[:-3:-1]
+    if depth != depth_b:
+        raise NetworkError(f"the inner sizes differ: {a.dims} and {b.dims}")
+    from costmodel.importers.onnx.shapes import broadcast
+
+    leading = broadcast((a.dims[:-2], b.dims[:-2]))
+    return [contraction(importer, node, a, b, (prod(leading), m, depth, k), (*leading, m, k))]
+
+
+# ---- einsum
+
+
+def einsum(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """Einsum of two operands: their contraction. Others are unknown."""
+    equation = node.text("equation").replace(" ", "")
+    if len(inputs) != 2 or "." in equation or "," not in equation:
+        return importer.unknown(node, inputs, f"'Einsum' {equation[:60]!r}: only two operands without dots are modelled")
+    a, b = needed(inputs, 0), needed(inputs, 1)
+    terms, _, result = equation.partition("->")
+    left, right = terms.split(",")
+    sizes: dict[str, int] = {}
+    for letters, value in ((left, a), (right, b)):
+        for letter, size in zip(letters, value.dims, strict=True):
+            if sizes.setdefault(letter, size) != size:
+                raise NetworkError(f"{equation}: {letter!r} is {sizes[letter]} and {size}")
+    if "->" not in equation:
+        result = "".join(sorted(letter for letter in sizes if (left + right).count(letter) == 1))
+    return [contraction(importer, node, a, b, _roles(left, right, result, sizes), tuple(sizes[i] for i in result))]
+
+
+def _roles(left: str, right: str, result: str, sizes: dict[str, int]) -> Ints:
+    """Batch, rows, depth and columns; an axis of one operand that is summed at once adds no products of its own."""
+    both, out = set(left) & set(right), set(result)
+    batch, depth = both & out, both - out
+    rows, columns = set(left) - both, set(right) - both
+    return tuple(prod(sizes[letter] for letter in letters) for letters in (batch, rows, depth, columns))
+
+
+# ---- attention
+
+
+def attention(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """Attention of ONNX 23: (B, heads, S, D), or (B, S, heads D) with the heads as attributes."""
+    if node.domain == "com.microsoft":
+        return packed_attention(importer, node, inputs)
+    q, k, v = (needed(inputs, index) for index in range(3))
+    if given(inputs, 4) is not None:
+        return importer.unknown(node, inputs, "'Attention' with a cache of unknown length")
+    if len(q.dims) == 4:
+        batch, heads, length, depth = q.dims
+        span, wide = k.dims[2], v.dims[3]
+        return [_attended(importer, node, (q, k, v), (batch * heads, length, depth, span, wide), (*q.dims[:3], wide))]
+    heads, groups = node.int("q_num_heads", 1), node.int("kv_num_heads", 1)
+    (batch, length, width), span, wide = q.dims, k.dims[1], v.dims[2] // groups
+    sizes = (batch * heads, length, width // heads, span, wide)
+    return [_attended(importer, node, (q, k, v), sizes, (batch, length, heads * wide))]
+
+
+def multi_head_attention(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """com.microsoft.MultiHeadAttention: query, key, value (B, S, width)."""
+    q, k, v = needed(inputs, 0), given(inputs, 1), given(inputs, 2)
+    past = given(inputs, 6) or given(inputs, 7)
+    if k is None or v is None or len(k.dims) != 3 or past is not None:
+        return importer.unknown(node, inputs, "'MultiHeadAttention' with packed operands or a cache")
+    (batch, length, width), heads = q.dims, node.int("num_heads", 1)
+    sizes = (batch * heads, length, width // heads, k.dims[1], v.dims[2] // heads)
+    return [_attended(importer, node, (q, k, v), sizes, (batch, length, v.dims[2]))]
+
+
+def packed_attention(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """com.microsoft.Attention: x (B, S, C), packed weight (C, 3 width), packed bias."""
+    x, weight, bias = needed(inputs, 0), needed(inputs, 1), given(inputs, 2)
+    if given(inputs, 4) is not None or node.ints("qkv_hidden_sizes"):
+        return importer.unknown(node, inputs, "'Attention' with a cache or unequal widths")
+    heads, width = node.int("num_heads", 1), weight.dims[1] // 3
+    batch, length = x.dims[:2]
+    packed = linear(importer, node, x, weight, weight.dims[1], bias)
+    sizes = (batch * heads, length, width // heads, length, width // heads)
+    part = replace(packed, shape=(batch, length, width))
+    return [_attended(importer, node, (part, part, part), sizes, (batch, length, width))]
+
+
+def _attended(importer: Importer, node: Node, operands: Sequence[Value], sizes: Ints, shape: Ints) -> Value:
+    """Scores, softmax, context; `sizes` are heads, queries, depth, keys, width of a value."""
+    q, k, v = operands
+    heads, length, depth, span, wide = sizes
+    scores = contraction(importer, node, q, k, (heads, length, depth, span), (heads, length, span), "scores")
+    name = importer.name(node, "softmax")
+    weights = importer.layer(name, Work("softmax", ((heads, length, span),), 5 * heads * length * span), _tensor(scores))[0]
+    value = importer.value(weights, q, name)
+    return contraction(importer, node, value, v, (heads, length, span, wide), shape, "context")
+
+
+def _tensor(value: Value) -> Tensor:
+    if value.tensor is None:
+        raise NetworkError("an operand is constant")
+    return value.tensor
+
+
+# ---- recurrence
+
+
+def recurrent(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """LSTM, GRU, RNN: x (T, N, C), weights (D, gates H, C) and (D, gates H, H), biases (D, 2 gates H)."""
+    x, weight, state, bias = needed(inputs, 0), needed(inputs, 1), needed(inputs, 2), given(inputs, 3)
+    kind, (ways, _, hidden) = node.op.lower(), state.dims
+    gates = {"lstm": 4, "gru": 3, "rnn": 1}[kind]
+    if len(x.dims) != 3 or weight.dims != (ways, gates * hidden, x.dims[2]) or state.dims[1] != gates * hidden:
+        raise NetworkError(f"weights {weight.dims} and {state.dims} do not fit an input of {x.dims}")
+    op = TimeMajorRecurrent(
+        kind, hidden, ways, bias is not None, importer.shares(weight, state, bias), bool(node.int("layout", 0))
+    )
+    name = importer.name(node)
+    importer.shares_rows(given(inputs, 7), name)
+    outputs = importer.layer(name, op, importer.operand(x, name))
+    return [importer.value(tensor, x, name) for tensor in outputs]
+
+
+PRODUCTS: Final[dict[str, Handler]] = {
+    "Conv": conv, "ConvTranspose": conv_transpose, "FusedConv": fused_conv, "Gemm": gemm, "FusedGemm": gemm,
+    "MatMul": matmul, "FusedMatMul": fused_matmul, "MatMulNBits": matmul_n_bits, "Einsum": einsum,
+    "QLinearConv": quantised(conv, 0, 3, 8), "ConvInteger": quantised(conv, 0, 1, kind=INT32),
+    "QLinearMatMul": quantised(matmul, 0, 3), "MatMulInteger": quantised(matmul, 0, 1, kind=INT32),
+    "QGemm": quantised(gemm, 0, 3, 6), "DynamicQuantizeMatMul": quantised(matmul, 0, 1, 4),
+    "MatMulIntegerToFloat": quantised(matmul, 0, 1, 6, kind=FLOAT),
+    "Attention": attention, "MultiHeadAttention": multi_head_attention,
+    "LSTM": recurrent, "GRU": recurrent, "RNN": recurrent,
+}  # fmt: skip
