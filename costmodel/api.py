@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from costmodel.analysis import Analysis, analysis_of
-from costmodel.comparison import Comparison, comparison_of
-from costmodel.explore import sweep_of
 from costmodel.graph import Graph
 from costmodel.hardware import HardwareProfile, load_hardware
 from costmodel.importers import load_builder, load_network
@@ -17,6 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     import pandas as pd
+
+    from costmodel.comparison import Comparison
 
 __all__ = ["Hardware", "Network", "analyze", "compare", "load_hardware", "load_network", "sweep"]
 
@@ -113,6 +113,8 @@ def compare(
     >>> round(comparison.pairs[0].ratios["params"], 1)
     48.8
     """
+    from costmodel.comparison import comparison_of
+
     profiles = [hw] if isinstance(hw, HardwareProfile | str | Path) else list(hw)
     dtypes = dtype.split(",") if isinstance(dtype, str) else dtype
     graphs = [resolved_network(net) for net in nets]
@@ -161,5 +163,7 @@ def sweep(
     >>> designs["params"].tolist()
     [1248424, 3404392]
     """
+    from costmodel.explore import sweep_of
+
     function = build if callable(build) else load_builder(str(build))
     return sweep_of(function, axes, resolved_hardware(hw), batch, dtype, metrics)

@@ -15,6 +15,7 @@ from typing import Final
 from costmodel.errors import NetworkError
 from costmodel.graph import Graph, Tensor
 from costmodel.graph.ops.base import Op
+from costmodel.graph.shapes import Pads, Shape
 
 LONGEST_NAME: Final = 120
 _REFUSED: Final = re.compile(r"[^\w\-./+:@#=,()\[\]{} ]")
@@ -51,6 +52,18 @@ class Value:
 def first(shape: Sequence[int]) -> tuple[int, ...]:
     """(N, *spatial, C) as (N, C, *spatial)."""
     return (shape[0], shape[-1], *shape[1:-1])
+
+
+def crops(extents: Sequence[int], taps: Sequence[int], stride: Sequence[int], wanted: Sequence[int]) -> tuple[Pads, Shape]:
+    """Padding and output padding with which a transposed convolution of `taps` (dilated) gives the outputs wanted.
+
+    >>> crops((4,), (3,), (2,), (8,))
+    (((0, 1),), (0,))
+    """
+    full = [(extent - 1) * step + tap for extent, step, tap in zip(extents, stride, taps, strict=True)]
+    cut = [max(size - out, 0) for size, out in zip(full, wanted, strict=True)]
+    extra = tuple(max(out - size, 0) for size, out in zip(full, wanted, strict=True))
+    return tuple((crop // 2, crop - crop // 2) for crop in cut), extra
 
 
 class Sheet:

@@ -18,9 +18,8 @@ from costmodel.graph.ops.convolution import Conv, ConvTranspose
 from costmodel.graph.ops.elementwise import Activation, Combine, Unknown
 from costmodel.graph.ops.recurrent import Recurrent
 from costmodel.graph.ops.dense import Linear
-from costmodel.graph.ops.streams import OneBias, Reused, Stream, Svdf
-from costmodel.graph.shapes import Pads
-from costmodel.importers.channels_last import Sheet, Value, clean, first
+from costmodel.graph.ops.streams import OneBias, Recounted, Stream, Svdf
+from costmodel.importers.channels_last import Sheet, Value, clean, crops, first
 from costmodel.importers.tflite_file import LONGEST_CONSTANT, ModelFact, OperatorFact, TensorFact
 
 Shape: TypeAlias = tuple[int, ...]
@@ -309,7 +308,7 @@ def _product(call: Call, make: Callable[..., Op], weight: Constant, bias: Item |
     shared = first_name != name
     op = make(bias=bias is not None, shared=shared)
     if shared and bias is not None and first_bias != bias_key:
-        op = Reused(op, own_bias=True)
+        op = Recounted(op, bias.elems if isinstance(bias, Constant) else 0)
     return call.graph.layer(name, op, x)[0]
 
 
@@ -384,7 +383,7 @@ def _transpose_conv(call: Call) -> list[Item]:
     stride = tuple(call.fact.option(slot) for slot in (2, 1))
     spatial = tuple(map(int, x.shape[2:]))
     wanted = (call.ints(0) or ())[1:3] or _transposed(call, spatial, kernel, stride)
-    pads, extra = _crops(spatial, kernel, stride, wanted)
+    pads, extra = crops(spatial, kernel, stride, wanted)
     make = partial(ConvTranspose.of, 2, out_channels, tuple(kernel), stride, pads, extra, 1, 1)
     y = _product(call, make, weight, call.optional(3), x)
     return call.finished(y, channels_first=True, act=3)
@@ -397,14 +396,6 @@ def _transposed(call: Call, extents: Shape, kernel: Sequence[int], stride: Seque
     return tuple(
         (extent - 1) * step + max(taps, step) for extent, step, taps in zip(extents, stride, kernel, strict=True)
     )
-
-
-def _crops(extents: Shape, kernel: Sequence[int], stride: Sequence[int], wanted: Shape) -> tuple[Pads, Shape]:
-    """Padding and output padding with which a transposed convolution gives the outputs wanted."""
-    full = [(extent - 1) * step + taps for extent, step, taps in zip(extents, stride, kernel, strict=True)]
-    crops = [max(size - out, 0) for size, out in zip(full, wanted, strict=True)]
-    extra = tuple(max(out - size, 0) for size, out in zip(full, wanted, strict=True))
-    return tuple((crop // 2, crop - crop // 2) for crop in crops), extra
 
 
 def _fully_connected(call: Call) -> list[Item]:

@@ -2,206 +2,193 @@
 
 from __future__ import annotations
 
-from io import StringIO
-from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING
 
-from costmodel.report.document import Column, Facts, Row, Sentences, Table, filled
+from costmodel.report.document import Facts, Sentences, Table, filled
+from costmodel.report.layout import colored, columns, padded, shortened, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from rich.console import Console, RenderableType
-    from rich.table import Table as RichTable
-
-    from costmodel.report.document import Block, Document
+    from costmodel.report.document import Block, Document, Row
 
 DEFAULT_WIDTH = 80
 LEAST_WIDTH = 40
 LEAST_WRAPPED = 24
 LEAST_NAME = 8
-GAP = 2
-STYLES = {"plain": "", "group": "bold cyan", "member": "", "free": "dim", "total": "bold", "unknown": "bold red"}
+LEAST_DETAIL = 16
+GAP = "  "
+RULE = "─"
+STYLES = {"plain": "", "group": "cyan", "member": "", "free": "dim", "total": "bold", "unknown": "red"}
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Where a report is printed."""
+
+    width: int
+    color: bool
+
+    def line(self, text: str, style: str = "") -> str:
+        """One line in a style."""
+        return colored(text, style, color=self.color)
 
 
 def text(document: Document, width: int | None = None, *, color: bool = False) -> str:
     """The document as lines of at most ``width`` columns; with ANSI colours where asked for."""
-    console = console_of(max(width or DEFAULT_WIDTH, LEAST_WIDTH), color=color)
-    console.print(heading(document.title))
+    screen = Screen(max(width or DEFAULT_WIDTH, LEAST_WIDTH), color)
+    lines = list(heading(document.title, screen))
     for block in document.for_terminal:
-        console.print()
-        for part in renderables(block, console.width):
-            console.print(part)
-    return without_trailing_blanks(console.file.getvalue())  # type: ignore[attr-defined]  # a StringIO
+        lines += ["", *block_lines(block, screen)]
+    return "\n".join(lines) + "\n"
 
 
-def console_of(width: int, *, color: bool) -> Console:
-    """A console that depends on nothing but its arguments."""
-    from rich.console import Console
-
-    return Console(
-        file=StringIO(),
-        width=width,
-        color_system="standard" if color else None,
-        force_terminal=color,
-        no_color=not color,
-        legacy_windows=False,
-        emoji=False,
-        markup=False,
-        highlight=False,
-        _environ={},
-    )
+def heading(title: str, screen: Screen, style: str = "bold") -> Iterator[str]:
+    """A title; nothing where there is none."""
+    if title:
+        yield from (screen.line(line, style) for line in wrapped(title, screen.width))
 
 
-def without_trailing_blanks(printed: str) -> str:
-    """Lines without the blanks that only fill the width."""
-    return "\n".join(line.rstrip() for line in printed.rstrip().splitlines()) + "\n"
-
-
-def heading(title: str) -> RenderableType:
-    """A title in bold."""
-    from rich.text import Text
-
-    return Text(title, "bold")
-
-
-def renderables(block: Block, width: int) -> Iterable[RenderableType]:
-    """What rich prints for a block."""
+def block_lines(block: Block, screen: Screen) -> Iterator[str]:
+    """Lines of a block under its heading."""
     match block:
         case Table():
-            titled = (heading(block.title),) if block.title else ()
-            return (*titled, table(block, width))
+            yield from heading(block.title, screen)
+            yield from table_lines(block, screen)
         case Facts():
-            return (facts(block),)
+            yield from box_lines(block, screen)
         case Sentences():
-            return sentences(block)
+            style = "red" if block.alarm else ""
+            yield from heading(block.title, screen, style or "bold")
+            yield from sentence_lines(block, screen, style)
 
 
-def table(block: Table, width: int) -> RichTable:
-    """The columns that fit, the others left out; where even these do not fit, the first one is cut or broken."""
-    from rich.table import Table as RichTable
+# ---- tables
 
-    kept = fitting(block, width)
-    room = width - needed(block, kept[1:]) - GAP * (len(kept) - 1)
-    grid = RichTable(box=simple_box(), padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False)
-    for index in kept:
-        add_column(grid, block.columns[index])
-    for row in block.rows:
+
+def table_lines(table: Table, screen: Screen) -> Iterator[str]:
+    """Header, rule, rows; another rule above the total."""
+    kept = fitting(table, screen.width)
+    widths = dict(zip(kept, shared(table, kept, screen.width), strict=True))
+    rule = RULE * (sum(widths.values()) + len(GAP) * (len(kept) - 1))
+    headers = {index: header_cell(table, index, width) for index, width in widths.items()}
+    height = max(map(len, headers.values()))
+    top = {index: [""] * (height - len(lines)) + lines for index, lines in headers.items()}
+    yield from (screen.line(line, "bold") for line in joined(table, top, widths))
+    yield rule
+    for row in table.rows:
         if row.style == "total":
-            grid.add_section()
-        grid.add_row(*cells(row, kept, block.columns, max(room, LEAST_NAME)), style=STYLES[row.style])
-    return grid
+            yield rule
+        cells = {index: cell(table, row, index, width) for index, width in widths.items()}
+        yield from (screen.line(line, STYLES[row.style]) for line in joined(table, cells, widths))
 
 
-def simple_box() -> Any:  # noqa: ANN401 - a rich Box
-    """Rules below the header and above the total, nothing else."""
-    from rich.box import Box
-
-    return Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
-
-
-def add_column(grid: RichTable, column: Column) -> None:
-    """Add one column: header of one or two lines, alignment, wrapping."""
-    from rich.text import Text
-
-    header = Text("\n".join(part for part in (column.title, column.unit) if part), "bold")
-    grid.add_column(
-        header,
-        justify="right" if column.numeric else "left",
-        no_wrap=not column.wrap,
-        overflow="fold" if column.wrap else "ellipsis",
-        vertical="top",
-    )
+def joined(table: Table, cells: dict[int, list[str]], widths: dict[int, int]) -> Iterator[str]:
+    """Lines of one row, whose cells may have several."""
+    for parts in zip_longest(*cells.values(), fillvalue=""):
+        aligned = zip(parts, widths.items(), strict=True)
+        yield GAP.join(padded(part, width, right=table.columns[index].numeric) for part, (index, width) in aligned)
 
 
-def cells(row: Row, kept: Sequence[int], columns: Sequence[Column], room: int) -> list[RenderableType]:
-    """Cells of the columns kept, free of markup; a first one that does not break is cut to ``room``."""
-    from rich.text import Text
-
-    first, *rest = (row.cells[index] for index in kept)
-    name = broken(first, room) if columns[kept[0]].wrap else shortened(first, room)
-    return [Text(cell) for cell in (name, *rest)]
+def header_cell(table: Table, index: int, width: int) -> list[str]:
+    """Title of a column, and its unit below."""
+    column = table.columns[index]
+    title = wrapped(column.title, width) if column.wrap else [shortened(column.title, width)]
+    return [part for part in (*title, shortened(column.unit, width)) if part] or [""]
 
 
-def broken(name: str, room: int) -> str:
-    """A name over several lines, broken at blanks and hyphens.
-
-    >>> broken("alexnet-conv1-at-most-published", 20).splitlines()
-    ['alexnet-conv1-at-', 'most-published']
-    """
-    return "\n".join(wrap(name, room)) or name
-
-
-def shortened(name: str, room: int) -> str:
-    """A name that takes at most ``room`` columns: its end tells layers apart, so the middle goes.
-
-    >>> shortened("features.denseblock3.denselayer11.conv1", 20)
-    'feature…ayer11.conv1'
-    """
-    from rich.cells import cell_len, set_cell_size
-
-    if cell_len(name) <= room:
-        return name
-    tail = name[-(room * 2 // 3) :]
-    while cell_len(tail) > room * 2 // 3:
-        tail = tail[1:]
-    return set_cell_size(name, room - 1 - cell_len(tail)).rstrip() + "…" + tail
+def cell(table: Table, row: Row, index: int, width: int) -> list[str]:
+    """A cell, broken or cut to its width."""
+    found = row.cells[index]
+    if not table.columns[index].wrap:
+        return [shortened(found, width)]
+    return wrapped(found, width, at_hyphens=index == 0) if found else [""]
 
 
-def fitting(block: Table, width: int) -> list[int]:
-    """Numbers of the columns that fit, the least important dropped first."""
-    kept = filled(block)
-    while needed(block, kept) + GAP * (len(kept) - 1) > width:
-        droppable = [i for i in kept[1:] if block.columns[i].priority]
+def fitting(table: Table, width: int) -> list[int]:
+    """Numbers of the columns that fit, the least important dropped first, those of one priority together."""
+    kept = filled(table)
+    while sum(least(table, i) for i in kept) + len(GAP) * (len(kept) - 1) > width:
+        droppable = [table.columns[i].priority for i in kept[1:] if table.columns[i].priority]
         if not droppable:
             break
-        least = max(block.columns[i].priority for i in droppable)
-        kept = [i for i in kept if i == kept[0] or block.columns[i].priority != least]
+        kept = [i for i in kept if i == kept[0] or table.columns[i].priority != max(droppable)]
     return kept
 
 
-def needed(block: Table, indices: Sequence[int]) -> int:
-    """Columns on the screen that some columns of a table need together."""
-    return sum(column_width(block, index, first=index == 0) for index in indices)
+def least(table: Table, index: int) -> int:
+    """Columns of the screen that a column can do with: the first one may be cut, one that wraps may be broken."""
+    flexible = table.columns[index].wrap or index == 0
+    return min(natural(table, index), LEAST_WRAPPED) if flexible else natural(table, index)
 
 
-def column_width(block: Table, index: int, *, first: bool) -> int:
-    """Columns on the screen that a column needs; the first one and one that wraps do with less than they could use."""
-    from rich.cells import cell_len
-
-    column = block.columns[index]
-    longest = max(map(cell_len, (column.title, column.unit, *(row.cells[index] for row in block.rows))))
-    return min(longest, LEAST_WRAPPED) if column.wrap or first else longest
+def natural(table: Table, index: int) -> int:
+    """Columns of the screen that a column would take; a title that wraps does not count."""
+    column = table.columns[index]
+    titles = (column.unit,) if column.wrap else (column.title, column.unit)
+    return max(map(columns, (*titles, *(row.cells[index] for row in table.rows))))
 
 
-def facts(block: Facts) -> RenderableType:
-    """A box of labels, values and details."""
-    from rich.box import ROUNDED
-    from rich.panel import Panel
-    from rich.table import Table as RichTable
-    from rich.text import Text
+def shared(table: Table, kept: Sequence[int], width: int) -> list[int]:
+    """Width of every column kept: what it would take, shortened where that is too much.
 
-    grid = RichTable.grid(padding=(0, GAP, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(overflow="fold")
+    Columns that wrap give way first, then the first one, then the widest ones.
+    """
+    widths = [natural(table, index) for index in kept]
+    room = width - len(GAP) * (len(kept) - 1)
+    flexible = [(position, LEAST_WRAPPED) for position, index in enumerate(kept) if table.columns[index].wrap]
+    for position, smallest in [*flexible, (0, LEAST_NAME)]:
+        too_much = max(sum(widths) - room, 0)
+        widths[position] = max(widths[position] - too_much, min(smallest, widths[position]))
+    while sum(widths) > room:
+        widths[widths.index(max(widths))] -= 1
+    return with_titles(table, kept, widths, room)
+
+
+def with_titles(table: Table, kept: Sequence[int], widths: list[int], room: int) -> list[int]:
+    """Widths in which columns that wrap take what is left, as far as their titles want it."""
+    for position, index in enumerate(kept):
+        if table.columns[index].wrap:
+            spare = room - sum(widths)
+            wanted = columns(table.columns[index].title) - widths[position]
+            widths[position] += max(min(spare, wanted), 0)
+    return widths
+
+
+# ---- facts and sentences
+
+
+def box_lines(block: Facts, screen: Screen) -> Iterator[str]:
+    """A box of labels, values and details; details go below where there is no room beside them."""
+    labels = max(columns(fact.label) for fact in block.facts)
+    values = max(columns(fact.value) for fact in block.facts)
+    room = screen.width - labels - values - len("│ " + GAP + GAP + " │")
+    beside = room >= LEAST_DETAIL
+    details = min(max(columns(fact.detail) for fact in block.facts), room) if beside else 0
+    inner = max(labels + values + len(GAP) + (details + len(GAP) if beside else 0), columns(block.title) + 1)
+    yield screen.line(f"╭─ {block.title} {RULE * (inner - columns(block.title) - 1)}╮")
     for fact in block.facts:
-        part = fact.label.startswith(" ")
-        grid.add_row(Text(fact.label), Text(fact.value, "" if part else "bold"), Text(fact.detail, "dim" if part else ""))
-    return Panel(grid, box=ROUNDED, title=Text(block.title, "bold"), title_align="left", expand=False)
+        head = padded(fact.label, labels) + GAP + padded(fact.value, values, right=True)
+        for line in fact_lines(head, fact.detail, details if beside else inner - 2 * len(GAP), beside=beside):
+            yield f"│ {padded(line, inner)} │"
+    yield f"╰{RULE * (inner + 2)}╯"
 
 
-def sentences(block: Sentences) -> Iterable[RenderableType]:
-    """A heading and its sentences as a list; a single block of text where it has none."""
-    from rich.table import Table as RichTable
-    from rich.text import Text
+def fact_lines(head: str, detail: str, width: int, *, beside: bool) -> Iterator[str]:
+    """Lines of a fact: its details beside its value, or below it and indented."""
+    lines = wrapped(detail, width)
+    if not beside:
+        yield head
+        yield from (2 * GAP + line for line in lines if line)
+        return
+    yield head + GAP + lines[0]
+    yield from (" " * columns(head) + GAP + line for line in lines[1:])
 
-    style = "bold red" if block.alarm else ""
-    if not block.title:
-        return [Text(sentence, style) for sentence in block.sentences]
-    items = RichTable.grid(padding=(0, 1, 0, 0))
-    items.add_column(no_wrap=True)
-    items.add_column(overflow="fold")
+
+def sentence_lines(block: Sentences, screen: Screen, style: str) -> Iterator[str]:
+    """Sentences as a list; as paragraphs where there is no heading."""
+    first, further = ("- ", "  ") if block.title else ("", "")
     for sentence in block.sentences:
-        items.add_row(Text("-", style), Text(sentence, style))
-    return (Text(block.title, style or "bold"), items)
+        for number, line in enumerate(wrapped(sentence, screen.width - len(first))):
+            yield screen.line((further if number else first) + line, style)

@@ -35,7 +35,9 @@ BLOCK: Final = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 FILE: Final = re.compile(r"# (?P<name>[\w-]+\.(?:py|yaml))\n")
-CUT: Final = re.compile(r"(?P<command>.*?) \| (?:(?P<end>head|tail) -(?P<count>\d+)|sed -n '/(?P<first>.+)/,/(?P<last>.+)/p')")
+CUT: Final = re.compile(
+    r"(?P<command>.*?) \| (?:(?P<end>head|tail) -(?P<count>\d+)|sed -n '/(?P<first>.+)/,/(?P<last>.+)/p')"
+)
 
 
 def pages() -> list[Path]:
@@ -79,7 +81,11 @@ class Run:
             with redirect_stdout(out):
                 exec(compile(example.source, "page", "single"), self.names)
             first, *rest = example.source.splitlines()
-            lines += [f">>> {first}", *(f"... {line}".rstrip() for line in rest), *out.getvalue().splitlines()]
+            lines += [
+                f">>> {first}",
+                *(f"... {line}".rstrip() for line in rest),
+                *out.getvalue().splitlines(),
+            ]
         return "".join(f"{line}\n" for line in lines)
 
     def yaml(self, body: str) -> str:

@@ -14,6 +14,8 @@ from costmodel.report import render
 PICTURE: Final = Path(__file__).parents[2] / "docs" / "images" / "analyze.svg"
 COMMAND: Final = "costmodel analyze squeezenet --hw snapdragon"
 WIDTH: Final = 96
+FONT: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+"""Fonts that rich would have a viewer load from the web."""
 LAST: Final = "What dominates"
 """Heading before which the picture ends."""
 
@@ -31,9 +33,11 @@ def drawn() -> str:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(record=True, width=WIDTH, file=StringIO(), color_system="standard", legacy_windows=False)
+    console = Console(
+        record=True, width=WIDTH, file=StringIO(), color_system="standard", legacy_windows=False
+    )
     console.print(Text.from_ansi(report(color=True)))
-    svg = console.export_svg(title=COMMAND)
+    svg = FONT.sub("", console.export_svg(title=COMMAND)).replace("Fira Code,", "Fira Code, ui-monospace,")
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 
 

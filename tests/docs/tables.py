@@ -48,7 +48,13 @@ def megabytes() -> str:
             size = int(ceil_div(params * figure["bits"], 8))
             printed = figure["place"].rpartition(", ")[2] if "Table" in figure["place"] else figure["place"]
             rows.append(
-                (f"`{figure['network']}`", f"{params:,}", f"{size / 1e6:.2f} MB", f"{size / MIB:.2f} MiB", printed)
+                (
+                    f"`{figure['network']}`",
+                    f"{params:,}",
+                    f"{size / 1e6:.2f} MB",
+                    f"{size / MIB:.2f} MiB",
+                    printed,
+                )
             )
     header = ("network, fp32", "parameters", "10^6 bytes", "2^20 bytes", "the SqueezeNet paper")
     return table(header, rows)
@@ -96,7 +102,12 @@ def traffic_rows() -> list[tuple[str, ...]]:
     totals = [analysis.totals for analysis in comparison.analyses]
     later = [cm.analyze(net, "snapdragon", batch=16).totals.dram_bytes / 16 for net in NETWORKS]
     return [
-        row("off-chip bytes if all that fits stays on chip", [fit.floor_bytes for fit in comparison.fits], 1e6, "MB"),
+        row(
+            "off-chip bytes if all that fits stays on chip",
+            [fit.floor_bytes for fit in comparison.fits],
+            1e6,
+            "MB",
+        ),
         row("off-chip bytes layer by layer", [total.dram_bytes for total in totals], 1e6, "MB"),
         row("of these, activations", [t.ifmap_dram_bytes + t.ofmap_dram_bytes for t in totals], 1e6, "MB"),
         row("off-chip bytes per image at batch 16", later, 1e6, "MB"),
@@ -111,7 +122,16 @@ def word_against_mac() -> str:
         byte, mac = hw.levels[0].read_pj_per_byte, hw.compute.mac_pj[dtype]
         low, high = 4 * byte.low / mac.high, 4 * byte.high / mac.low
         ratio = f"{4 * byte.value / mac.value:,.0f}", f"{low:,.0f} to {high:,.0f}"
-        rows.append((f"`{name}`, {dtype}", f"{4 * byte.value:g} pJ", f"{mac.value:g} pJ", *ratio, byte.source, mac.source))
+        rows.append(
+            (
+                f"`{name}`, {dtype}",
+                f"{4 * byte.value:g} pJ",
+                f"{mac.value:g} pJ",
+                *ratio,
+                byte.source,
+                mac.source,
+            )
+        )
     header = ("hardware", "32-bit word", "MAC", "ratio", "range", "word from", "MAC from")
     return table(header, rows)
 
@@ -131,7 +151,12 @@ def off_chip_words() -> str:
     """Off-chip words per layer of AlexNet on the abstract Eyeriss, ours beside other tools'."""
     layers = [layer for layer in cm.analyze("alexnet", "eyeriss-168").layers if layer.macs]
     rows = [
-        (layer.name, f"{layer.compulsory_bytes // 2:,}", f"{layer.dram_bytes // 2:,}", *(f"{n:,}" for n in others))
+        (
+            layer.name,
+            f"{layer.compulsory_bytes // 2:,}",
+            f"{layer.dram_bytes // 2:,}",
+            *(f"{n:,}" for n in others),
+        )
         for layer, *others in zip(layers, *OTHERS.values(), strict=True)
     ]
     header = ("layer", "compulsory", "costmodel", *OTHERS)

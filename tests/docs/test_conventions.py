@@ -36,7 +36,10 @@ def test_columns_of_an_analysis_are_named(kind):
 
 def test_free_rules_are_listed_with_their_conditions():
     """Every rule by which a layer is free, and no other."""
-    assert tuple(re.findall(r"^\| ([^|`]+?) \| [^|]+ \| (?:always|`folded|a layer|layers)", PAGE, re.MULTILINE)) == FREE_RULES
+    assert (
+        tuple(re.findall(r"^\| ([^|`]+?) \| [^|]+ \| (?:always|`folded|a layer|layers)", PAGE, re.MULTILINE))
+        == FREE_RULES
+    )
 
 
 def test_formats_are_listed():
@@ -80,7 +83,9 @@ def test_other_operations_count_as_the_page_says(add, expected):
 
 def test_every_activation_is_one_operation():
     """Whatever the function, one other operation per element."""
-    found = {kind: other_ops_per_output(lambda g, x, kind=kind: g.activation("l", x, kind)) for kind in ACTIVATIONS}
+    found = {
+        kind: other_ops_per_output(lambda g, x, kind=kind: g.activation("l", x, kind)) for kind in ACTIVATIONS
+    }
 
     assert found == dict.fromkeys(ACTIVATIONS, 1)
 

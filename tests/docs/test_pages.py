@@ -22,7 +22,9 @@ def test_pages_are_up_to_date(page, tmp_path):
     if UPDATE:
         page.write_text(today, encoding="utf-8")
 
-    assert page.read_text(encoding="utf-8") == today, "run `UPDATE_DOCS=1 pytest tests/docs` and review what changed"
+    assert page.read_text(encoding="utf-8") == today, (
+        "run `UPDATE_DOCS=1 pytest tests/docs` and review what changed"
+    )
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
@@ -35,8 +37,14 @@ def test_links_lead_somewhere(page):
     ("stale", "fresh"),
     [
         ("```python\n>>> 1 + 1\n3\n```\n", "```python\n>>> 1 + 1\n2\n```\n"),
-        ("```console\n$ costmodel --version\nold\n```\n", "```console\n$ costmodel --version\ncostmodel 0.1.0\n```\n"),
-        ("<!-- made by megabytes -->\nold\n<!-- end -->\n", "| `alexnet` | 60,965,224 | 243.86 MB | 232.56 MiB |"),
+        (
+            "```console\n$ costmodel --version\nold\n```\n",
+            "```console\n$ costmodel --version\ncostmodel 0.1.0\n```\n",
+        ),
+        (
+            "<!-- made by megabytes -->\nold\n<!-- end -->\n",
+            "| `alexnet` | 60,965,224 | 243.86 MB | 232.56 MiB |",
+        ),
     ],
 )
 def test_stale_output_is_replaced(stale, fresh, tmp_path):
@@ -51,7 +59,10 @@ def test_stale_output_is_replaced(stale, fresh, tmp_path):
 def test_blocks_of_a_page_share_names_and_files(tmp_path):
     """A later block sees what an earlier one defined, and a command finds the file an earlier block wrote."""
     page = tmp_path / "page.md"
-    page.write_text("```python\n# tiny.py\nx = 1\n```\n```python\ny = 2\n```\n```python\n>>> y\n2\n```\n", encoding="utf-8")
+    page.write_text(
+        "```python\n# tiny.py\nx = 1\n```\n```python\ny = 2\n```\n```python\n>>> y\n2\n```\n",
+        encoding="utf-8",
+    )
     (tmp_path / "run").mkdir()
 
     assert remade(page, tmp_path / "run") == page.read_text(encoding="utf-8")
@@ -80,7 +91,9 @@ def test_output_is_cut_where_the_command_says_so():
 def test_broken_links_are_seen(tmp_path):
     """A link to a missing file is found; addresses and links in code are passed over."""
     page = tmp_path / "page.md"
-    text = '[a](gone.md) [b](page.md#x) [c](https://x.org) <img src="gone.svg">\n```python\n[d](gone.py)\n```\n'
+    text = (
+        '[a](gone.md) [b](page.md#x) [c](https://x.org) <img src="gone.svg">\n```python\n[d](gone.py)\n```\n'
+    )
     page.write_text(text, encoding="utf-8")
 
     assert broken(page, text) == ["gone.md", "gone.svg"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from tests.docs.picture import COMMAND, PICTURE, drawn, letters, report
 
@@ -17,9 +18,14 @@ def test_the_picture_is_up_to_date():
 
 def test_the_picture_names_its_command():
     """A reader sees what to type."""
-    svg = PICTURE.read_text(encoding="utf-8").replace("&#160;", " ")
+    assert COMMAND in PICTURE.read_text(encoding="utf-8").replace("&#160;", " ")
 
-    assert COMMAND in svg
+
+def test_the_picture_loads_nothing():
+    """A viewer needs no network: the only address is the name of the format."""
+    svg = PICTURE.read_text(encoding="utf-8")
+
+    assert re.findall(r"https?://[^\s\"')]+", svg.partition("-->")[2]) == []
 
 
 def test_drawing_is_repeatable():

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from costmodel.report import document_of, render
-from costmodel.report.as_text import fitting, shortened, text
+from costmodel.report.as_text import fitting, text
 from costmodel.report.document import Column, Document, Fact, Facts, Row, Sentences, Table
 from costmodel.report.layer_table import layer_table
 from tests.golden.samples import EVIL, analysis, comparison, evil, long_names, small
@@ -150,16 +150,6 @@ def test_the_unit_of_a_column_is_in_its_header():
     assert not re.search(r"\d [kM]B", lines[rule + 1])
 
 
-@pytest.mark.parametrize("room", range(8, 60, 3))
-@pytest.mark.parametrize("name", ["features.denseblock3.denselayer11.conv1", "层" * 30, "short", "a"])
-def test_shortened_names_fit(name, room):
-    """A shortened name fits, keeps its end, and says that it is shortened."""
-    found = shortened(name, room)
-
-    assert cell_len(found) <= room
-    assert found == name or ("…" in found and name.endswith(found.rpartition("…")[2]))
-
-
 def test_columns_of_one_priority_go_together():
     """Bytes of the three operands are shown all or none."""
     table = Table(
@@ -212,3 +202,23 @@ def test_a_network_without_modules_or_free_layers():
     """The smallest network has one line and its total."""
     assert "free layers" not in render(analysis(long_names), "text", width=80)
     assert small().name == "small"
+
+
+def test_details_go_below_where_there_is_no_room():
+    """On 40 columns a detail of a fact stands below its value, in the box."""
+    facts = Facts("Box", (Fact("off-chip bytes", "11.53 MB", "reached: no byte crosses twice"), Fact("x", "1", "")))
+    lines = text(Document("t", (facts,), (), ()), 40).splitlines()[2:]
+
+    assert lines[1:4] == [
+        "│ off-chip bytes  11.53 MB │",
+        "│     reached: no byte     │",
+        "│     crosses twice        │",
+    ]
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_a_box_is_as_wide_as_its_title():
+    """A long title does not stick out."""
+    lines = text(Document("t", (Facts("A title that is long", (Fact("a", "1", "b"),)),), (), ()), 80).splitlines()[2:]
+
+    assert len({len(line) for line in lines}) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from costmodel.graph.ops.base import Inputs, Op, Place, expect_rank, only
+from costmodel.graph.ops.normalization import BatchNorm
 from costmodel.graph.ops.recurrent import Recurrent
 from costmodel.graph.rows import Row, Rows, streamed
 from costmodel.graph.shapes import Dim, Shape, product, total
@@ -30,27 +31,34 @@ class Stream(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Reused(Op):
-    """A layer called again: it costs the same, and its parameters were counted at the first call.
-
-    With `own_bias` it reuses the weights only, and its biases count.
-    """
+class Recounted(Op):
+    """An operation that costs the same with other `params`: those of an earlier layer do not count again."""
 
     op: Op
-    own_bias: bool = False
+    params: Dim = 0
 
     def infer(self, inputs: Inputs) -> tuple[Shape, ...]:
-        """The shapes of the layer."""
+        """The shapes of the operation."""
         return self.op.infer(inputs)
 
     def lower(self, inputs: Inputs, outputs: Inputs) -> Rows:
-        """The rows of the layer without the parameters that it reuses."""
-        rows = self.op.lower(inputs, outputs)
-        return tuple(row._replace(params=row.bias_elems if self.own_bias else 0) for row in rows)
+        """The rows of the operation; the first has the parameters."""
+        first, *rest = self.op.lower(inputs, outputs)
+        return (first._replace(params=self.params), *(row._replace(params=0) for row in rest))
 
     def rule(self, place: Place) -> str:
-        """The rule of the layer."""
+        """The rule of the operation."""
         return self.op.rule(place)
+
+
+@dataclass(frozen=True, slots=True)
+class HalfBatchNorm(BatchNorm):
+    """Batch normalisation that trains a scale or a shift, not both."""
+
+    def lower(self, inputs: Inputs, outputs: Inputs) -> Rows:
+        """The row of a batch normalisation with one parameter per channel."""
+        (row,) = BatchNorm.lower(self, inputs, outputs)
+        return (row._replace(params=outputs[0].shape[1] if self.affine else 0),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,12 +87,18 @@ class Importer:
         Stored widths by layer.
     merged
         Outputs of nodes whose work is part of the layer before.
+    silu
+        Values of products that are the second half of a silu.
+    quantized
+        Names of tensors that a QuantizeLinear gives.
     """
 
     def __init__(self, graph: Graph, place: str, handlers: Mapping[str, Handler], functions: Mapping[Any, Message]) -> None:
         self.graph = graph
         self.widths: dict[str, LayerBits] = {}
         self.merged: set[str] = set()
+        self.silu: dict[str, Value] = {}
+        self.quantized: set[str] = set()
         self.body = Body([], ChainMap(), {})
         self._place = place
         self._handlers = handlers
@@ -305,7 +311,7 @@ class Importer:
         fresh: dict[str, int] = {}
         for value in values:
             if value is not None and value.constant and _trainable(value):
-                fresh.update((name, elems) for name, elems in value.sources if name not in self._counted)
+                fresh.update((name, size) for name, size in value.sources if size > 1 and name not in self._counted)
         self._counted.update(fresh)
         return sum(fresh.values())
 
@@ -355,11 +361,11 @@ class Importer:
         if not self._fresh:
             return
         stored = [value for value in inputs if value is not None]
-        weight = max((v.bits for v in stored if v.constant and v.elems > 1), default=0)
-        heaviest = max((v for v in stored if v.constant and v.shape), key=lambda v: v.elems, default=None)
+        weights = [v for v in stored if v.constant and _kindred(v) and v.elems > 1]
+        weight = max(weights, key=lambda v: v.elems).bits if weights else 0
         ifmap = next((v.bits for v in stored if v.tensor is not None), 0)
         ofmap = next((v.bits for v in values if v is not None), 0)
-        bits = LayerBits(heaviest.bits if heaviest is not None and weight else 0, ifmap, ofmap)
+        bits = LayerBits(weight, ifmap, ofmap)
         self.widths.update(dict.fromkeys(self._fresh, bits))
 
     def stored_as(self, value: Value, bits: int) -> None:

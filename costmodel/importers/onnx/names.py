@@ -18,6 +18,7 @@ PRODUCTS: Final = frozenset(
 )  # fmt: skip
 QUIET: Final = frozenset({"Constant", "Identity", "Transpose", "QuantizeLinear", "DequantizeLinear"})
 """Operations that do not make a module compound."""
+WEIGHTS: Final = ("weight", "weight_quantized", "weight_DequantizeLinear_Output")
 LONGEST: Final = 120
 
 
@@ -31,18 +32,30 @@ def clean(text: str) -> str:
 
 
 def place(node: Node) -> tuple[str, str]:
-    """Module and own name of a node: ("layer1.0.conv2", "Conv"); the module is "" where nobody says it."""
+    """Module and own name of a node: ("layer1.0.conv2", "Conv"); the module is "" where nobody says it.
+
+    A product belongs to the module of its weight: exporters give a convolution the place of the batch-norm folded into it.
+    """
+    owner = _owner(node)
+    if owner:
+        return owner, node.op
     scopes = _scopes(node)
     if len(scopes) > 1 and scopes[-2]:
         return scopes[-2], scopes[-1]
     if node.name.startswith("/") and node.name.count("/") > 1:
         *modules, leaf = node.name.strip("/").split("/")
         return dotted(modules), leaf
-    weight = node.inputs[1] if node.op in PRODUCTS and len(node.inputs) > 1 else ""
-    for ending in (".weight", ".weight_quantized", ".weight_DequantizeLinear_Output"):
-        if weight.endswith(ending) and "/" not in weight:
-            return weight.removesuffix(ending), node.op
     return "", (node.name or next(filter(None, node.outputs), node.op)).strip("/")
+
+
+def _owner(node: Node) -> str:
+    """The module whose weight a product reads, or ""."""
+    if node.op in PRODUCTS:
+        for name in node.inputs[1:4]:
+            module, dot, ending = name.rpartition(".")
+            if dot and ending in WEIGHTS and module.replace(".", "").isidentifier():
+                return module
+    return ""
 
 
 def _scopes(node: Node) -> Sequence[str]:

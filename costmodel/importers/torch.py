@@ -1,0 +1,201 @@
+"""PyTorch modules: traced by torch.export on tensors without data, weights never copied or read.
+
+The module is copied around its parameters, so that the copy's have shapes only and the caller's stay as they are.
+The copy is in evaluation mode: what is priced is inference.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+import logging
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from costmodel.errors import CostModelError, InputError, NetworkError
+from costmodel.graph import Graph, Tensor
+from costmodel.importers.channels_last import clean
+from costmodel.importers.torch_ops import is_known
+from costmodel.importers.torch_ops import handler_of
+from costmodel.importers.torch_program import Constant, Names, Node, Program, is_view, mutates
+
+Module: TypeAlias = Any
+"""A torch.nn.Module; torch is imported only when one is given."""
+Example: TypeAlias = Any
+"""A tensor, a shape, or (shape, dtype)."""
+Traced: TypeAlias = Any
+"""A torch.export.ExportedProgram."""
+
+LARGEST_SIZE: Final = 2**31 - 1
+INSTALL: Final = 'PyTorch is not installed: pip install "nn-costmodel[torch]"'
+
+
+def torch_graph(module: Module, *inputs: Example, name: str | None = None) -> Graph:
+    """Trace a PyTorch module.
+
+    Parameters
+    ----------
+    module
+        A torch.nn.Module. It is not changed, and neither are its weights read; train or eval mode make no difference.
+    *inputs
+        One example per argument of ``forward``: a tensor, a shape ``(1, 3, 224, 224)``, or ``(shape, dtype)`` where
+        elements are not of the module's own type, ``((1, 128), "int64")`` for token ids. None stays None.
+    name
+        Name of the graph; the module's class by default.
+
+    Returns
+    -------
+    Graph
+        Layers named after the modules, ``layer1.0/conv2`` in group ``layer1.0``. Parameters used several times count
+        once. Operations without a model are of status "unknown".
+
+    Raises
+    ------
+    InputError
+        PyTorch is missing, `module` is no module, or an example is not usable.
+    NetworkError
+        The module cannot run on these inputs, or torch.export cannot trace it.
+
+    Examples
+    --------
+    >>> import torch  # doctest: +SKIP
+    >>> torch_graph(torch.nn.Conv2d(3, 8, 3), (1, 3, 32, 32)).table().total("macs")  # doctest: +SKIP
+    array([194400])
+    """
+    torch = _torch()
+    module = _expected_module(torch, module)
+    examples = _examples(torch, module, inputs)
+    with _quiet(torch):
+        light, params = _weightless(torch, module)
+        traced = _decomposed(torch, module, _exported(torch, module, light, examples))
+        return _drawn(traced, name or clean(type(module).__name__) or "network", _param_names(light, params))
+
+
+def _torch() -> Any:  # noqa: ANN401 - a module
+    """The torch library, or an InputError that says how to get it."""
+    try:
+        return importlib.import_module("torch")
+    except ImportError as error:
+        raise InputError(f"{INSTALL} ({error})") from None
+
+
+def _expected_module(torch: Any, module: Module) -> Module:  # noqa: ANN401 - a module
+    """The module, without the wrapper that torch.compile puts around it; InputError for anything else."""
+    module = getattr(module, "_orig_mod", module)
+    if isinstance(module, type) and issubclass(module, torch.nn.Module):
+        raise InputError(f"{module.__name__} is a class: give an instance of it, {module.__name__}(...)")
+    if not isinstance(module, torch.nn.Module):
+        raise InputError(f"expected a torch.nn.Module, got {type(module).__name__}; load the module first")
+    if isinstance(module, torch.jit.ScriptModule):
+        raise InputError("a TorchScript module cannot be traced again: give the torch.nn.Module it was made from")
+    lazy = [key for key, p in module.named_parameters() if torch.nn.parameter.is_lazy(p)]
+    if lazy:
+        raise InputError(
+            f"{type(module).__name__}: parameter {lazy[0]!r} has no shape yet: call the module once on real data"
+        )
+    return module
+
+
+# ---- examples
+
+
+def _examples(torch: Any, module: Module, inputs: Sequence[Example]) -> list[Any]:  # noqa: ANN401 - a module
+    """(shape, dtype) or None for every input; all problems at once."""
+    floating = [p.dtype for p in module.parameters() if p.is_floating_point()]
+    default = floating[0] if floating else torch.float32
+    found, problems = [], []
+    for position, value in enumerate(inputs):
+        try:
+            found.append(_example(torch, value, default))
+        except InputError as error:
+            problems += [f"input {position + 1}: {problem}" for problem in error.problems]
+    if problems:
+        raise InputError(*problems)
+    return found
+
+
+def _example(torch: Any, value: Example, default: Any) -> Any:  # noqa: ANN401 - torch's own types
+    """Shape and type of one example."""
+    if value is None:
+        return None
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape), value.dtype
+    shape, dtype = value, default
+    if isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[0], list | tuple):
+        shape, dtype = value[0], _dtype(torch, value[1])
+    good = isinstance(shape, list | tuple) and all(type(size) is int and 0 < size <= LARGEST_SIZE for size in shape)
+    if not good:
+        raise InputError(
+            "expected a tensor, a shape of positive integers such as (1, 3, 224, 224), or (shape, dtype), "
+            f"got {_short(value)}"
+        )
+    return tuple(shape), dtype
+
+
+def _dtype(torch: Any, value: object) -> Any:  # noqa: ANN401 - torch's own types
+    """A type of elements by itself or by its name."""
+    found = getattr(torch, value.removeprefix("torch."), None) if isinstance(value, str) else value
+    if not isinstance(found, torch.dtype):
+        raise InputError(f'no type of elements {_short(value)}; use torch.int64 or "int64", "float32", "bool", ...')
+    return found
+
+
+def _short(value: object) -> str:
+    """A value in a message."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+# ---- tracing
+
+
+@contextmanager
+def _quiet(torch: Any) -> Iterator[None]:  # noqa: ANN401 - a module
+    """Without gradients, and without torch's warnings and logs: problems are reported once, by this importer."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _weightless(torch: Any, module: Module) -> tuple[Module, Any]:  # noqa: ANN401 - torch's own types
+    """A copy in evaluation mode whose parameters and buffers have shapes only, and the mode they live in."""
+    fake = importlib.import_module("torch._subclasses").FakeTensorMode(allow_non_fake_inputs=True)
+    memo: dict[int, Any] = {}
+    for part in module.modules():
+        memo.update((id(value), value) for value in vars(part).values() if isinstance(value, torch.Tensor))
+    with fake:
+        for parameter in module.parameters():
+            empty = torch.empty(parameter.shape, dtype=parameter.dtype)
+            memo[id(parameter)] = torch.nn.Parameter(empty, requires_grad=False)
+        for buffer in module.buffers():
+            memo[id(buffer)] = torch.empty(buffer.shape, dtype=buffer.dtype)
+    try:
+        light = copy.deepcopy(module, memo)
+    except Exception as error:  # whatever somebody's attributes may raise
+        raise NetworkError(
+            f"{type(module).__name__}: cannot be copied ({_first_line(error)}); remove what is no part of the network"
+        ) from None
+    return light.eval(), fake
+
+
+def _exported(torch: Any, module: Module, light: Module, examples: Sequence[Any]) -> Traced:  # noqa: ANN401
+    """The module as a program of ATen operations."""
+    mode = _mode_of(torch, light)
+    with mode:
+        tensors = [None if example is None else _empty(torch, *example) for example in examples]
+    try:
+        return torch.export.export(light, tuple(tensors), strict=False)
+    except CostModelError:
+        raise
+    except Exception as error:  # whatever the module may raise
+        raise NetworkError(_export_problem(module, error, examples)) from None

@@ -1,0 +1,1 @@
+"""Weight-free sample files of other formats, each with its provenance."""

@@ -1,0 +1,1 @@
+"""TensorFlow Lite sample files and the code that writes them."""
