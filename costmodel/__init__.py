@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from costmodel.analysis import Analysis as Analysis
     from costmodel.api import analyze as analyze
     from costmodel.api import compare as compare
+    from costmodel.api import from_torch as from_torch
     from costmodel.api import load_hardware as load_hardware
     from costmodel.api import load_network as load_network
     from costmodel.api import sweep as sweep
@@ -38,6 +39,7 @@ HOMES = {
     "Ratio": "graph",
     "analyze": "api",
     "compare": "api",
+    "from_torch": "api",
     "load_hardware": "api",
     "load_network": "api",
     "sweep": "api",

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from costmodel.comparison import Comparison
+    from costmodel.importers.torch import Module
 
-__all__ = ["Hardware", "Network", "analyze", "compare", "load_hardware", "load_network", "sweep"]
+__all__ = ["Hardware", "Network", "analyze", "compare", "from_torch", "load_hardware", "load_network", "sweep"]
 
 Network: TypeAlias = Graph | str | Path
 Hardware: TypeAlias = HardwareProfile | str | Path
@@ -46,8 +47,8 @@ def analyze(
     Parameters
     ----------
     net
-        A Graph, the name of a shipped network (``"squeezenet:version=1.1"``) or the path of a ``.py`` with ``build``,
-        which is executed.
+        A Graph, the name of a shipped network (``"squeezenet:version=1.1"``), the path of a ``.py`` with ``build``, which
+        is executed, or of an ONNX, TFLite or Keras file (:func:`load_network` takes shapes of inputs left open).
     hw
         A HardwareProfile, the name of a shipped profile, or the path of a YAML file.
     batch
@@ -167,3 +168,30 @@ def sweep(
 
     function = build if callable(build) else load_builder(str(build))
     return sweep_of(function, axes, resolved_hardware(hw), batch, dtype, metrics)
+
+
+def from_torch(module: Module, *inputs: Any, name: str | None = None) -> Graph:
+    """Import a PyTorch module without its weights, by tracing it; needs ``nn-costmodel[torch]``.
+
+    Parameters
+    ----------
+    module
+        A ``torch.nn.Module``; it is not changed, and no weights are copied.
+    *inputs
+        Example inputs: tensors, shapes, or (shape, dtype) for inputs that are not floating-point.
+    name
+        Name of the network; the class of the module where None.
+
+    Returns
+    -------
+    Graph
+        Layers named after modules.
+
+    Raises
+    ------
+    CostModelError
+        torch is missing, or the module cannot be traced on these inputs.
+    """
+    from costmodel.importers.torch import torch_graph
+
+    return torch_graph(module, *inputs, name=name)

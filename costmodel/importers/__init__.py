@@ -1,8 +1,8 @@
 """Paths, names and specifications of networks to graphs; one file per format."""
 
+from costmodel.importers.files import load_network
 from costmodel.importers.python import (
     load_builder,
-    load_network,
     net_names,
     net_title,
     vectorisable,

@@ -142,9 +142,9 @@ class Sheet:
 
 
 def clean(name: str) -> str:
-    """`name` without control characters, markup and excess; may be empty.
+    r"""`name` without control characters, markup and excess; may be empty.
 
-    >>> clean("block/<b>conv\\x1b[1m")
+    >>> clean("block/<b>conv\x1b[1m")
     'block/_b_conv_[1m'
     """
     text = unicodedata.normalize("NFKC", name)

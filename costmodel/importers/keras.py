@@ -261,8 +261,8 @@ def _drawn(entry: Config, path: Path, inputs: dict[str, Sequence[int]]) -> Graph
 def _slides(layers: Sequence[Config]) -> bool:
     """Whether any layer slides windows over channels-last tensors, also one within a model."""
     return any(
-        any(part in str(layer.get("class_name")) for part in _SPATIAL)
-        and (layer.get("config") or {}).get("data_format", "channels_last") != "channels_first"
+        (any(part in str(layer.get("class_name")) for part in _SPATIAL)
+        and (layer.get("config") or {}).get("data_format", "channels_last") != "channels_first")
         or _slides((layer.get("config") or {}).get("layers") or [])
         for layer in layers
     )

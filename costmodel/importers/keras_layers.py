@@ -16,7 +16,7 @@ from costmodel.graph.ops.elementwise import Activation, Combine, Identity
 from costmodel.graph.ops.normalization import BatchNorm, GroupNorm, LayerNorm, Softmax
 from costmodel.graph.ops.pooling import Pool
 from costmodel.graph.ops.recurrent import Recurrent
-from costmodel.graph.ops.streams import HalfBatchNorm, OneBias, Recounted, Stream
+from costmodel.graph.ops.streams import HalfBatchNorm, OneBias, Reused, Stream
 from costmodel.importers.channels_last import Sheet, Value, crops
 
 Shape: TypeAlias = tuple[int, ...]
@@ -85,14 +85,14 @@ class Called:
             op = replace(op, shared=True)
         elif self.again and isinstance(op, BatchNorm):
             op = replace(op, affine=False)
-        elif self.again and isinstance(op, (LayerNorm, GroupNorm, Recurrent, Recounted)):
-            op = Recounted(op)
+        elif self.again and isinstance(op, (LayerNorm, GroupNorm, Recurrent, Reused)):
+            op = Reused(op)
         return self.sheet.op(self.name + suffix, op, *tensors)
 
     @property
     def channels_last(self) -> bool:
         """Whether the layer has its channels last."""
-        return self.config.get("data_format", "channels_last") != "channels_first"
+        return bool(self.config.get("data_format", "channels_last") != "channels_first")
 
     def window(self, value: Value) -> Tensor:
         """A tensor with channels behind the batch, as windows need it."""
@@ -362,7 +362,7 @@ def _layer_norm(call: Called) -> list[Value]:
     center = bool(call.config.get("center", call.kind == "LayerNormalization")) and not call.config.get("rms_scaling")
     op: Op = LayerNorm(len(axes), scale or center)
     if scale != center:
-        op = Recounted(op, prod(x.shape[axis] for axis in axes))
+        op = Reused(op, prod(x.shape[axis] for axis in axes))
     return [Value(call.add(op, x.tensor))]
 
 
@@ -372,7 +372,7 @@ def _group_norm(call: Called) -> list[Value]:
     scale, center = (bool(call.config.get(key, True)) for key in ("scale", "center"))
     op: Op = GroupNorm.of(x.shape[1] if groups == -1 else groups, affine=scale or center)
     if scale != center:
-        op = Recounted(op, x.shape[1])
+        op = Reused(op, x.shape[1])
     return [Value(call.add(op, x), x.rank > 2)]
 
 
@@ -461,7 +461,13 @@ def _relu(call: Called) -> list[Value]:
 def _prelu(call: Called) -> list[Value]:
     shared = set(call.config.get("shared_axes") or ())
     slopes = prod(size for axis, size in enumerate(call.x.shape) if axis and axis not in shared)
-    op = Recounted(Activation("leaky_relu"), 0 if call.again else slopes)
+    op = Reused(Activation("leaky_relu"), 0 if call.again else slopes)
+    return [Value(call.sheet.op(call.name, op, call.x.tensor), call.x.channels_first)]
+
+
+def _layer_scale(call: Called) -> list[Value]:
+    """A trained factor per channel, of ConvNeXt."""
+    op = Reused(Activation("mul"), 0 if call.again else call.config["projection_dim"])
     return [Value(call.sheet.op(call.name, op, call.x.tensor), call.x.channels_first)]
 
 
@@ -546,7 +552,7 @@ def _ranks(names: Sequence[str], ranks: Sequence[int], handler: Handler) -> dict
 _IDENTITIES: Final = (
     "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "GaussianNoise",
     "AlphaDropout", "ActivityRegularization", "Identity", "Masking", "RandomFlip", "RandomRotation", "RandomZoom",
-    "RandomTranslation", "RandomContrast", "RandomBrightness", "RandomCrop",
+    "StochasticDepth", "RandomTranslation", "RandomContrast", "RandomBrightness", "RandomCrop",
 )  # fmt: skip
 
 HANDLERS: Final[Mapping[str, Handler]] = {
@@ -564,7 +570,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **dict.fromkeys(("Rescaling", "Normalization", "Exp", "Sqrt", "Square", "Abs", "Negative", "Sin", "Cos", "Log",
                      "Rsqrt", "Clip"), _elementwise),
     "Activation": _activation, "LeakyReLU": _activation, "ELU": _activation, "Softmax": _activation, "ReLU": _relu,
-    "PReLU": _prelu, **dict.fromkeys(_COMBINE, _combine), "Concatenate": _concatenate, "Flatten": _flatten,
+    "PReLU": _prelu, "LayerScale": _layer_scale, **dict.fromkeys(_COMBINE, _combine), "Concatenate": _concatenate, "Flatten": _flatten,
     "Reshape": _reshape, "Permute": _permute, "Transpose": _permute, "RepeatVector": _repeat, "Mean": _mean,
     "Sum": _mean, "Max": _mean, "Min": _mean,
 }  # fmt: skip

@@ -24,7 +24,6 @@ from costmodel.importers.tflite_file import (
     SubgraphFact,
     TensorFact,
     read_model,
-    widths_of,
 )
 from costmodel.importers.tflite_ops import Call, Constant, Item, Network, folded, lowered
 
@@ -137,17 +136,12 @@ def _draw(network: Network, call: Call, produced: set[int]) -> None:
 
 
 def _widths(call: Call) -> dict[str, int]:
-    """Widths of the operands of one operator."""
-    tensors = [call.tensors[index] if index >= 0 else None for index in call.fact.inputs]
-    second = call.fact.inputs[1] if len(tensors) > 1 else -1
-    constant = second >= 0 and isinstance(call.items.get(second), Constant)
-    return widths_of(
-        {
-            "weight": tensors[1] if constant else None,
-            "ifmap": tensors[0] if tensors else None,
-            "ofmap": call.tensors[call.fact.outputs[0]],
-        }
-    )
+    """Widths of the operands of one operator; weights have that of their buffer, dequantised or not."""
+    widths = {"ifmap": call.tensors[call.fact.inputs[0]].bits} if call.fact.inputs[:1] > (-1,) else {}
+    weight = call.optional(1)
+    if isinstance(weight, Constant) and weight.values is None:
+        widths["weight"] = weight.bits
+    return widths | {"ofmap": fact.bits for fact in call.outputs[:1]}
 
 
 def _expect_declared(network: Network, where: str, fact: TensorFact, item: Item) -> None:

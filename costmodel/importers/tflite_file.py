@@ -5,7 +5,6 @@ Slots are those of ``schema.fbs`` (tensorflow/compiler/mlir/lite/schema, version
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -211,7 +210,3 @@ def _expect_tensors(indices: tuple[int, ...], least: int, count: int, where: str
     if wrong:
         raise InputError(f"{where}: refers to tensor {wrong[0]}, but there are {count}; the file is damaged")
 
-
-def widths_of(facts: Mapping[str, TensorFact | None]) -> dict[str, int]:
-    """Bit widths by operand of those that exist."""
-    return {operand: fact.bits for operand, fact in facts.items() if fact is not None}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,10 @@ from costmodel.errors import InputError, NetworkError
 from costmodel.graph import Tensor
 from costmodel.graph.ops.base import Op
 from costmodel.graph.ops.convolution import Conv, ConvTranspose
+from costmodel.graph.ops.dense import Linear
 from costmodel.graph.ops.elementwise import Activation, Combine, Unknown
 from costmodel.graph.ops.recurrent import Recurrent
-from costmodel.graph.ops.dense import Linear
-from costmodel.graph.ops.streams import OneBias, Recounted, Stream, Svdf
+from costmodel.graph.ops.streams import OneBias, Reused, Stream, Svdf
 from costmodel.importers.channels_last import Sheet, Value, clean, crops, first
 from costmodel.importers.tflite_file import LONGEST_CONSTANT, ModelFact, OperatorFact, TensorFact
 
@@ -28,12 +28,16 @@ Integers: TypeAlias = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """A tensor that is in the file: its shape, the buffer that holds it, and its values if they are few integers."""
+    """A tensor that is in the file: its shape, the buffer that holds it, and its values if they are few integers.
+
+    `bits` is the width of an element as stored, before it is dequantised.
+    """
 
     name: str
     shape: Shape
     key: object
     values: Integers | None = None
+    bits: int = 32
 
     @property
     def elems(self) -> int:
@@ -64,7 +68,7 @@ class Network:
         if array is not None and array.size == prod(shape):
             array = array.reshape(shape)
         key = ("buffer", fact.buffer) if fact.buffer else ("tensor", index)
-        return Constant(fact.name, shape, key, array)
+        return Constant(fact.name, shape, key, array, fact.bits)
 
     def value(self, item: Item, *, channels_first: bool = False, rank: int | None = None) -> Value:
         """An operand as a tensor of the graph; a constant becomes a parameter in the layout asked for."""
@@ -224,7 +228,7 @@ def _passed(call: Call, position: int, source: Constant) -> Constant:
     shape = source.shape if call.fact.code in _SAME_SHAPE else call.declared(position)
     same = prod(shape) == source.elems and position == 0
     key = source.key if same else ("folded", call.fact.outputs[position])
-    return Constant(source.name, shape, key)
+    return Constant(source.name, shape, key, bits=source.bits)
 
 
 _SAME_SHAPE: Final = frozenset({"DEQUANTIZE", "QUANTIZE", "CAST", "DENSIFY", "FAKE_QUANT"})
@@ -282,7 +286,7 @@ _FOLDS: Final[Mapping[str, Callable[..., Sequence[Any]]]] = {
 # ---- products
 
 
-def _padding(call: Call) -> str:
+def _padding(call: Call) -> Literal["same", "valid"]:
     kind = call.fact.option(0, "<b")
     if kind not in (0, 1):
         raise InputError(f"{call.where}: padding {kind} is neither SAME nor VALID; the file is damaged")
@@ -308,7 +312,7 @@ def _product(call: Call, make: Callable[..., Op], weight: Constant, bias: Item |
     shared = first_name != name
     op = make(bias=bias is not None, shared=shared)
     if shared and bias is not None and first_bias != bias_key:
-        op = Recounted(op, bias.elems if isinstance(bias, Constant) else 0)
+        op = Reused(op, bias.elems if isinstance(bias, Constant) else 0)
     return call.graph.layer(name, op, x)[0]
 
 

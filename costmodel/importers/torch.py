@@ -12,7 +12,7 @@ import inspect
 import logging
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -20,9 +20,8 @@ from typing import Any, Final, TypeAlias
 from costmodel.errors import CostModelError, InputError, NetworkError
 from costmodel.graph import Graph, Tensor
 from costmodel.importers.channels_last import clean
-from costmodel.importers.torch_ops import is_known
-from costmodel.importers.torch_ops import handler_of
-from costmodel.importers.torch_program import Constant, Names, Node, Program, is_view, mutates
+from costmodel.importers.torch_ops import HANDLERS, handler_of, is_known
+from costmodel.importers.torch_program import Constant, Names, Node, Program, flat, is_view, mutates, op_name
 
 Module: TypeAlias = Any
 """A torch.nn.Module; torch is imported only when one is given."""
@@ -71,9 +70,12 @@ def torch_graph(module: Module, *inputs: Example, name: str | None = None) -> Gr
     module = _expected_module(torch, module)
     examples = _examples(torch, module, inputs)
     with _quiet(torch):
-        light, params = _weightless(torch, module)
-        traced = _decomposed(torch, module, _exported(torch, module, light, examples))
-        return _drawn(traced, name or clean(type(module).__name__) or "network", _param_names(light, params))
+        fake = importlib.import_module("torch._subclasses").FakeTensorMode(allow_non_fake_inputs=True)
+        light = _weightless(torch, module, fake)
+        with fake:
+            tensors = [example and torch.empty(example[0], dtype=example[1]) for example in examples]
+        traced = _exported(torch, light, tuple(tensors))
+        return _drawn(traced, name or clean(type(module).__name__) or "network", light)
 
 
 def _torch() -> Any:  # noqa: ANN401 - a module
@@ -167,35 +169,136 @@ def _quiet(torch: Any) -> Iterator[None]:  # noqa: ANN401 - a module
         logging.disable(before)
 
 
-def _weightless(torch: Any, module: Module) -> tuple[Module, Any]:  # noqa: ANN401 - torch's own types
-    """A copy in evaluation mode whose parameters and buffers have shapes only, and the mode they live in."""
-    fake = importlib.import_module("torch._subclasses").FakeTensorMode(allow_non_fake_inputs=True)
+def _weightless(torch: Any, module: Module, fake: Any) -> Module:  # noqa: ANN401 - torch's own types
+    """A copy in evaluation mode whose parameters and buffers have shapes only; plain tensors are shared."""
     memo: dict[int, Any] = {}
     for part in module.modules():
         memo.update((id(value), value) for value in vars(part).values() if isinstance(value, torch.Tensor))
     with fake:
         for parameter in module.parameters():
-            empty = torch.empty(parameter.shape, dtype=parameter.dtype)
+            empty = torch.empty(parameter.shape, dtype=parameter.dtype, device="cpu")
             memo[id(parameter)] = torch.nn.Parameter(empty, requires_grad=False)
         for buffer in module.buffers():
-            memo[id(buffer)] = torch.empty(buffer.shape, dtype=buffer.dtype)
+            memo[id(buffer)] = torch.empty(buffer.shape, dtype=buffer.dtype, device="cpu")
     try:
-        light = copy.deepcopy(module, memo)
+        return copy.deepcopy(module, memo).eval()
     except Exception as error:  # whatever somebody's attributes may raise
         raise NetworkError(
             f"{type(module).__name__}: cannot be copied ({_first_line(error)}); remove what is no part of the network"
         ) from None
-    return light.eval(), fake
 
 
-def _exported(torch: Any, module: Module, light: Module, examples: Sequence[Any]) -> Traced:  # noqa: ANN401
-    """The module as a program of ATen operations."""
-    mode = _mode_of(torch, light)
-    with mode:
-        tensors = [None if example is None else _empty(torch, *example) for example in examples]
+def _exported(torch: Any, light: Module, tensors: tuple[Any, ...]) -> Traced:  # noqa: ANN401 - a module
+    """The module as a program of ATen operations, those that nobody here draws decomposed."""
     try:
-        return torch.export.export(light, tuple(tensors), strict=False)
+        traced = torch.export.export(light, tensors, strict=False)
+        traced.graph.eliminate_dead_code()
+        nodes = [node for node in traced.graph.nodes if node.op == "call_function"]
+        if all(map(is_known, nodes)) and not any(map(_writes_through, nodes)):
+            return traced
+        table = torch.export.default_decompositions()
+        for target in [target for target in table if op_name(target) in HANDLERS]:
+            del table[target]
+        traced = traced.run_decompositions(table)
     except CostModelError:
         raise
     except Exception as error:  # whatever the module may raise
-        raise NetworkError(_export_problem(module, error, examples)) from None
+        raise NetworkError(_export_problem(light, error, tensors)) from None
+    traced.graph.eliminate_dead_code()
+    return traced
+
+
+def _writes_through(node: Node) -> bool:
+    """Whether an operation writes into elements that others know by another name."""
+    if not mutates(node) or not hasattr(node.args[0], "users"):
+        return False
+    written = node.args[0]
+    return is_view(written) or any(is_view(user) for user in written.users if user is not node)
+
+
+def _export_problem(light: Module, error: Exception, tensors: Sequence[Any]) -> str:
+    """What went wrong, where, and what to do."""
+    kind, line = type(light).__name__, _first_line(error)
+    given = ", ".join("None" if t is None else f"{tuple(t.shape)} {t.dtype}" for t in tensors) or "no inputs"
+    if isinstance(error, TypeError) and "argument" in line:
+        return f"{kind}: {line}; give one example per argument of forward{inspect.signature(light.forward)}, got {given}"
+    where = _place(error)
+    if "data-dependent" in str(error) or "DataDependent" in type(error).__name__:
+        return (
+            f"{kind}: its control flow depends on the data{where}, so there is no one graph to price; use torch.where or "
+            "torch.cond, or price the part of the module that is always run"
+        )
+    return f"{kind}: cannot run on {given}{where}: {line}; check the example inputs, and that torch.export takes the module"
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of an error's message that says something."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return clean(next(filter(None, lines), type(error).__name__))
+
+
+def _place(error: Exception) -> str:
+    """The last line of the user's own code that led to an error, "" if none is known."""
+    inside = Path(importlib.import_module("torch").__file__ or "").parent
+    own = Path(__file__).parent
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not Path(frame.filename).is_relative_to(inside) and Path(frame.filename).parent != own
+    ]
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+
+
+# ---- drawing
+
+
+def _drawn(traced: Traced, name: str, light: Module) -> Graph:
+    """The graph of a traced program."""
+    nodes = list(traced.graph.nodes)
+    aliases, elems = _parameters(light)
+    program = Program(Graph(name), Names(nodes), handler_of, elems)
+    signature = traced.graph_signature
+    sources = {node: aliases.get(target) for node, target in signature.inputs_to_parameters.items()}
+    fed = set(signature.user_inputs)
+    for node in nodes:
+        if node.op == "placeholder" and node.name in fed:
+            _feed(program, node)
+        elif node.op in ("placeholder", "get_attr"):
+            program.give(node, _constant(node, sources.get(node.name)))
+        elif node.op == "call_function":
+            program.run(node)
+        elif node.op == "output":
+            _finish(program, program.resolved(node.args[0]), name)
+    return program.graph
+
+
+def _parameters(light: Module) -> tuple[dict[str, str], dict[str, int]]:
+    """First name of every name of a parameter, and elements by first name."""
+    first = {id(parameter): key for key, parameter in light.named_parameters()}
+    everyone = light.named_parameters(remove_duplicate=False)
+    return {key: first[id(p)] for key, p in everyone}, {key: p.numel() for key, p in light.named_parameters()}
+
+
+def _feed(program: Program, node: Node) -> None:
+    """An input of the network; numbers and None are part of it."""
+    value = node.meta.get("val")
+    if not hasattr(value, "shape"):
+        program.give(node, value)
+        return
+    program.give(node, program.graph.input(program.names.unique(clean(node.name)), tuple(value.shape)))
+
+
+def _constant(node: Node, source: str | None) -> Constant | None:
+    """A parameter, a buffer or a tensor that the module holds."""
+    value = node.meta.get("val")
+    shape = tuple(value.shape) if hasattr(value, "shape") else None
+    return None if shape is None else Constant(shape, (source,) if source else ())
+
+
+def _finish(program: Program, results: Any, name: str) -> None:  # noqa: ANN401 - nested lists of what nodes give
+    """Declare the outputs that the network computes."""
+    tensors = [item for item in flat([results]) if isinstance(item, Tensor)]
+    if not program.graph.layers or not tensors:
+        raise NetworkError(f"{name}: nothing it returns is computed from its inputs; return the tensors you want priced")
+    fed = set(program.graph.inputs)
+    program.graph.output(*dict.fromkeys(tensor for tensor in tensors if tensor not in fed))

@@ -17,7 +17,7 @@ from costmodel.graph.ops.convolution import Conv, ConvTranspose
 from costmodel.graph.ops.dense import Embedding, Linear, MatMul
 from costmodel.graph.ops.dynamic import DynamicConv
 from costmodel.graph.ops.elementwise import Activation, Combine, Identity
-from costmodel.graph.ops.general import ChannelWise, Part, Stream
+from costmodel.graph.ops.general import ChannelWise, Part, Work
 from costmodel.graph.ops.layout import Concat, Flatten, Pad, Reshape, Slice, Transpose, Upsample
 from costmodel.graph.ops.normalization import BatchNorm, GroupNorm, LayerNorm, Softmax
 from costmodel.graph.ops.pooling import AdaptivePool, GlobalPool, Kind, Pool
@@ -236,7 +236,8 @@ def _recurrent_layer(call: Call, x: Tensor, weights: Sequence[Item], part: str) 
 
 def _owned(call: Call, op: Op, *weights: Item) -> Op:
     """An operation whose parameters count only where they are met first."""
-    return Reused(op) if call.program.shares(*weights) else op
+    params = call.program.fresh_elems(*weights)
+    return op if params == sum(w.elems for w in weights if isinstance(w, Constant)) else Reused(op, params)
 
 
 # ---- pooling
@@ -259,13 +260,16 @@ def adaptive_pool(call: Call, kind: Kind, rank: int) -> Item:
 
 
 def _first_of(call: Call, y: Tensor) -> Item:
-    """The outputs, of which only the first is modelled."""
-    count = len(call.shapes())
-    return [y] * count if isinstance(call.node.meta["val"], list | tuple) else y
+    """The outputs: those of the shape of the first come with it, nobody reads the others at inference."""
+    if not isinstance(call.node.meta["val"], list | tuple):
+        return y
+    return [y if shape == sizes(y) else None for shape in call.shapes()]
 
 
 def reduction(call: Call) -> Item:
     """Sums, means and extremes along axes; the mean over the whole feature map is a global pooling."""
+    if isinstance(call.get("other"), Tensor | Constant):
+        return pointwise(call)
     x, axes = call.x(), call.get("dim")
     spatial = set(range(2, x.rank))
     chosen = {axis % x.rank for axis in axes} if isinstance(axes, list) else set()
@@ -274,16 +278,16 @@ def reduction(call: Call) -> Item:
     return _first_of(call, call.add(_stream(call, other_ops=x.elems), x))
 
 
-def _stream(call: Call, *, other_ops: Item = 0, params: int = 0, reads: Item = None) -> Stream:
+def _stream(call: Call, *, other_ops: Item = 0, params: int = 0, reads: Item = None) -> Work:
     """A stream that gives the outputs which torch gives."""
-    return Stream(call.op.strip("_"), (call.shape(),), other_ops, params, reads)
+    return Work(call.op.strip("_"), (call.shape(),), other_ops, params, reads)
 
 
 def stream(call: Call) -> Item:
     """Inputs read once, outputs written once."""
     shapes = tuple(shape for shape in call.shapes() if shape is not None)
     operands = [call.program.operand(item, call.name) for item in call.items() if isinstance(item, Tensor) or item.sources]
-    outputs = call.layers(Stream(call.op.strip("_"), shapes), *operands)
+    outputs = call.layers(Work(call.op.strip("_"), shapes), *operands)
     return list(outputs) if isinstance(call.node.meta["val"], list | tuple) else outputs[0]
 
 
@@ -307,8 +311,8 @@ def pointwise(call: Call) -> Item:
     kind = _kind(call)
     if not constants and len(tensors) == 1:
         return _to_shape(call, call.add(Activation(kind), tensors[0]))
-    inner = all(len(c.shape) <= tensors[0].rank and c.elems < tensors[0].elems for c in constants)
-    if len(tensors) == 1 and len(constants) == 1 and inner and sizes(tensors[0]) == call.shape():
+    vectors = [constant for constant in constants if max(constant.shape, default=1) == constant.elems]
+    if len(tensors) == 1 and len(constants) == len(vectors) == 1 and sizes(tensors[0]) == call.shape():
         (constant,) = constants
         params = call.program.fresh_elems(constant)
         return call.add(ChannelWise(kind, constant.elems, constant.shape, params), tensors[0])
@@ -321,11 +325,11 @@ def _to_shape(call: Call, y: Tensor) -> Tensor:
     shape = call.shape()
     if prod(shape) == y.elems:
         return reshaped(call, y, shape)
-    return call.add(Stream("expand", (shape,)), y, part="expand")
+    return call.add(Work("expand", (shape,)), y, part="expand")
 
 
 _KINDS: Final[Mapping[str, str]] = {
-    "rsub": "sub", "maximum": "max", "minimum": "min", "clamp_min": "max", "clamp_max": "min", "clip": "clamp",
+    "rsub": "sub", "maximum": "max", "minimum": "min", "clamp_min": "max", "clamp_max": "min", "clamp": "clip",
     "true_divide": "div", "subtract": "sub", "multiply": "mul", "divide": "div", "negative": "neg",
 }  # fmt: skip
 
@@ -383,7 +387,7 @@ def layer_norm(call: Call) -> Item:
         return _first_of(call, call.add(_owned(call, LayerNorm(axes, both), *weights), x))
     params = call.program.fresh_elems(*weights)
     kind = call.op.strip("_").removeprefix("fused_").removeprefix("native_")
-    op = Stream(kind, (call.shape(),), (5 + sum(weight is not None for weight in weights)) * cast(int, x.elems), params)
+    op = Work(kind, (call.shape(),), (5 + sum(weight is not None for weight in weights)) * cast(int, x.elems), params)
     return _first_of(call, call.add(op, x))
 
 
@@ -414,7 +418,7 @@ def view(call: Call) -> Item:
         return call.add(Flatten(), x) if joins and x.rank > 2 else reshaped(call, x, shape, "")
     if prod(shape) < cast(int, x.elems):
         return call.add(Part(0, shape=shape), x)
-    return call.add(Stream(call.op, (shape,)), x)
+    return call.add(Work(call.op, (shape,)), x)
 
 
 def _parts(call: Call, x: Tensor) -> Item:
@@ -466,7 +470,7 @@ def expanded(call: Call) -> Item:
     x, shape = call.x(), call.shape()
     if prod(shape) == x.elems:
         return reshaped(call, x, shape, "")
-    return call.add(Stream("expand", (shape,)), x)
+    return call.add(Work("expand", (shape,)), x)
 
 
 def concat(call: Call) -> Item:
@@ -489,7 +493,7 @@ def padded(call: Call) -> Item:
     if x.rank in (3, 4, 5) and len(pairs) <= x.rank - 2 and min(pads) >= 0:
         rank = x.rank - 2
         return call.add(Pad.of(rank, ((0, 0),) * (rank - len(pairs)) + tuple(pairs)), x)
-    return call.add(Stream("pad", (call.shape(),)), x)
+    return call.add(Work("pad", (call.shape(),)), x)
 
 
 def upsample(call: Call) -> Item:

@@ -50,10 +50,14 @@ class Constant:
 
 def op_of(node: Node) -> str:
     """Name of a node's operation, the same for its in-place and overloaded forms: "add", "conv2d"."""
-    target = node.target
-    packet = getattr(target, "overloadpacket", None)
-    name = str(getattr(packet or target, "__name__", target))
+    name = op_name(node.target)
     return name.rstrip("_") if mutates(node) else name
+
+
+def op_name(target: Any) -> str:  # noqa: ANN401 - an operation of torch, a builtin function or a text
+    """Name of an operation without its overload."""
+    packet = getattr(target, "overloadpacket", None)
+    return str(getattr(packet or target, "__name__", target))
 
 
 def mutates(node: Node) -> bool:
@@ -159,22 +163,24 @@ class Call:
         The program it is in, and the node itself.
     op, name
         Its operation, and the name of its layer.
+    arguments
+        Arguments by name, defaults included.
     """
 
     def __init__(self, program: Program, node: Node) -> None:
         self.program, self.node = program, node
         self.op = op_of(node)
         self.name = program.names.of(node)
-        self._arguments = _bound(node, program.resolved)
+        self.arguments = _bound(node, program.resolved)
 
     def get(self, name: str, default: Item = None) -> Item:
         """An argument by its name in the schema; `default` where it is left out."""
-        value = self._arguments.get(name, default)
+        value = self.arguments.get(name, default)
         return default if value is None else value
 
     def items(self) -> list[Tensor | Constant]:
         """All tensors and constants among the arguments, in order."""
-        return [item for item in _flat(self._arguments.values()) if isinstance(item, Tensor | Constant)]
+        return [item for item in flat(self.arguments.values()) if isinstance(item, Tensor | Constant)]
 
     def tensors(self) -> list[Tensor]:
         """Arguments that the network computes."""
@@ -186,11 +192,11 @@ class Call:
 
     def x(self) -> Tensor:
         """The first argument as a tensor of the graph."""
-        return self.program.operand(next(iter(self._arguments.values())), self.name)
+        return self.program.operand(next(iter(self.arguments.values())), self.name)
 
     def shapes(self) -> list[Ints | None]:
         """Shapes of the outputs; None where a size is not known before the network runs."""
-        return [_known(value) for value in _flat([self.node.meta.get("val")]) if hasattr(value, "shape")]
+        return [_known(value) for value in flat([self.node.meta.get("val")]) if hasattr(value, "shape")]
 
     def shape(self) -> Ints:
         """Shape of the first output."""
@@ -224,11 +230,11 @@ def _bound(node: Node, resolved: Callable[[Any], Item]) -> dict[str, Item]:
     return found
 
 
-def _flat(values: Iterable[Any]) -> Iterator[Any]:
+def flat(values: Iterable[Any]) -> Iterator[Any]:
     """Values with lists written out."""
     for value in values:
         if isinstance(value, list | tuple):
-            yield from _flat(value)
+            yield from flat(value)
         else:
             yield value
 
@@ -299,7 +305,8 @@ class Program:
         """What an operation gives."""
         shapes = call.shapes()
         if not shapes:
-            return None
+            value = call.node.meta.get("val")
+            return value if isinstance(value, int | float) else None
         if not call.tensors():
             return self._folded(call)
         if None in shapes or not self._uncertain.isdisjoint(call.tensors()):

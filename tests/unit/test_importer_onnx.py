@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from math import prod
 from pathlib import Path
 
@@ -15,13 +16,20 @@ from costmodel.importers.onnx import onnx_graph, onnx_network
 from costmodel.importers.onnx.wire import model_message
 
 MODELS = Path(__file__).parents[1] / "models" / "onnx"
-TRUTH = YAML(typ="safe").load(Path(__file__).parents[1] / "published" / "onnx_models.yaml")["models"]
+TRUTH = YAML(typ="safe").load(MODELS / "truth.yaml")["models"]
 IDS = [entry["file"] for entry in TRUTH]
+LIGHT = [name for name in IDS if name.startswith("light_")]
 
 
 def path(name):
     """A sample file."""
     return MODELS / f"{name}.onnx"
+
+
+@cache
+def loaded(name):
+    """The graph of a sample file."""
+    return onnx_graph(path(name))
 
 
 def total(graph, column):
@@ -32,7 +40,7 @@ def total(graph, column):
 @pytest.mark.parametrize("entry", TRUTH, ids=IDS)
 def test_macs_are_exact(entry):
     """MACs equal the published or independently computed ones, to the last."""
-    assert entry["macs"] == total(onnx_graph(path(entry["file"])), "macs")
+    assert entry["macs"] == total(loaded(entry["file"]), "macs")
 
 
 @pytest.mark.parametrize("entry", TRUTH, ids=IDS)
@@ -40,13 +48,13 @@ def test_params_are_exact(entry):
     """Parameters equal those of the framework, minus what the exporter folded away or left out, plus what it added."""
     expected = entry["framework_params"] + sum(entry.get("differs", {}).values())
 
-    assert expected == total(onnx_graph(path(entry["file"])), "params")
+    assert expected == total(loaded(entry["file"]), "params")
 
 
 @pytest.mark.parametrize("entry", TRUTH, ids=IDS)
 def test_unknown_operations_are_listed(entry):
     """Operations without a model are those that the record names, no more and no fewer."""
-    table = onnx_graph(path(entry["file"])).table()
+    table = loaded(entry["file"]).table()
     found = {op for op, status in zip(table.ops, table.status, strict=True) if status == "unknown"}
 
     assert set(entry.get("unknown", ())) == found
@@ -70,6 +78,8 @@ def weights_of(message):
     for node in message["node"]:
         if node["op_type"] == "ConstantOfShape" and node["input"][0] in data:
             shapes[node["output"][0]] = tuple(data[node["input"][0]].tolist())
+        if node["op_type"] == "Reshape" and node["input"][0] in shapes:
+            shapes[node["output"][0]] = shapes[node["input"][0]]
     return shapes
 
 
@@ -90,21 +100,32 @@ def _packed(parts):
     return found
 
 
-@pytest.mark.parametrize("name", [i for i in IDS if i.startswith("light_")])
-def test_an_independent_count_agrees(name):
+@pytest.mark.parametrize("name", LIGHT)
+def test_an_independent_count_of_macs_agrees(name):
     """Each convolution has weight elements times output positions; each Gemm, weight elements."""
-    message = model_message(path(name))["graph"]
-    shapes, graph = weights_of(message), onnx_graph(path(name))
-    positions = {layer.name: prod(layer.outputs[0].shape[2:]) for layer in graph.layers}
-    products = [node for node in message["node"] if node["op_type"] in ("Conv", "Gemm")]
-    expected = sum(prod(shapes[node["input"][1]]) * positions[_label(node)] for node in products)
+    message, graph = model_message(path(name))["graph"], loaded(name)
+    shapes = weights_of(message)
+    products = [shapes[node["input"][1]] for node in message["node"] if node["op_type"] in ("Conv", "Gemm")]
+    positions = [prod(layer.outputs[0].shape[2:]) for layer in graph.layers if type(layer.op).__name__ in ("Conv", "Linear")]
+    expected = sum(prod(shape) * times for shape, times in zip(products, positions, strict=True))
 
     assert expected == total(graph, "macs")
 
 
-def _label(node):
-    """The layer's name: the node's output, as these files have no node names."""
-    return node["output"][0].strip("/")
+@pytest.mark.parametrize("name", LIGHT)
+def test_an_independent_count_of_parameters_agrees(name):
+    """Each layer has its weight and bias, each batch-norm its scale and shift; Caffe's scale layers come through Unsqueeze."""
+    message = model_message(path(name))["graph"]
+    shapes = weights_of(message)
+    trained = {"Conv": slice(1, 3), "Gemm": slice(1, 3), "BatchNormalization": slice(1, 3), "Unsqueeze": slice(0, 1)}
+    read = {name for node in message["node"] for name in node["input"][trained.get(node["op_type"], slice(0, 0))]}
+
+    assert sum(prod(shapes[name]) for name in read) == total(loaded(name), "params")
+
+
+def test_weights_name_the_layers_of_caffe2():
+    """Its nodes have numbers, its weights have names."""
+    assert loaded("light_squeezenet").layers[4].name == "fire2/squeeze1x1"
 
 
 # ---- equal to what people write

@@ -31,7 +31,7 @@ class Stream(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Recounted(Op):
+class Reused(Op):
     """An operation that costs the same with other `params`: those of an earlier layer do not count again."""
 
     op: Op

@@ -112,6 +112,7 @@ def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) ->
     opset = _opset(file, model)
     functions = {(f.get("domain", ""), f.get("name", "")): f for f in model.get("functions", ())}
     importer = Importer(Graph(clean(file.stem) or "model"), str(file), HANDLERS, functions)
+    importer.literals = model.get("producer_name") == "pytorch"
     constants = initializers(message)
     nodes = [node_of(entry) for entry in message.get("node", ())]
     declared = {entry.get("name", ""): declared_value(entry) for key in ("value_info", "output") for entry in message.get(key, ())}

@@ -91,6 +91,8 @@ class Importer:
         Values of products that are the second half of a silu.
     quantized
         Names of tensors that a QuantizeLinear gives.
+    literals
+        Whether Constant nodes hold numbers of the program, never trained ones: so with torch's exporters.
     """
 
     def __init__(self, graph: Graph, place: str, handlers: Mapping[str, Handler], functions: Mapping[Any, Message]) -> None:
@@ -99,6 +101,7 @@ class Importer:
         self.merged: set[str] = set()
         self.silu: dict[str, Value] = {}
         self.quantized: set[str] = set()
+        self.literals = False
         self.body = Body([], ChainMap(), {})
         self._place = place
         self._handlers = handlers

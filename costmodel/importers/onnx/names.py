@@ -19,6 +19,7 @@ PRODUCTS: Final = frozenset(
 QUIET: Final = frozenset({"Constant", "Identity", "Transpose", "QuantizeLinear", "DequantizeLinear"})
 """Operations that do not make a module compound."""
 WEIGHTS: Final = ("weight", "weight_quantized", "weight_DequantizeLinear_Output")
+CAFFE2: Final = "_w_0"
 LONGEST: Final = 120
 
 
@@ -52,6 +53,8 @@ def _owner(node: Node) -> str:
     """The module whose weight a product reads, or ""."""
     if node.op in PRODUCTS:
         for name in node.inputs[1:4]:
+            if name.endswith(CAFFE2):
+                return name.removesuffix(CAFFE2)
             module, dot, ending = name.rpartition(".")
             if dot and ending in WEIGHTS and module.replace(".", "").isidentifier():
                 return module

@@ -23,7 +23,20 @@ from costmodel.importers.onnx.folding import folded
 from costmodel.importers.onnx.importer import FILL, Handler, Importer, empty
 from costmodel.importers.onnx.products import PRODUCTS, quantised, windows
 from costmodel.importers.onnx.shapes import Inputs, ShapeOf, axis_of, given, needed
-from costmodel.importers.onnx.values import BITS, BOOL, FLOAT, FLOATS, INT64, UINT8, Array, Ints, Node, Value, constant
+from costmodel.importers.onnx.values import (
+    BITS,
+    BOOL,
+    FLOAT,
+    FLOATS,
+    INT64,
+    STRING,
+    UINT8,
+    Array,
+    Ints,
+    Node,
+    Value,
+    constant,
+)
 
 Values = Sequence[Value | None]
 Style = Literal["activation", "combine", "view", "part", "copy", "work", "unknown"]
@@ -452,15 +465,15 @@ def shape_of(importer: Importer, node: Node, inputs: Inputs) -> Values:  # noqa:
 
 def constant_(importer: Importer, node: Node, inputs: Inputs) -> Values:  # noqa: ARG001
     """Constant: a tensor or numbers."""
-    name = node.outputs[0]
+    name = "" if importer.literals else node.outputs[0]
     for key, kind in (("value_float", FLOAT), ("value_floats", FLOAT), ("value_int", INT64), ("value_ints", INT64)):
         if key in node.attributes:
             data = np.array(node.attributes[key], dtype=np.float32 if kind == FLOAT else np.int64)
             return [constant(data.shape, kind, data, name)]
     value = node.attributes.get("value", node.attributes.get("sparse_value"))
     if isinstance(value, Value):
-        return [replace(value, sources=frozenset({(name, value.elems)}))]
-    return [constant((), 8, None)]
+        return [replace(value, sources=frozenset({(name, value.elems)} if name else ()))]
+    return [constant((), STRING, None)]
 
 
 def constant_of_shape(importer: Importer, node: Node, inputs: Inputs) -> Values:
