@@ -241,7 +241,8 @@ Wall times. Everything in a line was measured in the same run, task and referenc
 medians of {WARM_ROUNDS} rounds warm, of {COLD_ROUNDS} cold after one that fills the file cache. Ratios carry over to other
 machines better than times do. A sweep runs in a process of its own, whose peak memory is in the line below it, with the
 profile loaded and eight designs swept before the clock starts; the fastest of {SWEEP_ROUNDS} counts, since other programs
-only add time. The loop builds and analyses {SAMPLE} designs spread over the same grid. The first analysis in a process includes what later ones find in caches.
+only add time. The loop builds and analyses {SAMPLE} designs spread over the same grid.
+The first analysis in a process includes what later ones find in caches.
 """
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from costmodel.errors import CostModelError, HardwareError, UnitError
-from costmodel.hardware.profile import ASSUMED, TIER_RATIO, Constant, Source, Tier, did_you_mean
+from costmodel.hardware.profile import ASSUMED, TIER_RATIO, Constant, Tier, did_you_mean
 from costmodel.units import parse, quantity
 
 DIMENSIONLESS: Final = ("MAC/cycle", "MAC")
@@ -98,8 +98,8 @@ def split_shorthand(text: str) -> dict[str, str]:
     return fields
 
 
-def constant(name: str, given: Given, kind: Field, sources: Mapping[str, Source]) -> Constant:
-    """Return the constant in base units.
+def constant(name: str, given: Given, kind: Field, tiers: Mapping[str, Tier]) -> Constant:
+    """Return the constant in base units; `tiers` are those of the bibliography's entries, by key.
 
     Raises
     ------
@@ -107,9 +107,9 @@ def constant(name: str, given: Given, kind: Field, sources: Mapping[str, Source]
         Every problem of its numbers, range, source and tier.
     """
     numbers, found = _numbers(given, kind)
-    found += _source_problems(given, sources)
+    found += _source_problems(given, tiers)
     if not found:
-        tier = given.tier or sources[given.source].tier
+        tier = given.tier or tiers[given.source]
         low, high = default_range(numbers["value"], tier, kind)
         ends = {"low": low, "high": high, **numbers}
         found = _range_problems(ends, kind)
@@ -188,9 +188,9 @@ def _count(quantity: str | float, unit: str) -> float:
         raise UnitError(f"{quantity!r} is no number of {unit}: write for example 16 or '16 {unit}'") from None
 
 
-def _source_problems(given: Given, sources: Mapping[str, Source]) -> list[Finding]:
-    if given.source not in sources:
-        hint = did_you_mean(given.source, sources)
+def _source_problems(given: Given, known: Collection[str]) -> list[Finding]:
+    if given.source not in known:
+        hint = did_you_mean(given.source, known)
         todo = "use one of its keys, add it under 'sources:', or write 'assumed' with the reason in 'where'"
         return [("source", f"{given.source!r} is not in the bibliography{hint}: {todo}")]
     if given.source == ASSUMED and given.tier not in (None, ASSUMED):

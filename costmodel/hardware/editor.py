@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from costmodel.hardware.constants import UNLIMITED
-from costmodel.hardware.schema import ProfileSpec
 
 MAY_BE_UNLIMITED: Final = ("capacity", "bandwidth")
 HAVE_DEFAULTS: Final = ("name", "title")
@@ -16,6 +15,8 @@ def json_schema() -> dict[str, Any]:
 
     A file that inherits may leave anything out; what is required is asked of files without ``inherits``.
     """
+    from costmodel.hardware.schema import ProfileSpec
+
     schema = ProfileSpec.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     required = [name for name in schema.pop("required") if name not in HAVE_DEFAULTS]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -15,6 +15,11 @@ from costmodel.units import quantity
 Tier = Literal["measured", "datasheet", "literature", "scaled", "assumed"]
 TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 LevelKind = Literal["backing", "scratchpad", "cache"]
+LEVEL_KINDS: Final[tuple[LevelKind, ...]] = get_args(LevelKind)
+LEVEL_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+RESERVED_LEVELS: Final = ("compute", "static_power", "layer_overhead")
+"""Words of a constant's path that are no memory level."""
+
 Format = Literal["int4", "int8", "int16", "fp16", "bf16", "fp32"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 OPERANDS: Final = ("weight", "ifmap", "ofmap")
@@ -256,5 +261,7 @@ def _level_constants(level: MemoryLevel) -> tuple[Constant, ...]:
 
 def did_you_mean(given: str, known: Any) -> str:  # noqa: ANN401 - any iterable of names
     """Return `` (did you mean 'x'?)`` when a known name is close, else nothing."""
+    from difflib import get_close_matches
+
     close = get_close_matches(given, list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""

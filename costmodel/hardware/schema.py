@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -25,12 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from costmodel.errors import CostModelError, HardwareError
 from costmodel.hardware import constants as fields
-from costmodel.hardware.profile import LOOP_DIMS, Constant, Format, LevelKind, Source, Tier
-
-RESERVED_LEVELS: Final = ("compute", "static_power", "layer_overhead")
-
-_LEVEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
-
+from costmodel.hardware.profile import LEVEL_NAME, LOOP_DIMS, RESERVED_LEVELS, Format, LevelKind, Tier
 
 Finding = tuple[tuple[str, ...], str]
 """Path below the value that is checked, and a sentence about what stands there."""
@@ -73,16 +67,16 @@ class ConstantSpec(_Strict):
         line = {"type": "string", "pattern": r"^[^|]+\|[^|]+\|[^|]+(\|[^|]+)?$"}
         return {"anyOf": [line | {"description": "VALUE | SOURCE | WHERE [| TIER]"}, dict(long_form)]}
 
-    def constant(self, name: str, kind: fields.Field, sources: Mapping[str, Source]) -> Constant:
-        """Return the run-time constant; HardwareError with every problem."""
-        given = fields.Given(self.value, self.low, self.high, self.source, self.where, self.tier)
-        return fields.constant(name, given, kind, sources)
+
+def given(spec: ConstantSpec) -> fields.Given:
+    """Return what a profile gives for a constant."""
+    return fields.Given(spec.value, spec.low, spec.high, spec.source, spec.where, spec.tier)
 
 
 def _checked(kind: fields.Field, spec: ConstantSpec | None, info: ValidationInfo) -> ConstantSpec | None:
     if spec is not None:
         try:
-            spec.constant("", kind, info.context["sources"] if info.context else {})
+            fields.constant("", given(spec), kind, info.context["tiers"] if info.context else {})
         except CostModelError as error:
             raise problem(*map(_below, error.problems)) from None
     return spec
@@ -231,7 +225,7 @@ class ProfileSpec(_Strict):
 
 
 def _bad_level_name(name: str) -> list[Finding]:
-    if name in RESERVED_LEVELS or not _LEVEL_NAME.fullmatch(name):
+    if name in RESERVED_LEVELS or not LEVEL_NAME.fullmatch(name):
         taken = ", ".join(RESERVED_LEVELS)
         text = f"{name!r} cannot name a memory level: use small letters, digits and _, but not {taken}"
         return [((name,), text)]

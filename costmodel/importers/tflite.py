@@ -141,7 +141,7 @@ def _widths(call: Call) -> dict[str, int]:
     weight = call.optional(1)
     if isinstance(weight, Constant) and weight.values is None:
         widths["weight"] = weight.bits
-    return widths | {"ofmap": fact.bits for fact in call.outputs[:1]}
+    return widths | ({"ofmap": call.outputs[0].bits} if call.outputs else {})
 
 
 def _expect_declared(network: Network, where: str, fact: TensorFact, item: Item) -> None:

@@ -194,10 +194,11 @@ def _exported(torch: Any, light: Module, tensors: tuple[Any, ...]) -> Traced:  #
         traced = torch.export.export(light, tensors, strict=False)
         traced.graph.eliminate_dead_code()
         nodes = [node for node in traced.graph.nodes if node.op == "call_function"]
-        if all(map(is_known, nodes)) and not any(map(_writes_through, nodes)):
+        open_ops = {op_name(node.target) for node in nodes if not is_known(node)}
+        if not open_ops and not any(map(_writes_through, nodes)):
             return traced
         table = torch.export.default_decompositions()
-        for target in [target for target in table if op_name(target) in HANDLERS]:
+        for target in [target for target in table if op_name(target) in HANDLERS.keys() - open_ops]:
             del table[target]
         traced = traced.run_decompositions(table)
     except CostModelError:

@@ -24,6 +24,7 @@ from costmodel.graph.ops.pooling import AdaptivePool, GlobalPool, Kind, Pool
 from costmodel.graph.ops.recurrent import GATES, Recurrent
 from costmodel.graph.ops.streams import Reused
 from costmodel.importers.torch_program import (
+    STATES,
     Call,
     Constant,
     Handler,
@@ -365,7 +366,7 @@ def dropout(call: Call) -> Item:
 
 def made(call: Call) -> Item:
     """A new constant that takes only its shape from an argument."""
-    return Constant(call.shape())
+    return Constant(call.shape(), state=call.op in STATES)
 
 
 # ---- normalisation
@@ -538,6 +539,12 @@ HANDLERS: Final[Mapping[str, Handler]] = {
         " grid_sampler grid_sampler_2d grid_sampler_3d embedding_bag masked_scatter",
     ),
     **_named(gather, "index gather index_select take take_along_dim"),
+    **_named(
+        pointwise,
+        "relu relu6 leaky_relu elu selu celu sigmoid tanh gelu silu mish softplus softsign hardswish hardsigmoid hardtanh"
+        " hardshrink softshrink tanhshrink threshold log_sigmoid logsigmoid exp sqrt rsqrt abs neg erf where masked_fill"
+        " clamp clip rsub add sub mul div pow maximum minimum floor_divide remainder rrelu",
+    ),
     **_named(prelu, "prelu _prelu_kernel"),
     **_named(
         same,

@@ -31,16 +31,22 @@ PRODUCTS: Final = frozenset(
      "addmm", "mm", "bmm", "matmul", "baddbmm", "einsum", "lstm", "gru", "scaled_dot_product_attention", "bilinear"}
 )  # fmt: skip
 """Operations that give their module its name although others are in it."""
+STATES: Final = frozenset({"zeros", "new_zeros", "zeros_like", "full", "new_full", "full_like"})
+"""Operations that make initial states."""
 QUIET: Final = frozenset({"zeros", "contiguous", "getitem", "to", "detach", "alias", "clone", "view", "reshape"})
 """Operations that do not make a module compound."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """A value that no input reaches: its shape and the parameters it is made of."""
+    """A value that no input reaches: its shape, the parameters it is made of, and whether it is an initial state.
+
+    States are zeros that the forward pass makes: a product with one counts, as that of every later step does.
+    """
 
     shape: Ints
     sources: tuple[str, ...] = ()
+    state: bool = False
 
     @property
     def elems(self) -> int:
@@ -307,8 +313,10 @@ class Program:
         if not shapes:
             value = call.node.meta.get("val")
             return value if isinstance(value, int | float) else None
-        if not call.tensors():
-            return self._folded(call)
+        constants = [item for item in call.items() if isinstance(item, Constant)]
+        step = call.op in PRODUCTS and any(constant.state for constant in constants)
+        if not call.tensors() and not step:
+            return self._folded(call, constants)
         if None in shapes or not self._uncertain.isdisjoint(call.tensors()):
             return self._opaque(call)
         handler = self._handlers(call.node)
@@ -318,10 +326,11 @@ class Program:
         _expect_shapes(call, result)
         return result
 
-    def _folded(self, call: Call) -> Item:
+    def _folded(self, call: Call, items: list[Constant]) -> Item:
         """Outputs of an operation on constants."""
-        sources = tuple(dict.fromkeys(s for item in call.items() for s in getattr(item, "sources", ())))
-        constants = [Constant(shape or (), sources) for shape in call.shapes()]
+        sources = tuple(dict.fromkeys(source for item in items for source in item.sources))
+        state = call.op in STATES or any(item.state for item in items)
+        constants = [Constant(shape or (), sources, state) for shape in call.shapes()]
         return constants if isinstance(call.node.meta.get("val"), list | tuple) else constants[0]
 
     def _opaque(self, call: Call) -> Item:

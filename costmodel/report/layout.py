@@ -94,16 +94,16 @@ def cut(text: str, width: int) -> str:
     ('abc', '层')
     """
     head = text[: max(width, 0)]
-    while columns(head) > width:
+    while head and columns(head) > width:
         head = head[:-1]
     return head
 
 
 def colored(text: str, style: str, *, color: bool) -> str:
-    """The text in a style, its blanks at the end left out.
+    r"""The text in a style, where colours are wanted; blanks at its end are left out.
 
-    >>> colored("a  ", "bold", color=True), colored("a  ", "bold", color=False)
-    ('\\x1b[1ma\\x1b[0m', 'a')
+    >>> colored("a  ", "bold", color=True).encode(), colored("a  ", "bold", color=False)
+    (b'\x1b[1ma\x1b[0m', 'a')
     """
     bare = text.rstrip()
     return f"\x1b[{SGR[style]}m{bare}\x1b[0m" if color and style and bare else bare

@@ -125,7 +125,7 @@ def test_an_independent_count_of_parameters_agrees(name):
 
 def test_weights_name_the_layers_of_caffe2():
     """Its nodes have numbers, its weights have names."""
-    assert loaded("light_squeezenet").layers[4].name == "fire2/squeeze1x1"
+    assert loaded("light_squeezenet").layers[3].name == "fire2/squeeze1x1"
 
 
 # ---- equal to what people write

@@ -124,9 +124,10 @@ def _padded(node: Node, data: list[Array], inputs: Inputs, shapes: list[Ints]) -
 
 
 def _clipped(node: Node, data: list[Array], inputs: Inputs, shapes: list[Ints]) -> Array | None:  # noqa: ARG001
-    low, high = given(inputs, 1), given(inputs, 2)
-    bounds = [None if side is None else side.data for side in (low, high)]
-    return data[0] if bounds == [None, None] else np.clip(data[0], *bounds)
+    found = data[0]
+    for side, bounded in ((given(inputs, 1), np.maximum), (given(inputs, 2), np.minimum)):
+        found = found if side is None or side.data is None else np.asarray(bounded(found, side.data))
+    return found
 
 
 def _scattered(node: Node, data: list[Array], *_: object) -> Array | None:

@@ -38,7 +38,7 @@ from costmodel.importers.onnx.wire import Message
 
 Handler: TypeAlias = Callable[["Importer", Node, Sequence[Value | None]], Sequence[Value | None]]
 
-MOST_NODES: Final = 1_000_000
+MOST_NODES: Final = 300_000
 """Nodes of a model with its functions written out."""
 DEEPEST: Final = 32
 """Functions and branches within each other."""
@@ -107,7 +107,7 @@ class Importer:
         self._handlers = handlers
         self._functions = functions
         self._names = Names(())
-        self._left = MOST_NODES
+        self._left = self._most = MOST_NODES
         self._depth = 0
         self._counted: set[str] = set()
         self._operands: dict[tuple[frozenset[tuple[str, int]], Ints], Tensor] = {}
@@ -169,7 +169,7 @@ class Importer:
         """Put the outputs of a node into the scope."""
         self._left -= 1
         if self._left < 0:
-            raise NetworkError(f"{self._place}: more than {MOST_NODES} nodes with functions written out")
+            raise NetworkError(f"{self._place}: more than {self._most} nodes with functions written out")
         inputs = [self.body.scope.get(name) if name else None for name in node.inputs]
         self._fresh = []
         with self._explained(node):
@@ -291,7 +291,7 @@ class Importer:
     def value(self, tensor: Tensor, like: Value | None = None, layer: str = "") -> Value:
         """The value of a tensor that a layer gives."""
         kind = FLOAT if like is None else like.kind
-        shape = tuple(int(size) for size in tensor.shape)  # type: ignore[arg-type]  # files hold no design points
+        shape = tuple(int(size) for size in tensor.shape)
         return Value(shape, kind, tensor=tensor, bits=BITS.get(kind, 32), layer=layer)
 
     def tensors(self, values: Iterable[Value | None]) -> tuple[Tensor, ...]:

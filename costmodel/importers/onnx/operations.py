@@ -123,7 +123,8 @@ class Rule:
     def _streamed(self, importer: Importer, node: Node, inputs: Inputs, shapes_: list[Ints]) -> list[Value]:
         """A copy, work or unknown layer with all its outputs."""
         name = importer.name(node)
-        read = [value for value in inputs if value is not None and _is_data(value)]
+        data = inputs[:1] if node.op in _CONTROLLED else inputs
+        read = [value for value in data if value is not None and _is_data(value)]
         tensors = tuple(dict.fromkeys(importer.operand(value, name) for value in read))
         elems = prod(shapes_[0]) if self.style == "copy" else needed(inputs, 0).elems
         op: Op = Work(self.label, tuple(shapes_), self.ops * elems)
@@ -131,6 +132,10 @@ class Rule:
             op = Unknown(self.label, tuple(shapes_))
         outputs = importer.layer(name, op, *tensors)
         return [importer.value(tensor, needed(inputs, 0), name) for tensor in outputs]
+
+
+_CONTROLLED: Final = frozenset({"Resize", "Upsample", "Pad", "Tile", "Expand", "OneHot"})
+"""Operations whose further inputs only say what to do."""
 
 
 def _is_data(value: Value) -> bool:
@@ -493,7 +498,7 @@ def if_(importer: Importer, node: Node, inputs: Inputs) -> Values:
     branches = [node.attributes.get(name) for name in ("else_branch", "then_branch")]
     if condition.data is None or condition.data.size != 1 or not all(isinstance(b, dict) for b in branches):
         return importer.unknown(node, inputs, "'If': its condition is not known before the network runs")
-    return importer.branch(node, branches[bool(condition.data.ravel()[0])])
+    return importer.branch(node, branches[bool(condition.data.ravel()[0])] or {})
 
 
 def _snake(name: str) -> str:

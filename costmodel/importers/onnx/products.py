@@ -11,10 +11,10 @@ from costmodel.errors import NetworkError
 from costmodel.graph import Tensor
 from costmodel.graph.ops.convolution import Conv, ConvTranspose
 from costmodel.graph.ops.dense import Linear, MatMul
-from costmodel.graph.ops.elementwise import Combine
+from costmodel.graph.ops.elementwise import Activation, Combine
 from costmodel.graph.ops.general import Contraction, TimeMajorRecurrent, Work
 from costmodel.importers.onnx.importer import Handler, Importer
-from costmodel.importers.onnx.shapes import Inputs, given, needed
+from costmodel.importers.onnx.shapes import Inputs, broadcast, given, needed
 from costmodel.importers.onnx.values import FLOAT, FLOATS, INT32, Ints, Node, Value
 
 Values = Sequence[Value | None]
@@ -121,8 +121,6 @@ def fused_conv(importer: Importer, node: Node, inputs: Inputs) -> Values:
 
 def activated(importer: Importer, node: Node, y: Value | None) -> Value | None:
     """The activation that a fused operation names."""
-    from costmodel.graph.ops.elementwise import Activation
-
     kind = node.text("activation").lower()
     if y is None or y.tensor is None or not kind:
         return y
@@ -165,7 +163,9 @@ def contraction(
     """A product of two operands; `sizes` are batch, rows, depth and columns."""
     name = importer.name(node, part)
     tensors = [importer.operand(value, name) for value in (a, b)]
-    return importer.value(importer.layer(name, Contraction(*sizes, shape), *tensors)[0], a, name)
+    batch, rows, depth, columns = sizes
+    op = Contraction(batch, rows, depth, columns, shape)
+    return importer.value(importer.layer(name, op, *tensors)[0], a, name)
 
 
 def matmul(importer: Importer, node: Node, inputs: Inputs) -> Values:
@@ -242,8 +242,6 @@ def fused_matmul(importer: Importer, node: Node, inputs: Inputs) -> Values:
     k, depth_b = b.dims[-2:] if node.int("transB", 0) else b.dims[:-3:-1]
     if depth != depth_b:
         raise NetworkError(f"the inner sizes differ: {a.dims} and {b.dims}")
-    from costmodel.importers.onnx.shapes import broadcast
-
     leading = broadcast((a.dims[:-2], b.dims[:-2]))
     return [contraction(importer, node, a, b, (prod(leading), m, depth, k), (*leading, m, k))]
 

@@ -1,48 +1,115 @@
-import os; os.environ['KERAS_BACKEND']='jax'
-import keras, json, zipfile
-from keras import layers as L, ops
-def save(m,n):
-    m.save(f'/tmp/kmodels/{n}.keras'); print(n, m.count_params(), sum(int(w.size if hasattr(w,'size') else __import__('numpy').prod(w.shape)) for w in m.trainable_weights), m.name)
-def cnn():
-    i=keras.Input((32,32,3),name='image')
-    x=L.Rescaling(1/255.)(i); x=L.Normalization(mean=0.5,variance=1.0)(x)
-    x=L.ZeroPadding2D(1)(x)
-    x=L.Conv2D(16,3,strides=2,name='stem_conv',use_bias=False)(x); x=L.BatchNormalization(name='stem_bn')(x); x=L.ReLU(max_value=6,name='stem_relu')(x)
-    y=L.DepthwiseConv2D(3,padding='same',depth_multiplier=2,activation='swish')(x); y=L.Conv2D(16,1)(y)
-    x=L.Add()([x,y]); x=L.MaxPooling2D(2)(x)
-    x=L.SeparableConv2D(24,3,padding='same',activation='relu')(x); x=L.LayerNormalization()(x)
-    x=L.UpSampling2D(2,interpolation='bilinear')(x); x=L.Cropping2D(1)(x)
-    x=L.Conv2DTranspose(8,3,strides=2,padding='same')(x); x=L.Conv2D(8,3,groups=2,dilation_rate=2)(x)
-    z=L.AveragePooling2D(2,padding='same')(x); z=L.GlobalAveragePooling2D()(z); w=L.GlobalMaxPooling2D()(x)
-    x=L.Concatenate()([z,w]); x=L.Dropout(.5)(x); x=L.Dense(10,activation='softmax')(x)
-    return keras.Model(i,x,name='cnn')
-save(cnn(),'cnn')
-save(keras.Sequential([keras.Input((28,28,1)),L.Conv2D(8,3,activation='relu'),L.MaxPooling2D(),L.Flatten(),L.Dense(10)],name='lenet'),'sequential')
-def seq():
-    i=keras.Input((20,),dtype='int32',name='tokens'); x=L.Embedding(100,16)(i); x=L.Conv1D(32,5,padding='causal')(x); x=L.Activation('gelu')(x)
-    x=L.MaxPooling1D(2)(x); x=L.Bidirectional(L.LSTM(8,return_sequences=True))(x); x=L.GRU(12)(x); x=L.Dense(4)(x)
-    return keras.Model(i,x,name='recurrent')
-save(seq(),'recurrent')
-def att():
-    i=keras.Input((16,32),name='x'); a=L.MultiHeadAttention(4,8,name='mha')(i,i); x=L.LayerNormalization(epsilon=1e-6)(i+a)
-    h=L.Dense(64,activation='gelu')(x); h=L.Dense(32)(h); x=L.Add()([x,h]); x=L.EinsumDense('abc,cd->abd',output_shape=(None,24),bias_axes='d')(x); x=L.GlobalAveragePooling1D()(x); x=x*0.5
-    x=ops.reshape(x,(-1,4,6)); x=ops.mean(x,axis=1); x=L.Reshape((3,2))(x); x=L.Permute((2,1))(x); x=L.Flatten()(x)
-    return keras.Model(i,x,name='attention')
-save(att(),'attention')
-def nested():
-    inner=keras.Sequential([keras.Input((8,8,3)),L.Conv2D(4,3,name='c'),L.BatchNormalization(name='b')],name='tower')
-    a=keras.Input((8,8,3),name='left'); b=keras.Input((8,8,3),name='right'); d=L.Dense(5,name='head')
-    f=L.GlobalAveragePooling2D()
-    ya=d(f(inner(a))); yb=d(f(inner(b)))
-    return keras.Model([a,b],L.Subtract()([ya,yb]),name='siamese')
-save(nested(),'nested')
-def td():
-    i=keras.Input((5,12,12,3)); x=L.TimeDistributed(L.Conv2D(4,3))(i); x=L.Conv3D(6,3)(x); x=L.Flatten()(x); x=L.RepeatVector(3)(x)
-    return keras.Model(i,x,name='video')
-save(td(),'video')
-save(keras.applications.MobileNetV3Small(weights=None,input_shape=(224,224,3)),'mobilenet_v3_small')
-save(keras.applications.MobileNetV2(weights=None),'mobilenet_v2')
-save(keras.applications.ResNet50(weights=None),'resnet50')
-save(keras.applications.EfficientNetB0(weights=None),'efficientnet_b0')
-save(keras.applications.DenseNet121(weights=None),'densenet121')
-save(keras.applications.ConvNeXtTiny(weights=None),'convnext_tiny')
+"""Write the sample archives with Keras itself, weights left out: ``KERAS_BACKEND=jax python generate.py``.
+
+Needs Keras 3 and a backend; prints name, all parameters and trainable parameters, which the tests hold.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import zipfile
+from pathlib import Path
+
+import keras
+from keras import layers, ops
+
+HERE = Path(__file__).parent
+MEMBERS = ("metadata.json", "config.json")
+
+
+def cnn() -> keras.Model:
+    """Most layers of a convolutional network."""
+    image = keras.Input((32, 32, 3), name="image")
+    x = layers.Rescaling(1 / 255.0)(image)
+    x = layers.Normalization(mean=0.5, variance=1.0)(x)
+    x = layers.ZeroPadding2D(1)(x)
+    x = layers.Conv2D(16, 3, strides=2, name="stem_conv", use_bias=False)(x)
+    x = layers.ReLU(max_value=6, name="stem_relu")(layers.BatchNormalization(name="stem_bn")(x))
+    y = layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, activation="swish")(x)
+    x = layers.Add()([x, layers.Conv2D(16, 1)(y)])
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.SeparableConv2D(24, 3, padding="same", activation="relu")(x)
+    x = layers.UpSampling2D(2, interpolation="bilinear")(layers.LayerNormalization()(x))
+    x = layers.Conv2DTranspose(8, 3, strides=2, padding="same")(layers.Cropping2D(1)(x))
+    x = layers.Conv2D(8, 3, groups=2, dilation_rate=2)(x)
+    averaged = layers.GlobalAveragePooling2D()(layers.AveragePooling2D(2, padding="same")(x))
+    x = layers.Dropout(0.5)(layers.Concatenate()([averaged, layers.GlobalMaxPooling2D()(x)]))
+    return keras.Model(image, layers.Dense(10, activation="softmax")(x), name="cnn")
+
+
+def lenet() -> keras.Model:
+    """A Sequential model."""
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(8, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(10),
+        ],
+        name="lenet",
+    )
+
+
+def recurrent() -> keras.Model:
+    """Embedding, causal convolution, bidirectional LSTM, GRU."""
+    tokens = keras.Input((20,), dtype="int32", name="tokens")
+    x = layers.Conv1D(32, 5, padding="causal")(layers.Embedding(100, 16)(tokens))
+    x = layers.MaxPooling1D(2)(layers.Activation("gelu")(x))
+    x = layers.Bidirectional(layers.LSTM(8, return_sequences=True))(x)
+    return keras.Model(tokens, layers.Dense(4)(layers.GRU(12)(x)), name="recurrent")
+
+
+def attention() -> keras.Model:
+    """A transformer block and operations outside layers."""
+    sequence = keras.Input((16, 32), name="x")
+    x = layers.LayerNormalization(epsilon=1e-6)(sequence + layers.MultiHeadAttention(4, 8, name="mha")(sequence, sequence))
+    x = layers.Add()([x, layers.Dense(32)(layers.Dense(64, activation="gelu")(x))])
+    x = layers.EinsumDense("abc,cd->abd", output_shape=(None, 24), bias_axes="d")(x)
+    x = ops.mean(ops.reshape(layers.GlobalAveragePooling1D()(x) * 0.5, (-1, 4, 6)), axis=1)
+    x = layers.Flatten()(layers.Permute((2, 1))(layers.Reshape((3, 2))(x)))
+    return keras.Model(sequence, x, name="attention")
+
+
+def siamese() -> keras.Model:
+    """A model within a model, called twice."""
+    tower = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(4, 3, name="c"), layers.BatchNormalization(name="b")], name="tower"
+    )
+    pool, head = layers.GlobalAveragePooling2D(), layers.Dense(5, name="head")
+    pair = [keras.Input((8, 8, 3), name="left"), keras.Input((8, 8, 3), name="right")]
+    return keras.Model(pair, layers.Subtract()([head(pool(tower(side))) for side in pair]), name="siamese")
+
+
+def video() -> keras.Model:
+    """Layers over time and over three axes."""
+    frames = keras.Input((5, 12, 12, 3))
+    x = layers.Conv3D(6, 3)(layers.TimeDistributed(layers.Conv2D(4, 3))(frames))
+    return keras.Model(frames, layers.RepeatVector(3)(layers.Flatten()(x)), name="video")
+
+
+def write(name: str, model: keras.Model) -> None:
+    """Save a model and keep only what describes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / f"{name}.keras"
+        model.save(saved)
+        with zipfile.ZipFile(saved) as source, zipfile.ZipFile(HERE / f"{name}.keras", "w") as target:
+            for member in MEMBERS:
+                entry = zipfile.ZipInfo(member, (2026, 1, 1, 0, 0, 0))
+                target.writestr(entry, source.read(member), zipfile.ZIP_DEFLATED)
+    trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    print(name, model.count_params(), trained)
+
+
+if __name__ == "__main__":
+    for name, model in {
+        "cnn": cnn(),
+        "sequential": lenet(),
+        "recurrent": recurrent(),
+        "attention": attention(),
+        "nested": siamese(),
+        "video": video(),
+        "mobilenet_v3_small": keras.applications.MobileNetV3Small(weights=None, input_shape=(224, 224, 3)),
+        "convnext_tiny": keras.applications.ConvNeXtTiny(weights=None),
+    }.items():
+        write(name, model)

@@ -13,7 +13,9 @@ from typing import Any
 
 from costmodel.importers.tflite_file import OPERATORS
 
-TYPES = {"fp32": 0, "fp16": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9, "resource": 13, "int4": 17}
+TYPES = {
+    "fp32": 0, "fp16": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9, "resource": 13, "int4": 17,
+}  # fmt: skip
 
 
 @dataclass
