@@ -164,6 +164,30 @@ def column(estimate: Estimate, name: str) -> NDArray[Any]:  # noqa: PLR0911 - on
             return np.asarray(getattr(estimate if hasattr(estimate, name) else table, name))
 
 
+def total(estimate: Estimate, name: str) -> NDArray[Any]:
+    """Sum of a column over the layers, one value per design point.
+
+    Counts, and bytes at widths of whole bytes, are summed row by row: a sweep then never puts the columns together.
+    """
+    table, widths = estimate.table, estimate.widths
+    operands = {"weight": widths.weight, "ifmap": widths.ifmap, "ofmap": widths.ofmap}
+    if name in ("params", "macs", "other_ops"):
+        return table.total(name)
+    if any(np.any(bits % 8) for bits in operands.values()):
+        return np.asarray(column(estimate, name).sum(axis=0))
+    each = {operand: (bits[:, 0] // 8).tolist() for operand, bits in operands.items()}
+    match name.split("_"):
+        case ["weight", "bytes"]:
+            return table.total("params") * (estimate.precision.weight_bits // 8)
+        case [("ifmap" | "ofmap") as operand, "bytes"]:
+            return table.total(f"{operand}_elems", each[operand])
+        case ["compulsory", "bytes"]:
+            moved = [table.total(f"{operand}_elems", each[operand]) for operand in operands]
+            return np.asarray(sum(moved) - table.total("bias_elems", each["weight"]))
+        case _:
+            return np.asarray(column(estimate, name).sum(axis=0))
+
+
 def columns(estimate: Estimate, names: Sequence[str] = SUMMED) -> dict[str, NDArray[Any]]:
     """Numeric columns of an estimate by name, arrays (L, 1) or (L, D)."""
     return {name: column(estimate, name) for name in names}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from costmodel.analysis import SUMMED, columns, estimate_of
+from costmodel.analysis import SUMMED, estimate_of, total
 from costmodel.errors import CostModelError, InputError
 from costmodel.graph import Graph
 from costmodel.importers.python import vectorisable
@@ -78,7 +78,7 @@ def totals(
 ) -> dict[str, NDArray[Any]]:
     """Sum of each metric over the layers, one value per design point of the graph."""
     estimate = estimate_of(graph, hardware, batch, dtype, None)
-    return {name: column.sum(axis=0) for name, column in columns(estimate, metrics).items()}
+    return {name: total(estimate, name) for name in metrics}
 
 
 def checked_metrics(metrics: Sequence[str] | None) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ def sweep_of(
     def frame(graph: Graph, given: Mapping[str, Any]) -> pd.DataFrame:
         found = totals(graph, hardware, batch, dtype, chosen)
         count = max((np.size(column) for column in given.values()), default=1)
-        spread = {name: np.broadcast_to(total, count) for name, total in found.items()}
+        spread = {name: np.broadcast_to(column, count) for name, column in found.items()}
         return pd.DataFrame({**given, **spread}, index=range(count))
 
     priced: pd.DataFrame = pd.concat(overlapped(jobs()), ignore_index=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import repeat
 from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from costmodel.errors import NetworkError
 from costmodel.graph.rows import Row, Rows
-from costmodel.graph.shapes import LIMIT, Dim, as_dim
+from costmodel.graph.shapes import LIMIT, Dim, as_dim, largest_unsigned
 
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -140,12 +141,28 @@ class LayerTable:
         """Mask of the rows that have a model and cost traffic, shape (L,)."""
         return np.array([status == "counted" for status in self.status], dtype=np.bool_)
 
-    def total(self, column: str) -> Ints:
-        """Sum of a column over the layers, shape (D,) or (1,); NetworkError if it leaves 64 bits."""
-        values = self[column]
-        if len(values) and np.max(np.sum(values, axis=0, dtype=np.float64)) >= float(LIMIT):
+    def total(self, column: str, times: Sequence[int] | None = None) -> Ints:
+        """Sum of a column over the layers, shape (D,) or (1,); NetworkError if it leaves 64 bits.
+
+        `times` weighs the layers, such as by bytes per element. A column that is still waiting is summed row by row
+        without being put together.
+        """
+        if column not in self.__dict__ and column in self.__dict__.get("_waiting", {}):
+            rows = self.__dict__["_waiting"][column].args[1]
+        else:
+            values = self[column]
+            rows = values[:, 0].tolist() if values.shape[1] == 1 else list(values)
+        total: Dim = 0
+        bound = 0
+        for row, factor in zip(rows, times or repeat(1), strict=times is not None):
+            plain = isinstance(row, int)
+            if (plain and not row) or not factor:
+                continue
+            total = total + (row if factor == 1 else row * factor)
+            bound += (row if plain else largest_unsigned(row)) * factor
+        if bound > LIMIT:
             raise NetworkError(f"the total of {column} does not fit in 64 bits; reduce the sizes")
-        return cast(Ints, values.sum(axis=0))
+        return np.atleast_1d(np.asarray(total, dtype=np.int64))
 
     def with_batch(self, batch: Dim) -> LayerTable:
         """The table at another batch size.

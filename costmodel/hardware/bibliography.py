@@ -112,9 +112,9 @@ def _outlined(file: Path, mtime_ns: int) -> Bibliography:
 
 
 def outline(content: str) -> dict[str, Tier]:
-    """Return keys and tiers of a bibliography that is written line by line, without reading it as YAML.
+    r"""Return keys and tiers of a bibliography that is written line by line, without reading it as YAML.
 
-    >>> outline("sources:\\n  a:\\n    title: One\\n  b:\\n    title: Two\\n    tier: measured\\n")
+    >>> outline("sources:\n  a:\n    title: One\n  b:\n    title: Two\n    tier: measured\n")
     {'a': 'literature', 'b': 'measured'}
 
     Raises

@@ -32,7 +32,16 @@ from costmodel.hardware.regular import Data, IrregularError, expect, flag, keys,
 
 NO_REUSE: Final = "not given: every MAC is taken to access its operands once"
 
-_PROFILE = ("name", "title", "default_dtype", "overlap", "memory", "compute", "static_power", "layer_overhead")
+_PROFILE = (
+    "name",
+    "title",
+    "default_dtype",
+    "overlap",
+    "memory",
+    "compute",
+    "static_power",
+    "layer_overhead",
+)
 _LEVEL = ("kind", "capacity", "read_energy", "write_energy", "bandwidth")
 _EXACT_INTS = 1 << 53
 
@@ -104,7 +113,9 @@ def _level(name: str, given: Any, sources: Bibliography, *, innermost: bool) -> 
         write_pj_per_byte=constant("write_energy"),
         bandwidth_bytes_per_s=limit("bandwidth"),
         double_buffered=flag(data.get("double_buffered", False)),
-        macs_per_access={key: reuse.get(key) or _no_reuse(name, key) for key in OPERANDS} if innermost else {},
+        macs_per_access={key: reuse.get(key) or _no_reuse(name, key) for key in OPERANDS}
+        if innermost
+        else {},
     )
 
 

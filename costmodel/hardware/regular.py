@@ -37,8 +37,9 @@ def keys(data: Any, required: Iterable[str], optional: Iterable[str] = ()) -> Da
 
 
 def text(data: Any, least: int = 0) -> str:  # noqa: ANN401 - YAML data
-    """Return a text of at least so many characters, none of them half of one."""
-    expect(type(data) is str and len(data) >= least and (data.isascii() or not _HALF_CHARACTER.search(data)))
+    """Return a text of at least so many characters; where there is a least number, none may be half of one."""
+    expect(type(data) is str and len(data) >= least)
+    expect(least == 0 or data.isascii() or not _HALF_CHARACTER.search(data))
     return data  # type: ignore[no-any-return]  # checked in the line above
 
 

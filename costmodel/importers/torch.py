@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
+import io
 import logging
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -162,7 +163,7 @@ def _quiet(torch: Any) -> Iterator[None]:  # noqa: ANN401 - a module
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -235,7 +236,8 @@ def _export_problem(light: Module, error: Exception, tensors: Sequence[Any]) -> 
 def _first_line(error: Exception) -> str:
     """The first line of an error's message that says something."""
     lines = (line.strip() for line in str(error).splitlines())
-    return clean(next(filter(None, lines), type(error).__name__))
+    line = next(filter(None, lines), type(error).__name__)
+    return "".join(char if char.isprintable() else " " for char in line)[:400]
 
 
 def _place(error: Exception) -> str:

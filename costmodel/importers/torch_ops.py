@@ -102,7 +102,7 @@ def conv(call: Call) -> Item:
     dynamic = isinstance(weight, Tensor)
     shared = not dynamic and call.program.shares(weight, bias)
     options = {"bias": bias is not None, "shared": shared}
-    padding = call.get("padding", 0)
+    padding: Item = call.get("padding", 0)
     padding = padding if isinstance(padding, str) else per_axis(padding, rank)
     kernel = tuple(weight.shape[2:])
     stride, dilation = per_axis(call.get("stride", 1), rank), per_axis(call.get("dilation", 1), rank)
@@ -181,7 +181,7 @@ def attention(call: Call) -> Item:
     """Scaled dot-product attention: two products and a softmax; the transposed keys are read in place."""
     q, k, v = (call.tensor(name) for name in ("query", "key", "value"))
     mask = call.get("attn_mask")
-    grouped = (*sizes(k)[:-2], q.elems // prod(sizes(k)[:-2]) // sizes(q)[-1], sizes(q)[-1])
+    grouped = (*sizes(k)[:-2], prod(sizes(q)[:-1]) // prod(sizes(k)[:-2]), sizes(q)[-1])
     whole = (*sizes(q)[:-1], sizes(k)[-2])
     flipped = call.add(Reshape.of((*sizes(k)[:-2], sizes(k)[-1], sizes(k)[-2])), k, part="keys")
     grouped = grouped if call.get("enable_gqa", False) else sizes(q)

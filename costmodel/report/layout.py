@@ -77,7 +77,7 @@ def shortened(name: str, width: int) -> str:
     """A name that takes at most ``width`` columns: its end tells layers apart, so the middle goes.
 
     >>> shortened("features.denseblock3.denselayer11.conv1", 20)
-    'feature…ayer11.conv1'
+    'featur…layer11.conv1'
     """
     if columns(name) <= width:
         return name

@@ -17,7 +17,7 @@ HOMES = ("home", "Users", "root", "work", "tmp", "mnt", "media")
 """Top directories of machines; nothing that is shipped depends on them."""
 ABSOLUTE = re.compile(r"(?<![\w.:~$/*})\]-])/(?:" + "|".join(HOMES) + r")/\w|\b[A-Z]:\\\w")
 OUTWARD = re.compile(r"(?<![\w./])(?:\.\./)+[\w./-]+")
-BINARY = (".png", ".jpg", ".gif", ".ico", ".pdf", ".onnx", ".tflite", ".npz", ".gz", ".svg")
+BINARY = (".png", ".jpg", ".gif", ".ico", ".pdf", ".onnx", ".tflite", ".npz", ".gz", ".svg", ".keras")
 
 COMMANDS = ROOT / "docs" / "command-line.md"
 LINK = re.compile(

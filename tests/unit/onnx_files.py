@@ -28,9 +28,8 @@ def encoded(message: dict[str, Any], schema: Schema = MODEL) -> bytes:
     out = b""
     for name, value in message.items():
         field, kind, repeated = numbers[name]
-        if kind in ("ints", "floats"):
-            value = [value]
-        for item in value if repeated else [value]:
+        items = value if repeated and kind not in ("ints", "floats") else [value]
+        for item in items:
             out += _field(field, kind, item)
     return out
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import pickle
 import subprocess
@@ -114,25 +113,22 @@ def at(data: Any, path: tuple[Any, ...]) -> Any:
     return data
 
 
-def with_value(data: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
-    """Return data with one value replaced, or gone."""
-    changed = copy.deepcopy(data)
-    parent = at(changed, path[:-1])
-    if value is GONE:
-        del parent[path[-1]]
-    else:
-        parent[path[-1]] = value
-    return changed
+def with_value(data: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """Return data with one value replaced, or gone; what is not changed is shared."""
+    if not path:
+        return value
+    new = with_value(data[path[0]], path[1:], value)
+    entries = enumerate(data) if isinstance(data, list) else data.items()
+    changed = {key: new if key == path[0] else old for key, old in entries}
+    kept = {key: found for key, found in changed.items() if found is not GONE}
+    return list(kept.values()) if isinstance(data, list) else kept
 
 
 def renamed(data: dict[str, Any], path: tuple[Any, ...], name: str) -> dict[str, Any]:
     """Return data with one key renamed in its place."""
-    changed = copy.deepcopy(data)
-    parent = at(changed, path[:-1])
-    entries = [(name if key == path[-1] else key, value) for key, value in parent.items()]
-    parent.clear()
-    parent.update(entries)
-    return changed
+    parent = at(data, path[:-1])
+    entries = {name if key == path[-1] else key: value for key, value in parent.items()}
+    return with_value(data, path[:-1], entries)
 
 
 VALUES = (
@@ -183,18 +179,29 @@ def test_a_profile_with_everything_is_the_same_both_ways():
     quick = quickly(rich_data())
 
     assert quick == by_schema(rich_data())
-    assert [constant.tier for constant in quick.constants()][2:4] == ["measured", "assumed"]
+    assert [constant.tier for constant in quick.constants()][:3] == ["assumed", "measured", "literature"]
 
 
 def disagreements(cases: Iterator[tuple[str, dict[str, Any]]]) -> list[str]:
-    """Name the cases in which the quick way answers, but not as the models do."""
-    answers = ((name, quickly(data), data) for name, data in cases)
-    return [name for name, quick, data in answers if quick is not None and quick != by_schema(data)]
+    """Name the cases in which the quick way answers, but not as the models do.
+
+    `by_schema` raises where the models take data whose long form is irregular.
+    """
+    answers = ((name, quickly(data), by_schema(data)) for name, data in cases)
+    return [name for name, quick, full in answers if quick is not None and quick != full]
 
 
 def test_the_quick_way_never_takes_what_the_models_refuse():
     """Every value of a profile replaced by everything that might stand there instead."""
     assert disagreements(mutants(rich_data())) == []
+
+
+def test_mutants_are_taken_and_refused():
+    """The documents tried above are of both kinds, and the quick way takes most of the good ones."""
+    cases = [data for _, data in mutants(rich_data())][::7]
+    quick, full = (sum(way(data) is not None for data in cases) for way in (quickly, by_schema))
+
+    assert 0.8 * full < quick < 0.5 * len(cases)
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -212,14 +219,6 @@ def test_what_the_models_take_is_always_built():
 
     assert quickly(odd) is None
     assert by_schema(odd).compute.macs_per_cycle["int8"].value == 1.0
-
-
-def test_the_models_never_leave_the_builder_without_an_answer():
-    """No mutant passes the models and is then irregular in full: `by_schema` would raise."""
-    answers = [by_schema(data) is not None for _, data in list(mutants(rich_data()))[::3]]
-
-    assert any(answers)
-    assert not all(answers)
 
 
 @given(st.data())

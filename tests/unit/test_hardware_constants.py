@@ -13,11 +13,7 @@ from costmodel.hardware import TIER_RATIO, TIERS, Constant, Source
 from costmodel.hardware import constants as fields
 from costmodel.hardware.constants import Given, constant, default_range, number, split_shorthand
 
-SOURCES = {
-    "han2015": Source("han2015", "Learning both weights and connections"),
-    "sheet": Source("sheet", "A datasheet", tier="datasheet"),
-    "assumed": Source("assumed", "No source", tier="assumed"),
-}
+KNOWN = {"han2015": "literature", "sheet": "datasheet", "assumed": "assumed"}
 ENERGY = fields.ENERGY_PER_BYTE
 FINITE = st.floats(min_value=1e-6, max_value=1e12)
 
@@ -30,7 +26,7 @@ def given_constant(value="160 pJ/B", *, low=None, high=None, source="han2015", t
 def problems(given, kind=ENERGY) -> tuple[str, ...]:
     """Return what is wrong with a constant."""
     with pytest.raises(HardwareError) as error:
-        constant("dram.read_energy", given, kind, SOURCES)
+        constant("dram.read_energy", given, kind, KNOWN)
     return error.value.problems
 
 
@@ -81,18 +77,18 @@ def test_split_shorthand_wants_source_and_place(text):
 def test_constant_in_base_units():
     """Quantities become floats, the tier and its range come from the source."""
     expected = Constant("dram.read_energy", 160.0, 128.0, 200.0, "pJ/B", "han2015", "Figure 1", "literature")
-    assert expected == constant("dram.read_energy", given_constant("20 pJ/bit"), ENERGY, SOURCES)
+    assert expected == constant("dram.read_energy", given_constant("20 pJ/bit"), ENERGY, KNOWN)
 
 
 def test_given_range_and_tier_win():
     """The file's own range and tier replace the defaults."""
-    found = constant("x", given_constant(low="80 pJ/B", high="0.32 nJ/B", tier="scaled"), ENERGY, SOURCES)
+    found = constant("x", given_constant(low="80 pJ/B", high="0.32 nJ/B", tier="scaled"), ENERGY, KNOWN)
     assert (found.low, found.value, found.high, found.tier) == (80.0, 160.0, 320.0, "scaled")
 
 
 def test_one_given_end_leaves_the_other_to_the_tier():
     """Only low is given."""
-    found = constant("x", given_constant(low="100 pJ/B"), ENERGY, SOURCES)
+    found = constant("x", given_constant(low="100 pJ/B"), ENERGY, KNOWN)
     assert (found.low, found.high) == (100.0, 200.0)
 
 
@@ -191,7 +187,7 @@ def test_a_range_loads_exactly_when_it_is_ordered(low, value, high):
     """Any three numbers: either the constant has them, or the refusal says which end is wrong."""
     given = given_constant(f"{value!r} pJ/B", low=f"{low!r} pJ/B", high=f"{high!r} pJ/B")
     if low <= value <= high:
-        found = constant("x", given, ENERGY, SOURCES)
+        found = constant("x", given, ENERGY, KNOWN)
         assert (low, value, high) == (found.low, found.value, found.high)
     else:
         expected = ["low"] * (low > value) + ["high"] * (high < value)
@@ -214,11 +210,11 @@ def test_numbers_in_are_finite_and_not_negative(value, kind):
 
 def test_constant_reads_well():
     """A constant as a line of a listing."""
-    found = constant("glb.capacity", given_constant("108 KiB", source="sheet"), fields.CAPACITY, SOURCES)
+    found = constant("glb.capacity", given_constant("108 KiB", source="sheet"), fields.CAPACITY, KNOWN)
     assert str(found) == "glb.capacity = 108 KiB, datasheet: sheet, Figure 1"
     assert found.exact
     assert (
-        str(constant("dram.read_energy", given_constant(), ENERGY, SOURCES))
+        str(constant("dram.read_energy", given_constant(), ENERGY, KNOWN))
         == "dram.read_energy = 160 pJ/B (128 pJ/B to 200 pJ/B), literature: han2015, Figure 1"
     )
 

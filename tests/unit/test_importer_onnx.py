@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from costmodel.importers import load_network
-from costmodel.importers.onnx import onnx_graph, onnx_network
+from costmodel.importers.onnx import importer, onnx_graph, onnx_network
 from costmodel.importers.onnx.wire import model_message
 
 MODELS = Path(__file__).parents[1] / "models" / "onnx"
@@ -71,13 +71,12 @@ def test_every_sample_has_a_record():
 def weights_of(message):
     """Shapes of constants by name, through ConstantOfShape and Unsqueeze, as the old caffe2 exports have them."""
     shapes = {t["name"]: tuple(t.get("dims", ())) for t in message["initializer"]}
-    data = {t["name"]: np.frombuffer(t["raw_data"], np.int64) for t in message["initializer"] if t.get("data_type") == 7 and "raw_data" in t}
-    for entry in message["initializer"]:
-        if entry.get("data_type") == 7 and "int64_data" in entry:
-            data[entry["name"]] = np.array(_packed(entry["int64_data"]))
+    whole = [t for t in message["initializer"] if t.get("data_type") == 7]
+    data = {t["name"]: np.frombuffer(t["raw_data"], np.int64).tolist() for t in whole if "raw_data" in t}
+    data |= {t["name"]: _packed(t["int64_data"]) for t in whole if "int64_data" in t}
     for node in message["node"]:
         if node["op_type"] == "ConstantOfShape" and node["input"][0] in data:
-            shapes[node["output"][0]] = tuple(data[node["input"][0]].tolist())
+            shapes[node["output"][0]] = tuple(data[node["input"][0]])
         if node["op_type"] == "Reshape" and node["input"][0] in shapes:
             shapes[node["output"][0]] = shapes[node["input"][0]]
     return shapes
@@ -143,7 +142,7 @@ def test_weights_name_the_layers_of_caffe2():
 )
 def test_squeezenet_equals_the_one_written_by_hand(file, net):
     """Every convolution has the same MACs, parameters, elements and window, in the same order."""
-    columns = ("macs", "params", "weight_elems", "ifmap_elems", "ofmap_elems", "k", "c", "p", "q", "r", "s", "stride_h", "pad_top")
+    columns = ("macs", "params", "weight_elems", "ifmap_elems", "ofmap_elems", *"kcpqrs", "stride_h", "pad_top")
     rows = []
     for graph in (load_network(net), onnx_graph(path(file))):
         table = graph.table()
@@ -174,9 +173,27 @@ def test_both_exporters_give_equal_convolutions():
     sizes = []
     for name in ("mobilenet_v2.dynamo", "mobilenet_v2.legacy13"):
         table = onnx_graph(path(name)).table()
-        sizes.append([(table.ops[i], int(table.macs[i, 0]), int(table.params[i, 0]), table.status[i]) for i in range(len(table))])
+        counts = (table.macs[:, 0].tolist(), table.params[:, 0].tolist())
+        sizes.append(list(zip(table.ops, table.status, *counts, strict=True)))
 
     assert sizes[0] == sizes[1]
+
+
+# ---- shapes
+
+
+@pytest.mark.parametrize("name", [name for name in IDS if name.endswith(".dynamo")])
+def test_shapes_are_those_that_the_exporter_wrote(name, monkeypatch):
+    """Torch's new exporter declares every intermediate shape and type: all agree, though none was believed."""
+    bodies = []
+    run = importer.Importer.run
+    monkeypatch.setattr(importer.Importer, "run", lambda self, body, names: (run(self, body, names), bodies.append(body)))
+    onnx_graph(path(name))
+    scope, declared = bodies[-1].scope, bodies[-1].declared
+    expected = {key: (value.shape, value.kind) for key, value in declared.items() if value.shape is not None}
+
+    assert expected == {key: (scope[key].shape, scope[key].kind) for key in expected}
+    assert len(expected) > 90
 
 
 # ---- names

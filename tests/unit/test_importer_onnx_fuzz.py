@@ -52,8 +52,7 @@ def outcome(path: Path) -> str:
     try:
         onnx_graph(path).table()
     except CostModelError as error:
-        assert str(error).strip(), "a refusal says why"
-        return "refused"
+        return "refused" if str(error).strip() else "refused without a reason"
     return "read"
 
 

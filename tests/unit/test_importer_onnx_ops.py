@@ -43,10 +43,19 @@ def rows(graph):
 
 CASES = [
     # node, constants, input, MACs, parameters, output shape
-    (node("Conv", "x w b", "y", pads=[1, 1, 1, 1]), [weight("w", 32, 16, 3, 3), weight("b", 32)], IMAGE, 294912, 4640, (1, 32, 8, 8)),
+    (
+        node("Conv", "x w b", "y", pads=[1, 1, 1, 1]),
+        [weight("w", 32, 16, 3, 3), weight("b", 32)], IMAGE, 294912, 4640, (1, 32, 8, 8),
+    ),
     (node("Conv", "x w", "y", group=16), [weight("w", 16, 1, 3, 3)], IMAGE, 5184, 144, (1, 16, 6, 6)),
-    (node("Conv", "x w", "y", auto_pad="SAME_UPPER", strides=[2, 2]), [weight("w", 4, 16, 3, 3)], IMAGE, 9216, 576, (1, 4, 4, 4)),
-    (node("Conv", "x w", "y", auto_pad="SAME_LOWER", strides=[2, 2]), [weight("w", 4, 16, 3, 3)], IMAGE, 9216, 576, (1, 4, 4, 4)),
+    (
+        node("Conv", "x w", "y", auto_pad="SAME_UPPER", strides=[2, 2]),
+        [weight("w", 4, 16, 3, 3)], IMAGE, 9216, 576, (1, 4, 4, 4),
+    ),
+    (
+        node("Conv", "x w", "y", auto_pad="SAME_LOWER", strides=[2, 2]),
+        [weight("w", 4, 16, 3, 3)], IMAGE, 9216, 576, (1, 4, 4, 4),
+    ),
     (node("Conv", "x w", "y", auto_pad="VALID"), [weight("w", 4, 16, 3, 3)], IMAGE, 20736, 576, (1, 4, 6, 6)),
     (node("Conv", "x w", "y"), [weight("w", 4, 16, 3)], value("x", 1, 16, 8), 1152, 192, (1, 4, 6)),
     (node("ConvTranspose", "x w", "y", strides=[2, 2]), [weight("w", 16, 4, 2, 2)], IMAGE, 16384, 256, (1, 4, 16, 16)),
@@ -75,7 +84,10 @@ CASES = [
      [weight("w", 2, 24, 16), weight("r", 2, 24, 8), weight("b", 2, 48)], value("x", 10, 1, 16), 11520, 1248, (10, 2, 1, 8)),
     (node("RNN", "x w r", "y", hidden_size=8, layout=1),
      [weight("w", 1, 8, 16), weight("r", 1, 8, 8)], value("x", 1, 10, 16), 1920, 192, (1, 10, 1, 8)),
-    (node("Attention", "x k v", "y"), [weight("k", 1, 2, 7, 8), weight("v", 1, 2, 7, 6)], value("x", 1, 2, 5, 8), 980, 196, (1, 2, 5, 6)),
+    (
+        node("Attention", "x k v", "y"),
+        [weight("k", 1, 2, 7, 8), weight("v", 1, 2, 7, 6)], value("x", 1, 2, 5, 8), 980, 196, (1, 2, 5, 6),
+    ),
     (
         node("MultiHeadAttention", "x x x", "y", num_heads=4, domain="com.microsoft"),
         [], TOKENS, 3200, 0, (1, 10, 16),
@@ -85,7 +97,10 @@ CASES = [
         [weight("w", 16, 48), weight("b", 48)], TOKENS, 7680 + 3200, 816, (1, 10, 16),
     ),
     (node("FusedMatMul", "x w", "y", transB=1, domain="com.microsoft"), [weight("w", 4, 16)], TOKENS, 640, 64, (1, 10, 4)),
-    (node("MatMulNBits", "x w s", "y", K=16, N=4, bits=4, domain="com.microsoft"), [weight("w", 4, 1, 8, kind=2), weight("s", 4)], TOKENS, 640, 64, (1, 10, 4)),
+    (
+        node("MatMulNBits", "x w s", "y", K=16, N=4, bits=4, domain="com.microsoft"),
+        [weight("w", 4, 1, 8, kind=2), weight("s", 4)], TOKENS, 640, 64, (1, 10, 4),
+    ),
     (node("ConvInteger", "x w", "y"), [weight("w", 4, 16, 1, 1, kind=3)], IMAGE, 4096, 64, (1, 4, 8, 8)),
     (node("MatMulInteger", "x w", "y"), [weight("w", 16, 4, kind=3)], TOKENS, 640, 64, (1, 10, 4)),
     (
@@ -104,7 +119,10 @@ CASES = [
     (node("Gather", "x i", "y", axis=1), [tensor("i", np.array(0))], TOKENS, 0, 0, (1, 16)),
     (node("Gather", "x i", "y", axis=1), [ints("i", 0, 3)], TOKENS, 0, 0, (1, 2, 16)),
     (node("Slice", "x a b c", "y"), [ints("a", 1), ints("b", 2**62), ints("c", 1)], TOKENS, 0, 0, (1, 9, 16)),
-    (node("Slice", "x a b c d", "y"), [ints("a", -1), ints("b", -(2**62)), ints("c", 1), ints("d", -2)], TOKENS, 0, 0, (1, 5, 16)),
+    (
+        node("Slice", "x a b c d", "y"),
+        [ints("a", -1), ints("b", -(2**62)), ints("c", 1), ints("d", -2)], TOKENS, 0, 0, (1, 5, 16),
+    ),
     (node("Slice", "x", "y", starts=[2], ends=[-2], axes=[1]), [], TOKENS, 0, 0, (1, 6, 16)),
     (node("Transpose", "x", "y", perm=[0, 2, 1]), [], TOKENS, 0, 0, (1, 16, 10)),
     (node("Flatten", "x", "y"), [], IMAGE, 0, 0, (1, 1024)),
@@ -115,7 +133,10 @@ CASES = [
     (node("Tile", "x s", "y"), [ints("s", 1, 2, 3)], TOKENS, 0, 0, (1, 20, 48)),
     (node("Pad", "x p", "y"), [ints("p", 0, 0, 1, 1, 0, 0, 2, 2)], IMAGE, 0, 0, (1, 16, 11, 11)),
     (node("Pad", "x", "y", pads=[0, 0, 1, 1, 0, 0, 2, 2]), [], IMAGE, 0, 0, (1, 16, 11, 11)),
-    (node("Resize", "x _ s", "y", mode="linear"), [tensor("s", np.array([1, 1, 2, 2], np.float32))], IMAGE, 0, 0, (1, 16, 16, 16)),
+    (
+        node("Resize", "x _ s", "y", mode="linear"),
+        [tensor("s", np.array([1, 1, 2, 2], np.float32))], IMAGE, 0, 0, (1, 16, 16, 16),
+    ),
     (node("Resize", "x _ _ s", "y"), [ints("s", 1, 16, 5, 6)], IMAGE, 0, 0, (1, 16, 5, 6)),
     (node("Upsample", "x", "y", scales=[1.0, 1.0, 2.0, 2.0]), [], IMAGE, 0, 0, (1, 16, 16, 16)),
     (node("DepthToSpace", "x", "y", blocksize=2), [], IMAGE, 0, 0, (1, 4, 16, 16)),

@@ -327,7 +327,7 @@ def test_tied_weights_count_once():
     graph = torch_graph(module, ((1, 7), "int64"))
 
     assert trained(module) == 1600 + 100 == total(graph, "params")
-    assert 7 * 16 * 100 == total(graph, "macs")
+    assert total(graph, "macs") == 7 * 16 * 100
     assert row(graph, "head")["weight_elems"] == 1700
 
 
@@ -336,9 +336,9 @@ def test_a_module_used_twice_is_two_layers_with_one_set_of_parameters():
     module = CASES["module used twice"][0]()
     graph = torch_graph(module, IMAGE)
 
-    assert ("conv", "conv_2") == graph.table().names
-    assert [2304, 0] == [row(graph, name)["params"] for name in graph.table().names]
-    assert [2304, 2304] == [row(graph, name)["weight_elems"] for name in graph.table().names]
+    assert graph.table().names == ("conv", "conv_2")
+    assert [row(graph, name)["params"] for name in graph.table().names] == [2304, 0]
+    assert [row(graph, name)["weight_elems"] for name in graph.table().names] == [2304, 2304]
 
 
 def test_buffers_are_no_parameters():
@@ -355,9 +355,9 @@ def test_buffers_are_no_parameters():
 
     graph = torch_graph(Blur(), IMAGE)
 
-    assert 0 == total(graph, "params")
-    assert 144 == row(graph, "conv2d")["weight_elems"]
-    assert 4096 == row(graph, "add")["weight_elems"]
+    assert total(graph, "params") == 0
+    assert row(graph, "conv2d")["weight_elems"] == 144
+    assert row(graph, "add")["weight_elems"] == 4096
 
 
 def test_weights_made_of_parameters_are_constants():
@@ -366,8 +366,8 @@ def test_weights_made_of_parameters_are_constants():
     graph = torch_graph(module, IMAGE)
 
     assert trained(module) == total(graph, "params")
-    assert 32 * 16 * 9 * 14 * 14 == total(graph, "macs")
-    assert ["conv"] == ops(graph)
+    assert total(graph, "macs") == 32 * 16 * 9 * 14 * 14
+    assert ops(graph) == ["conv"]
 
 
 def test_per_channel_parameters_are_part_of_an_elementwise_layer():
@@ -375,7 +375,7 @@ def test_per_channel_parameters_are_part_of_an_elementwise_layer():
     module = Fn(lambda m, x: m.conv(x) * m.scale, conv=nn.Conv2d(16, 16, 1), scale=parameter(16, 1, 1))
     graph = torch_graph(module, IMAGE)
 
-    assert ("free", 16) == (row(graph, "mul")["status"], row(graph, "mul")["params"])
+    assert (row(graph, "mul")["status"], row(graph, "mul")["params"]) == ("free", 16)
     assert trained(module) == total(graph, "params")
 
 
@@ -384,14 +384,14 @@ def test_positions_are_parameters_of_their_own():
     module = Fn(lambda m, x: x + m.table[:, :100], table=parameter(1, 512, 64))
     graph = torch_graph(module, TOKENS)
 
-    assert 512 * 64 == total(graph, "params")
-    assert 6400 == row(graph, "add")["weight_elems"]
+    assert total(graph, "params") == 512 * 64
+    assert row(graph, "add")["weight_elems"] == 6400
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: nn.LayerNorm(64, bias=False), lambda: nn.RMSNorm(64), lambda: nn.PReLU(), lambda: nn.PReLU(100),
+        lambda: nn.LayerNorm(64, bias=False), lambda: nn.RMSNorm(64), nn.PReLU, lambda: nn.PReLU(100),
         lambda: nn.LayerNorm((100, 64)), lambda: nn.BatchNorm1d(100), lambda: nn.GroupNorm(10, 100),
         lambda: nn.InstanceNorm1d(100, affine=True), lambda: nn.BatchNorm1d(100, affine=False),
         lambda: nn.LSTM(64, 8, 2, bidirectional=True), lambda: nn.GRU(64, 8, bias=False), lambda: nn.RNN(64, 8),
@@ -419,14 +419,14 @@ def unary(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["relu", "relu6", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh", "elu", "leaky_relu", "mish", "exp", "erf", "abs"],
-)  # fmt: skip
+    "relu relu6 gelu silu hardswish hardsigmoid sigmoid tanh elu leaky_relu mish exp erf abs".split(),
+)
 def test_activations_are_fused_under_their_own_name(name):
     """Behind a convolution an activation is free and keeps its name, whatever torch would decompose it to."""
     module = Fn(lambda m, x: unary(name)(m.conv(x)), conv=nn.Conv2d(16, 16, 1))
     graph = torch_graph(module, IMAGE)
 
-    assert (name, "free") == (row(graph, name)["op"], row(graph, name)["status"])
+    assert (name, "free") == (row(graph, name)["ops"], row(graph, name)["status"])
     assert prod(IMAGE) == row(graph, name)["other_ops"]
 
 
@@ -438,7 +438,7 @@ def test_activations_are_fused_under_their_own_name(name):
         (lambda x: x.sum(1), [IMAGE], ["sum"]),
         (lambda x: x.amax(-1), [IMAGE], ["amax"]),
         (lambda x: x.max(1)[0], [IMAGE], ["max"]),
-        (lambda x, y: torch.max(x, y), [IMAGE, IMAGE], ["max"]),
+        (torch.max, [IMAGE, IMAGE], ["max"]),
         (lambda x, y: torch.where(x > 0, x, y), [IMAGE, IMAGE], ["gt", "where"]),
         (lambda x, y: x * torch.sigmoid(y), [IMAGE, (1, 16, 1, 1)], ["sigmoid", "mul"]),
         (lambda x, y: x - y, [IMAGE, (16, 1)], ["sub"]),
@@ -452,11 +452,11 @@ def test_activations_are_fused_under_their_own_name(name):
         (lambda x: x[:, 1:9:2], [IMAGE], []),
         (lambda x: x[:, -1], [IMAGE], []),
         (lambda x: x.squeeze(0).unsqueeze(1), [IMAGE], []),
-        (lambda x: torch.cat([x.relu(), x.exp()], 1), [IMAGE], ["relu", "exp"]),
+        (lambda x: torch.cat([x.relu(), x.exp()], 1), [IMAGE], ["relu", "exp", "concat"]),
         (lambda x: torch.cat([x, x], 1), [IMAGE], ["concat"]),
-        (lambda x: torch.stack([x.relu(), x.exp()], -1), [IMAGE], ["relu", "exp"]),
+        (lambda x: torch.stack([x + x, x * x], -1), [IMAGE], ["add", "mul"]),
         (lambda x: torch.cat(x.chunk(2, 1)[::-1], 1), [IMAGE], ["concat"]),
-        (lambda x: sum(x.split([4, 12], 1)[1].unbind(2)), [IMAGE], ["add"] * 15),
+        (lambda x: sum(x.split([4, 12], 1)[1].unbind(2)), [IMAGE], ["add"] * 16),
         (lambda x: x.expand(3, 16, 16, 16), [IMAGE], ["expand"]),
         (lambda x: x.repeat(1, 2, 1, 1), [IMAGE], ["repeat"]),
         (lambda x: x.roll(1, -1), [IMAGE], ["roll"]),
@@ -470,7 +470,7 @@ def test_activations_are_fused_under_their_own_name(name):
         (lambda x: functional.interpolate(x, scale_factor=2), [IMAGE], ["upsample"]),
         (lambda x: functional.interpolate(x, size=(5, 7), mode="bicubic"), [IMAGE], ["upsample"]),
         (lambda x: functional.log_softmax(x, -1), [TOKENS], ["softmax"]),
-        (lambda x: functional.instance_norm(x), [IMAGE], ["group_norm"]),
+        (functional.instance_norm, [IMAGE], ["group_norm"]),
         (lambda x: functional.pixel_shuffle(x, 2), [IMAGE], ["pixel_shuffle"]),
         (lambda x: functional.unfold(x, 3), [IMAGE], ["im2col"]),
         (lambda x: functional.dropout(x, training=False), [IMAGE], []),
@@ -514,7 +514,7 @@ def test_products_of_activations(function, shapes):
     expected = torch_macs(module, *shapes) or prod(shapes[0]) * (prod(shapes[1]) // 5 if len(shapes[1]) > 1 else 1)
 
     assert expected == total(graph, "macs")
-    assert 0 == total(graph, "params")
+    assert total(graph, "params") == 0
     assert "unknown" not in graph.table().status
 
 
@@ -526,9 +526,9 @@ def test_grouped_query_attention_with_a_mask():
 
     graph = torch_graph(Fn(attended), (1, 8, 10, 16), (1, 2, 12, 16), (1, 2, 12, 16), (10, 12))
 
-    assert 2 * 8 * 10 * 12 * 16 == total(graph, "macs")
-    assert ["matmul", "add", "softmax", "matmul"] == ops(graph)
-    assert (1, 8, 10, 16) == graph.outputs[0].shape
+    assert total(graph, "macs") == 2 * 8 * 10 * 12 * 16
+    assert ops(graph) == ["matmul", "add", "softmax", "matmul"]
+    assert graph.outputs[0].shape == (1, 8, 10, 16)
 
 
 def test_recurrent_layers_keep_their_time_steps():
@@ -536,9 +536,9 @@ def test_recurrent_layers_keep_their_time_steps():
     module = nn.LSTM(64, 48, num_layers=2, bidirectional=True)
     graph = torch_graph(module, (100, 1, 64))
 
-    assert [(100, 1, 96), (4, 1, 48)] == [tensor.shape for tensor in graph.outputs]
-    assert 100 == row(graph, "lstm_l0/recurrent")["steps"]
-    assert 100 * 2 * 4 * 48 * (64 + 48 + 96 + 48) == total(graph, "macs")
+    assert [tensor.shape for tensor in graph.outputs] == [(100, 1, 96), (4, 1, 48)]
+    assert row(graph, "lstm_l0/recurrent")["steps"] == 100
+    assert total(graph, "macs") == 100 * 2 * 4 * 48 * (64 + 48 + 96 + 48)
     assert trained(module) == total(graph, "params")
 
 
@@ -547,8 +547,8 @@ def test_images_without_a_batch():
     module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.MaxPool2d(2))
     graph = torch_graph(module, (3, 8, 8))
 
-    assert (8, 3, 3) == graph.outputs[0].shape
-    assert 8 * 3 * 9 * 36 == total(graph, "macs")
+    assert graph.outputs[0].shape == (8, 3, 3)
+    assert total(graph, "macs") == 8 * 3 * 9 * 36
 
 
 def test_inputs_are_read_through_in_place_operations():
@@ -573,8 +573,8 @@ def test_unknown_operations_are_listed_with_their_place():
     table = graph.table()
     unknown = [(n, o) for n, o, s in zip(table.names, table.ops, table.status, strict=True) if s == "unknown"]
 
-    assert [("1/_fft_r2c", "_fft_r2c")] == unknown or len(unknown) == 1
-    assert 100 * 64 * 64 == total(graph, "macs")
+    assert unknown == [("1/_fft_r2c", "_fft_r2c")] or len(unknown) == 1
+    assert total(graph, "macs") == 100 * 64 * 64
 
 
 def test_sizes_that_depend_on_data_are_unknown():
@@ -595,12 +595,12 @@ def test_examples_are_tensors_shapes_or_shapes_with_types():
     examples = (torch.zeros(1, 5, dtype=torch.int64), ((1, 5), torch.int64), ((1, 5), "int64"), ([1, 5], "torch.int64"))
 
     assert {(1, 5, 4)} == {torch_graph(module, example).outputs[0].shape for example in examples}
-    assert 1 == len(torch_graph(Fn(lambda _, x, y: x + 1 if y is None else x), (1, 4), None).layers)
+    assert len(torch_graph(Fn(lambda _, x, y: x + 1 if y is None else x), (1, 4), None).layers) == 1
 
 
 def test_the_type_is_that_of_the_module():
     """A module of half precision gets halves."""
-    assert (1, 8) == torch_graph(nn.Linear(4, 8).half(), (1, 4)).outputs[0].shape
+    assert torch_graph(nn.Linear(4, 8).half(), (1, 4)).outputs[0].shape == (1, 8)
 
 
 def test_the_module_stays_as_it_is():
@@ -620,12 +620,12 @@ def test_modules_on_the_meta_device_and_enormous_ones():
     with torch.device("meta"):
         module = nn.Sequential(nn.Linear(160_000, 160_000), nn.ReLU())
 
-    assert 160_000**2 == total(torch_graph(module, (1, 160_000)), "macs")
+    assert total(torch_graph(module, (1, 160_000)), "macs") == 160_000**2
 
 
 def test_compiled_modules_are_unwrapped():
     """The wrapper of torch.compile hides a module."""
-    assert "Linear" == torch_graph(torch.compile(nn.Linear(4, 8)), (1, 4)).name
+    assert torch_graph(torch.compile(nn.Linear(4, 8), backend="eager"), (1, 4)).name == "Linear"
 
 
 # ---- refusals
@@ -639,7 +639,7 @@ class Undecided(nn.Module):
 
 
 REFUSED = [
-    (lambda: Undecided(), [(1, 3)], NetworkError, "Undecided: its control flow depends on the data"),
+    (Undecided, [(1, 3)], NetworkError, "Undecided: its control flow depends on the data"),
     (lambda: nn.Conv2d(3, 4, 3), [(1, 4, 8, 8)], NetworkError, r"Conv2d: cannot run on \(1, 4, 8, 8\).*3 channels"),
     (lambda: nn.Bilinear(3, 4, 5), [(1, 3)], NetworkError, "Bilinear: .*one example per argument of forward"),
     (lambda: nn.Bilinear(3, 4, 5), [], NetworkError, "got no inputs"),
@@ -653,8 +653,8 @@ REFUSED = [
     (lambda: nn.Linear(3, 4), [3], InputError, "input 1: .*got 3"),
     (lambda: nn.Linear(3, 4), [(1, 3.0)], InputError, "input 1: "),
     (lambda: nn.Linear(3, 4), [((1, 3), "int65")], InputError, "no type of elements 'int65'"),
-    (lambda: Fn(lambda _, x: torch.zeros(3)), [(1, 3)], NetworkError, "nothing it returns is computed from its inputs"),
-    (lambda: Fn(lambda _, x: 3), [(1, 3)], NetworkError, "nothing it returns"),
+    (lambda: Fn(lambda *_: torch.zeros(3)), [(1, 3)], NetworkError, "nothing it returns is computed from its inputs"),
+    (lambda: Fn(lambda *_: 3), [(1, 3)], NetworkError, "nothing it returns"),
     (lambda: Fn(lambda _, x: undefined(x)), [(1, 3)], NetworkError, "name 'undefined' is not defined"),  # noqa: F821
 ]
 
@@ -665,8 +665,8 @@ def test_refusals_are_one_clear_message(make, inputs, kind, message, capfd):
     with pytest.raises(kind, match=message) as caught:
         torch_graph(make(), *inputs)
 
-    assert 1 == len(caught.value.problems)
-    assert ("", "") == capfd.readouterr()
+    assert len(caught.value.problems) == 1
+    assert capfd.readouterr() == ("", "")
 
 
 def test_all_unusable_inputs_are_named_at_once():
@@ -674,7 +674,7 @@ def test_all_unusable_inputs_are_named_at_once():
     with pytest.raises(InputError) as caught:
         torch_graph(nn.Bilinear(3, 4, 5), (0, 3), "x")
 
-    assert ["input 1", "input 2"] == [problem.partition(":")[0] for problem in caught.value.problems]
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["input 1", "input 2"]
 
 
 def test_the_place_of_a_failure_is_the_users_own_line():
@@ -697,7 +697,7 @@ def test_without_torch_the_message_says_how_to_install_it(monkeypatch):
 
 def test_modules_that_cannot_be_copied():
     """A generator in a module is no part of a network."""
-    module = Fn(lambda m, x: x + 1)
+    module = Fn(lambda _, x: x + 1)
     module.source = (value for value in range(3))
 
     with pytest.raises(NetworkError, match="Fn: cannot be copied"):

@@ -115,7 +115,8 @@ def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) ->
     importer.literals = model.get("producer_name") == "pytorch"
     constants = initializers(message)
     nodes = [node_of(entry) for entry in message.get("node", ())]
-    declared = {entry.get("name", ""): declared_value(entry) for key in ("value_info", "output") for entry in message.get(key, ())}
+    entries = [*message.get("value_info", ()), *message.get("output", ())]
+    declared = {entry.get("name", ""): declared_value(entry) for entry in entries}
     fed = [entry for entry in message.get("input", ()) if entry.get("name", "") not in constants]
     names = Names(nodes)
     scope = ChainMap({**constants, **_inputs(file, fed, shapes, importer, names)})

@@ -158,7 +158,7 @@ def _numpy(function: Callable[..., Any]) -> Fold:
 
 
 FOLDS: Final[dict[str, Fold]] = {
-    "Identity": _first, "Cast": _cast, "CastLike": lambda n, d, *_: d[0].astype(d[1].dtype), "Slice": _slice,
+    "Identity": _first, "Cast": _cast, "CastLike": lambda _, d, *__: d[0].astype(d[1].dtype), "Slice": _slice,
     "Gather": _gather, "GatherND": _gather_nd, "Split": _split, "Transpose": _transpose, "Reshape": _reshaped,
     "Squeeze": _reshaped, "Unsqueeze": _reshaped, "Flatten": _reshaped, "Expand": _expanded, "ConstantOfShape": _filled,
     "Range": _range, "Pad": _padded, "Clip": _clipped, "ScatterND": _scattered, "Tile": _tiled, "Concat": _joined,

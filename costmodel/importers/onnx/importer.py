@@ -239,11 +239,12 @@ class Importer:
 
     def _inlined(self, node: Node, inputs: Sequence[Value | None], function: Message) -> list[Value | None]:
         """Outputs of a function of the file, its body read in place."""
-        attributes = {a.get("name", ""): attribute(a) for a in function.get("attribute_proto", ())} | dict(node.attributes)
+        defaults = {a.get("name", ""): attribute(a) for a in function.get("attribute_proto", ())}
+        attributes = defaults | dict(node.attributes)
         nodes = [_bound(node_of(inner), attributes) for inner in function.get("node", ())]
-        formal = [(name, value) for name, value in zip(function.get("input", ()), inputs, strict=False) if value is not None]
-        outputs = function.get("output", [])
-        return self._within(nodes, ChainMap(dict(formal)), outputs, {}, self.label(node))
+        pairs = zip(function.get("input", ()), inputs, strict=False)
+        formal = {name: value for name, value in pairs if value is not None}
+        return self._within(nodes, ChainMap(formal), function.get("output", []), {}, self.label(node))
 
     def branch(self, node: Node, message: Message) -> list[Value | None]:
         """Outputs of a graph attribute, read in place with the values around it."""
@@ -310,7 +311,7 @@ class Importer:
         return self._operands[key]
 
     def trained(self, *values: Value | None) -> int:
-        """Trained elements of constants that are not counted yet; from now on they are. Scalars and indices are not trained."""
+        """Trained elements of constants that are not counted yet; from now on they are. Scalars and indices are not."""
         fresh: dict[str, int] = {}
         for value in values:
             if value is not None and value.constant and _trainable(value):

@@ -70,7 +70,7 @@ class Rule:
     def __call__(self, importer: Importer, node: Node, inputs: Inputs) -> Values:
         """Outputs of a node: constants from constants, a layer otherwise."""
         if node.outputs[:1] and node.outputs[0] in importer.merged:
-            return [_merged(importer, inputs)]
+            return [_merged(inputs)]
         shapes_ = self.shape(node, inputs)
         kinds = [self._kind(node, inputs)] + [INT64] * (len(shapes_) - 1)
         if node.op == "Split":
@@ -101,7 +101,8 @@ class Rule:
     def _layers(self, importer: Importer, node: Node, inputs: Inputs, shapes_: list[Ints]) -> list[Value]:
         """The outputs of the layer, or of one layer per output for parts."""
         if not all(prod(shape) for shape in shapes_):
-            return [empty(shape, FLOAT) for shape in shapes_] if self.style != "part" else self._parts(importer, node, inputs, shapes_)
+            made = self._parts(importer, node, inputs, shapes_) if self.style == "part" else None
+            return made or [empty(shape, FLOAT) for shape in shapes_]
         match self.style:
             case "activation":
                 return [_activation(importer, node, needed(inputs, 0), self.label)]
@@ -143,7 +144,7 @@ def _is_data(value: Value) -> bool:
     return value.tensor is not None or (value.kind in FLOATS and value.elems > 1)
 
 
-def _merged(importer: Importer, inputs: Inputs) -> Value | None:
+def _merged(inputs: Inputs) -> Value | None:
     """The value behind a node whose work is part of the layer before: what it is computed from."""
     return next((value for value in inputs if value is not None and value.tensor is not None), None)
 
@@ -209,12 +210,11 @@ def sigmoid(importer: Importer, node: Node, inputs: Inputs) -> Values:
     """Sigmoid; where a product with its own input is all that reads it, the two are silu."""
     x = needed(inputs, 0)
     reader = importer.body.reader(node.outputs[0])
-    if x.tensor is not None and reader is not None and reader.op == "Mul":
-        if set(reader.inputs) == {node.inputs[0], node.outputs[0]}:
-            importer.merged.add(reader.outputs[0])
-            y = _activation(importer, node, x, "silu")
-            importer.silu[reader.outputs[0]] = y
-            return [y]
+    gated = reader is not None and reader.op == "Mul" and set(reader.inputs) == {node.inputs[0], node.outputs[0]}
+    if gated and reader is not None and x.tensor is not None:
+        y = _activation(importer, node, x, "silu")
+        importer.silu[reader.outputs[0]] = y
+        return [y]
     return Rule("activation", label="sigmoid")(importer, node, inputs)
 
 

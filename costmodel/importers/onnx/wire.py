@@ -11,6 +11,7 @@ References
 
 from __future__ import annotations
 
+import codecs
 import mmap
 import struct
 from pathlib import Path
@@ -123,9 +124,16 @@ def _guess(view: memoryview) -> str:
             return what
     if head[4:8] == b"TFL3":
         return "a TFLite model"
-    if all(byte >= 32 or byte in b"\t\n\r" for byte in head) and len(head) > 8:
-        return "a text file, not an ONNX model"
-    return ""
+    return "a text file, not an ONNX model" if len(head) > 8 and _is_text(head) else ""
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether bytes read as text, possibly cut inside a character."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(c.isprintable() or c in "\t\n\r" for c in text)
 
 
 def message(view: memoryview, schema: Schema, depth: int = 0) -> Message:
@@ -179,7 +187,7 @@ def _field(view: memoryview, at: int, wire: int) -> tuple[Any, int]:
 def _keep(found: Message, entry: tuple[str, Any, bool], wire: int, value: Any, depth: int) -> None:  # noqa: ANN401 - of any kind
     """Add a decoded field to a message; a field of another wire type than its kind allows is skipped, as protobuf does."""
     name, kind, repeated = entry
-    if kind == "ints" or kind == "floats":
+    if kind in ("ints", "floats"):
         found.setdefault(name, []).extend(_numbers(kind, wire, value))
         return
     if kind == "int":

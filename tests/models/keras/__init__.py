@@ -1,0 +1,1 @@
+"""Keras sample files and the code that writes them."""
