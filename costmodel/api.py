@@ -25,9 +25,9 @@ Network: TypeAlias = Graph | str | Path
 Hardware: TypeAlias = HardwareProfile | str | Path
 
 
-def resolved_network(net: Network) -> Graph:
+def resolved_network(net: Network, inputs: Mapping[str, Sequence[int]] | None = None) -> Graph:
     """Return a Graph as it is; load a path, a bare name or ``name:argument=value``."""
-    return net if isinstance(net, Graph) else load_network(str(net))
+    return net if isinstance(net, Graph) else load_network(str(net), inputs)
 
 
 def resolved_hardware(hw: Hardware) -> HardwareProfile:
@@ -41,6 +41,7 @@ def analyze(
     batch: int = 1,
     dtype: str | None = None,
     bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Sequence[int]] | None = None,
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -48,7 +49,7 @@ def analyze(
     ----------
     net
         A Graph, the name of a shipped network (``"squeezenet:version=1.1"``), the path of a ``.py`` with ``build``, which
-        is executed, or of an ONNX, TFLite or Keras file (:func:`load_network` takes shapes of inputs left open).
+        is executed, or of an ONNX, TFLite or Keras file.
     hw
         A HardwareProfile, the name of a shipped profile, or the path of a YAML file.
     batch
@@ -57,6 +58,8 @@ def analyze(
         ``int4 int8 int16 fp16 bf16 fp32``; the profile's own where None.
     bits
         Widths that differ, by operand (weight, ifmap, ofmap, psum) [bits].
+    inputs
+        Shapes by input name, for axes that a model file leaves open.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def analyze(
     >>> cm.analyze("squeezenet:version=1.1", "snapdragon", dtype="fp32").totals.macs
     349151936
     """
-    return analysis_of(resolved_network(net), resolved_hardware(hw), batch, dtype, bits)
+    return analysis_of(resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits)
 
 
 def compare(

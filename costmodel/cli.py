@@ -106,6 +106,17 @@ def bits_option(_context: click.Context, _parameter: click.Parameter, value: str
     return None if value is None else parse_bits(value)
 
 
+def inputs_option(
+    _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
+) -> dict[str, tuple[int, ...]] | None:
+    """Shapes by input name."""
+    if not value:
+        return None
+    from costmodel.importers.files import parse_inputs
+
+    return parse_inputs(value)
+
+
 def pricing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of every command that prices a network."""
     for option in reversed(PRICING):
@@ -272,10 +283,16 @@ HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, su
 @cli.command()
 @click.argument("net", metavar="NET")
 @click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@click.option(
+    "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
+    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several. "
+    "[default: the file's own]",
+)  # fmt: skip
 @pricing_options
 def analyze(
     net: str,
     hw: str,
+    inputs: dict[str, tuple[int, ...]] | None,
     batch: int,
     dtype: str | None,
     bits: dict[str, int] | None,
@@ -287,18 +304,19 @@ def analyze(
 ) -> int:
     """Price one network on one piece of hardware, layer by layer.
 
-    NET is the name of a shipped network (costmodel nets list), with arguments after a colon, or a Python file with a
-    function build(), which is executed.
+    NET is the name of a shipped network (costmodel nets list), with arguments after a colon, an ONNX, TFLite or Keras
+    file, or a Python file with a function build(), which is executed.
 
     \b
     costmodel analyze squeezenet --hw snapdragon
+    costmodel analyze model.onnx --hw snapdragon --input data=1x3x224x224
     costmodel analyze squeezenet:version=1.1,input=227 --hw horowitz-45nm --batch 8
     costmodel analyze mine.py --hw mine.yaml --format json -o mine.json
     """
     checked_output(output)
     from costmodel import api
 
-    result = api.analyze(net, hw, batch, dtype, bits)
+    result = api.analyze(net, hw, batch, dtype, bits, inputs)
     report(result, fmt, output, width)
     return strictly((result,), strict=strict)
 

@@ -35,6 +35,7 @@ Path_ = tuple[str | int, ...]
 MAX_DEPTH = 16
 MAX_BYTES = 1 << 20
 
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Any] = {
@@ -176,7 +177,8 @@ class _Reader:
         if event.tag is not None:
             raise self._error(event, f"the tag {event.tag} is not used in profiles: leave it out")
         if isinstance(event, ScalarEvent):
-            return scalar(event.value) if event.implicit[0] else event.value
+            text = self._text(event)
+            return scalar(text) if event.implicit[0] else text
         if isinstance(event, SequenceStartEvent):
             return self._sequence(events, path)
         return self._mapping(events, path)
@@ -198,7 +200,8 @@ class _Reader:
                 break
             if not isinstance(event, ScalarEvent):
                 raise self._error(event, "a list or mapping as a key: keys are names")
-            key, here = event.value, (*path, event.value)
+            key = self._text(event)
+            here = (*path, key)
             if key in data:
                 first = self.marks[here].line
                 self._note(event, f"{key!r} is given twice, first on line {first}: keep one of them")
@@ -207,6 +210,13 @@ class _Reader:
             self.marks[here] = _mark(event)
             data[key] = self._value(next(events), events, here)
         return data
+
+    def _text(self, event: Any) -> str:  # noqa: ANN401 - ruamel has no common event type
+        """Return the text of a scalar, whose escapes may name halves of characters, which no output can hold."""
+        text: str = event.value
+        if not text.isascii() and _HALF_CHARACTER.search(text):
+            raise self._error(event, "half of a character (\\ud800 to \\udfff) is no text: write the whole one")
+        return text
 
     def _note(self, event: Any, problem: str) -> None:  # noqa: ANN401 - ruamel has no common event type
         mark = _mark(event)

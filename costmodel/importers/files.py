@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     Inputs = Mapping[str, Sequence[int]]
 
 SUFFIXES: Final = {".onnx": "onnx", ".tflite": "tflite", ".lite": "tflite", ".keras": "keras"}
+SHAPE: Final = re.compile(r"[0-9]{1,12}(x[0-9]{1,12})*")
 HOW_TO: Final = {
     "hdf5": "is an HDF5 file, Keras's old format; save it again with model.save('model.keras')",
     "torch": "is a PyTorch archive, which holds no layers by itself; load the module and call costmodel.from_torch",
@@ -62,6 +64,23 @@ def load_network(spec: str | Path, inputs: Inputs | None = None, **arguments: An
     if arguments:
         raise InputError(f"{path}: {', '.join(arguments)}: a model file takes no arguments; only Python networks do")
     return imported(path, kind, inputs)
+
+
+def parse_inputs(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Parse ``name=1x3x224x224`` into shapes by name.
+
+    >>> parse_inputs(["data=1x3x224x224"])
+    {'data': (1, 3, 224, 224)}
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        name, equals, sizes = text.rpartition("=")
+        if not equals or not name or not SHAPE.fullmatch(sizes):
+            raise InputError(f"--input: {text!r} is not NAME=SHAPE; write for example data=1x3x224x224")
+        if name in shapes:
+            raise InputError(f"--input: {name!r} is given twice; give one shape per input")
+        shapes[name] = tuple(int(size) for size in sizes.split("x"))
+    return shapes
 
 
 def imported(path: Path, kind: str, inputs: Inputs | None) -> Graph:

@@ -134,17 +134,17 @@ def renamed(data: dict[str, Any], path: tuple[Any, ...], name: str) -> dict[str,
 VALUES = (
     GONE, None, True, False, 0, 1, 64, -1, 1 << 60, 10**400, 2.5, -2.5, math.nan, math.inf, -math.inf, "", "x", "text",
     "unlimited", "int8", "fp16", "bf16", "backing", "cache", "weight", "assumed", "measured", "han2015", "nowhere", "1 GB/s",
-    "160 pJ/B", "-3 pJ/B", "nan pJ/B", "160 pJ", "1 furlong", "1e400 pJ/B", "8 MiB", "16", "16 MAC", "half \ud800", "n",
+    "160 pJ/B", "-3 pJ/B", "nan pJ/B", "160 pJ", "1 furlong", "1e400 pJ/B", "8 MiB", "16", "16 MAC", "n",
     "160 pJ/B | han2015 | Figure 1", "160 (80 to 320) pJ/B | han2015 | Figure 1", "160 (320 to 80) pJ/B | ours | Figure 1",
     "16 | ours | Figure 1", "0 | ours | Figure 1", "-1 us | ours | Figure 1", "1 us | nowhere | Figure 1", "1 us | ours | F",
     "1 us | ours | Figure 1 | guessed", "1 us | assumed | why | measured", "1 us | ours", "1 us | ours | a | scaled | b",
-    "8 KiB | ours | half \udfff", f"1 pJ / {'9' * 400} bit | ours | Figure 1",
+    f"1 pJ / {'9' * 400} bit | ours | Figure 1",
     [], ["n"], ["n", "n"], ["x"], [None], [["n"]], {}, {"a": 1}, {"value": "1 us"}, {"int8": "1 pJ | ours | Figure 1"},
     {"value": "1 us", "source": "ours", "where": "Figure 1"}, {"value": True, "source": "ours", "where": "Figure 1"},
     {"value": 8, "source": "ours", "where": "Figure 1", "low": None, "tier": None}, {"size": 8, "dims": ["n"]},
     {"title": "A title"}, {"title": "A title", "year": 1899}, {"title": "A title", "tier": "best"},
 )  # fmt: skip
-NAMES = ("x", "X y", "", "compute", "int4", "ifmap", "assumed", "value", "tier", "name", "sram", "half \ud800")
+NAMES = ("x", "X y", "", "compute", "int4", "ifmap", "assumed", "value", "tier", "name", "sram", "half é")
 
 
 def mutants(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

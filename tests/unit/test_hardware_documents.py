@@ -108,6 +108,8 @@ def test_duplicate_keys_are_all_reported():
         ("a: !!python/object:os.system 1\n", "x.yaml:1:4: the tag "),
         ("? [a, b]\n: 1\n", "x.yaml:1:3: a list or mapping as a key"),
         ("a: 1\n---\nb: 2\n", "x.yaml:2:1: a second document starts here"),
+        ('a: "\\ud800"\n', "x.yaml:1:4: half of a character (\\ud800 to \\udfff) is no text: write the whole one"),
+        ('a: 1\n"b\\udfff": 1\n', "x.yaml:2:1: half of a character"),
         ("a: \x01\n", "x.yaml: not valid YAML: "),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from costmodel.errors import CostModelError, InputError
 from costmodel.importers import load_network
-from costmodel.importers.files import format_of, imported
+from costmodel.importers.files import format_of, imported, parse_inputs
 
 NETWORK = """
 from costmodel.graph import Graph
@@ -108,3 +108,21 @@ def test_a_directory_is_no_network(tmp_path):
     """A directory is refused by name."""
     with pytest.raises(CostModelError, match=str(tmp_path)):
         load_network(tmp_path)
+
+
+def test_shapes_are_read_by_name():
+    """NAME=SHAPE pairs; a name may itself hold an equals sign."""
+    assert parse_inputs(["data=1x3x8x8", "a=b=5"]) == {"data": (1, 3, 8, 8), "a=b": (5,)}
+
+
+@pytest.mark.parametrize("text", ["", "data", "data=", "=1x3", "data=1x", "data=1,3", "data=-1x3", "data=1xthree"])
+def test_shapes_that_cannot_be_read(text):
+    """Anything else is shown how to write."""
+    with pytest.raises(InputError, match="is not NAME=SHAPE; write for example data=1x3x224x224"):
+        parse_inputs([text])
+
+
+def test_a_shape_given_twice():
+    """Two shapes for one input contradict each other."""
+    with pytest.raises(InputError, match="'x' is given twice"):
+        parse_inputs(["x=1", "x=2"])
