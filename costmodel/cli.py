@@ -233,6 +233,8 @@ def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
     flag = max(parameter.opts, key=len)
     if isinstance(parameter, click.Option) and parameter.is_flag:
         return [flag]
+    if parameter.name == "inputs":
+        return [word for name, shape in value.items() for word in (flag, f"{name}={'x'.join(map(str, shape))}")]
     if isinstance(value, dict):
         return [flag, ",".join(f"{k}={v}" for k, v in value.items())]
     return [word for v in (value if isinstance(value, tuple) else (value,)) for word in (flag, str(v))]
@@ -339,7 +341,7 @@ def compare(
 ) -> int:
     """Put networks side by side, and say why one moves less than another.
 
-    The first NET is the baseline of every ratio. One NET on several --hw works as well.
+    The first NET is the baseline of every ratio, on each --hw. One NET on several --hw is compared across them.
 
     \b
     costmodel compare alexnet squeezenet --hw snapdragon

@@ -127,8 +127,9 @@ def ratios_of(baseline: Analysis, other: Analysis) -> dict[str, float]:
 def factors_of(baseline: Analysis, other: Analysis) -> tuple[Factor, ...]:
     """Replace one ingredient of the baseline after another by the other's; what each step saves.
 
-    The ingredients: elements of the weight operand, elements of the activations, bits per element, bytes moved per
-    compulsory byte (what fits on chip), energy per off-chip byte. The steps telescope, so they multiply to the whole.
+    The ingredients: bits per element, elements of the weight operand, elements of the activations, bytes moved per
+    compulsory byte (what fits on chip), energy per off-chip byte. The steps telescope, so they multiply to the whole; what
+    each contributes depends on those replaced before it.
     """
     a, b = ingredients(baseline), ingredients(other)
     steps = [a]
@@ -142,10 +143,10 @@ def factors_of(baseline: Analysis, other: Analysis) -> tuple[Factor, ...]:
 
 
 WHY = {
-    "weight_elems": ("fewer weights", "{before:,.0f} against {after:,.0f} weights to read"),
-    "activation_elems": ("activations", "{before:,.0f} against {after:,.0f} elements of ifmaps and ofmaps"),
     "weight_bits": ("fewer bits per weight", "{before:g} against {after:g} bits"),
     "activation_bits": ("fewer bits per activation", "{before:g} against {after:g} bits"),
+    "weight_elems": ("fewer weights", "{before:,.0f} against {after:,.0f} weights to read"),
+    "activation_elems": ("activations", "{before:,.0f} against {after:,.0f} elements of ifmaps and ofmaps"),
     "refetch": ("what fits on chip", "{before:.3f} against {after:.3f} bytes moved per compulsory byte"),
     "pj_per_byte": ("energy per off-chip byte", "{before:.4g} against {after:.4g} pJ/B"),
 }
@@ -158,10 +159,10 @@ def ingredients(analysis: Analysis) -> dict[str, float]:
     activation_bits = 8 * (t.ifmap_bytes + t.ofmap_bytes)
     widths = analysis.precision
     return {
-        "weight_elems": weight_bits / widths.weight_bits,
-        "activation_elems": activation_bits / widths.ifmap_bits,
         "weight_bits": float(widths.weight_bits),
         "activation_bits": float(widths.ifmap_bits),
+        "weight_elems": weight_bits / widths.weight_bits,
+        "activation_elems": activation_bits / widths.ifmap_bits,
         "refetch": t.dram_bytes / t.compulsory_bytes,
         "pj_per_byte": 1e12 * t.energy_off_chip_j / t.dram_bytes,
     }

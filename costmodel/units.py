@@ -39,7 +39,7 @@ _UNITS = {
 _BITS = ("B", "bit")
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _QUANTITY = re.compile(rf"\s*({_NUMBER}|[-+]?(?i:nan|inf|infinity))\s*(.*?)\s*")
-_TERM = re.compile(r"(?:([1-9]\d*)\s*)?([^\W\d_]+)")
+_TERM = re.compile(r"(?:([1-9]\d{0,8})\s*)?([^\W\d_]+)")
 _EXAMPLES = {
     "pJ/B": "160 pJ/B or 20 pJ/bit",
     "B": "2 MiB or 512 kB",

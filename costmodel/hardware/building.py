@@ -64,7 +64,7 @@ def profile_of(data: Data, file: Path, shipped: Bibliography) -> HardwareProfile
         Data that `schema.ProfileSpec` refuses, or takes in another form.
     """
     keys(data, _PROFILE, ("description", "inherits", "psum_bits", "sources"))
-    expect(data.get("inherits") is None or text(data["inherits"]))
+    expect(type(data.get("inherits", "")) in (str, type(None)))
     sources = shipped.extended(sources_of(data.get("sources", {})))
     compute = _compute(data["compute"], sources)
     profile = HardwareProfile(

@@ -18,6 +18,7 @@ from costmodel.graph.ops.base import Op
 from costmodel.graph.shapes import Pads, Shape
 
 LONGEST_NAME: Final = 120
+MOST_TAPS: Final = 1 << 16
 _REFUSED: Final = re.compile(r"[^\w\-./+:@#=,()\[\]{} ]")
 
 
@@ -52,6 +53,12 @@ class Value:
 def first(shape: Sequence[int]) -> tuple[int, ...]:
     """(N, *spatial, C) as (N, C, *spatial)."""
     return (shape[0], shape[-1], *shape[1:-1])
+
+
+def expect_window(where: str, kernel: Sequence[int]) -> None:
+    """NetworkError for windows that no network has, whose taps would take memory to count."""
+    if max(kernel, default=0) > MOST_TAPS:
+        raise NetworkError(f"{where}: a window of {max(kernel)} taps; the most is {MOST_TAPS} along an axis")
 
 
 def crops(extents: Sequence[int], taps: Sequence[int], stride: Sequence[int], wanted: Sequence[int]) -> tuple[Pads, Shape]:

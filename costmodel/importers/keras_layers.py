@@ -17,7 +17,7 @@ from costmodel.graph.ops.normalization import BatchNorm, GroupNorm, LayerNorm, S
 from costmodel.graph.ops.pooling import Pool
 from costmodel.graph.ops.recurrent import Recurrent
 from costmodel.graph.ops.streams import HalfBatchNorm, OneBias, Reused, Stream
-from costmodel.importers.channels_last import Sheet, Value, crops
+from costmodel.importers.channels_last import Sheet, Value, crops, expect_window
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -77,7 +77,10 @@ class Called:
         """A configured size per spatial axis."""
         value = self.config.get(key)
         value = default if value is None else value
-        return (value,) * rank if isinstance(value, int) else tuple(value or ())
+        sizes = (value,) * rank if isinstance(value, int) else tuple(value or ())
+        if key in ("kernel_size", "pool_size"):
+            expect_window(f"layer {self.name!r}", sizes)
+        return sizes
 
     def add(self, op: Op, *tensors: Tensor, suffix: str = "") -> Tensor:
         """Add an operation; parameters count at the first call only."""

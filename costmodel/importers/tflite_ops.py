@@ -19,7 +19,7 @@ from costmodel.graph.ops.dense import Linear
 from costmodel.graph.ops.elementwise import Activation, Combine, Unknown
 from costmodel.graph.ops.recurrent import Recurrent
 from costmodel.graph.ops.streams import OneBias, Reused, Stream, Svdf
-from costmodel.importers.channels_last import Sheet, Value, clean, crops, first
+from costmodel.importers.channels_last import Sheet, Value, clean, crops, expect_window, first
 from costmodel.importers.tflite_file import LONGEST_CONSTANT, ModelFact, OperatorFact, TensorFact
 
 Shape: TypeAlias = tuple[int, ...]
@@ -300,6 +300,7 @@ def _weight(call: Call, position: int, rank: int) -> Constant | None:
         return None
     if len(item.shape) != rank:
         raise NetworkError(f"{call.where}: weights have {len(item.shape)} axes instead of {rank}: {item.shape}")
+    expect_window(call.where, item.shape[1:3] if rank == 4 else item.shape[: rank - 2])
     return item
 
 
@@ -487,6 +488,7 @@ def _lstm(call: Call) -> list[Item]:
 def _pool(call: Call) -> list[Item]:
     x = call.sheet.spatial(call.value(0))
     kernel = (call.fact.option(4), call.fact.option(3))
+    expect_window(call.where, kernel)
     stride = (call.fact.option(2), call.fact.option(1))
     add = call.graph.max_pool if call.fact.code == "MAX_POOL_2D" else call.graph.avg_pool
     y = add(call.fresh(), x, kernel, stride, _padding(call))

@@ -194,7 +194,7 @@ def _exported(torch: Any, light: Module, tensors: tuple[Any, ...]) -> Traced:  #
     try:
         traced = torch.export.export(light, tensors, strict=False)
         traced.graph.eliminate_dead_code()
-        nodes = [node for node in traced.graph.nodes if node.op == "call_function"]
+        nodes = _fed(traced)
         open_ops = {op_name(node.target) for node in nodes if not is_known(node)}
         if not open_ops and not any(map(_writes_through, nodes)):
             return traced
@@ -208,6 +208,16 @@ def _exported(torch: Any, light: Module, tensors: tuple[Any, ...]) -> Traced:  #
         raise NetworkError(_export_problem(light, error, tensors)) from None
     traced.graph.eliminate_dead_code()
     return traced
+
+
+def _fed(traced: Traced) -> list[Node]:
+    """The operations that an input reaches; the others give constants, whatever they are."""
+    names = set(traced.graph_signature.user_inputs)
+    reached: dict[Node, None] = {}
+    for node in traced.graph.nodes:
+        if (node.op == "placeholder" and node.name in names) or any(known in reached for known in node.all_input_nodes):
+            reached[node] = None
+    return [node for node in reached if node.op == "call_function"]
 
 
 def _writes_through(node: Node) -> bool:

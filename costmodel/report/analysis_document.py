@@ -31,7 +31,7 @@ def document(analysis: Analysis) -> Document:
         summary=(unknown(analysis.unknown), totals_facts(analysis), dominance(analysis)),
         details=(layer_table(analysis), free_rules(analysis.layers)),
         notes=(assumed_constants(used), modelling(analysis.hardware)),
-        appendix=(constant_table(used), bibliography(analysis)),
+        appendix=lambda: (constant_table(used), bibliography(analysis)),
     )
 
 

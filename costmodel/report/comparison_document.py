@@ -47,7 +47,7 @@ def document(comparison: Comparison) -> Document:
         summary=(*unknowns(comparison), *side_by_side(comparison), in_short(comparison)),
         details=(*reasons, *causes(comparison), fits(comparison), sweep(comparison)),
         notes=tuple(assumptions(comparison)),
-        appendix=tuple(appendix(comparison)),
+        appendix=lambda: tuple(appendix(comparison)),
     )
 
 

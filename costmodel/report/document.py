@@ -5,6 +5,7 @@ Every format but JSON and CSV renders one `Document`, so that text, Markdown and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -88,14 +89,14 @@ class Document:
     """A report in three parts.
 
     A terminal shows ``details`` first, since its last lines are the ones that stay in sight; a page shows ``summary`` first
-    and has room for the ``appendix``.
+    and has room for the ``appendix``, which is not put together before.
     """
 
     title: str
     summary: tuple[Block, ...]
     details: tuple[Block, ...]
     notes: tuple[Block, ...]
-    appendix: tuple[Block, ...] = ()
+    appendix: Callable[[], tuple[Block, ...]] = tuple
 
     @property
     def for_terminal(self) -> tuple[Block, ...]:
@@ -105,7 +106,7 @@ class Document:
     @property
     def for_page(self) -> tuple[Block, ...]:
         """Blocks in the order of a page; empty ones left out."""
-        return shown(*self.summary, *self.details, *self.notes, *self.appendix)
+        return shown(*self.summary, *self.details, *self.notes, *self.appendix())
 
 
 def shown(*blocks: Block) -> tuple[Block, ...]:

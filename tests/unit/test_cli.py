@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import stat
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -123,6 +124,24 @@ def test_the_command_of_a_comparison(files):
     assert result.stdout.splitlines()[0] == (
         "`$ costmodel compare mine.py mine.py:size=6 --hw snapdragon --hw horowitz-45nm --bits weight=8 --format md`"
     )
+
+
+MODELS = find_spec("onnx").submodule_search_locations[0] if find_spec("onnx") else "."
+MODEL = next(Path(MODELS).glob("backend/test/data/light/light_squeezenet.onnx"), None)
+
+
+@pytest.mark.skipif(MODEL is None, reason="needs the models that ship with onnx")
+def test_a_model_file_and_the_shape_of_its_input(tmp_path, monkeypatch):
+    """ONNX works where Python does; --input gives a shape, which the first line of the Markdown repeats."""
+    monkeypatch.chdir(tmp_path)
+    Path("model.onnx").write_bytes(MODEL.read_bytes())
+    result = run("analyze", "model.onnx", "--hw", "snapdragon", "--input", "data_0=1x3x224x224", "--format", "md")
+    refusal = run("analyze", "model.onnx", "--hw", "snapdragon", "--input", "data=1x3x224x224")
+
+    assert result.stdout.splitlines()[0] == (
+        "`$ costmodel analyze model.onnx --hw snapdragon --input data_0=1x3x224x224 --format md`"
+    )
+    refused(refusal, "has no input 'data'; did you mean 'data_0'?")
 
 
 def test_compare_prints_the_why(files):
@@ -354,6 +373,9 @@ def test_places_that_cannot_be_written(files, monkeypatch, output, fragment):
             ["analyze", "squeezenet", "--hw", "snapdragon", "--bits", "wieght=4,ifmap=0"],
             ["'wieght' is not an operand", "ifmap is 0 bits wide"],
         ),
+        (["analyze", "squeezenet", "--hw", "snapdragon", "--input", "data=1x3x8x8"], ["input shapes are for model files"]),
+        (["analyze", "a.onnx", "--hw", "snapdragon", "--input", "data"], ["'data'"]),
+        (["analyze", "a.onnx", "--hw", "snapdragon", "--input", "data=1x-3"], ["'data=1x-3'"]),
         (["analyze", "squeezenet", "--hw", "snapdragon", "--format", "xml"], ["'--format'", "'xml' is not one of"]),
         (["analyze", "squeezenet", "--hw", "snapdragon", "--width", "3"], ["'--width'"]),
         (["analyze", "squeezenet", "--hw", "snapdragon", "--colour"], ["No such option", "--colour"]),

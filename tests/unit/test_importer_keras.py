@@ -387,6 +387,10 @@ def test_files_that_cannot_be_read(path):
         (sequential(fed([None, -4]), layer("Dense", units=2)), "at least 1"),
         (sequential(fed([None, 4]), layer("Conv2D", filters=2, kernel_size=3)), "batch, channels"),
         (sequential(layer("Dense", units=2)), "has no shape"),
+        (
+            sequential(fed([None, 4, 4, 1]), layer("MaxPooling2D", pool_size=[10**9, 2], padding="same")),
+            "window of 1000000000 taps",
+        ),
     ],
 )
 def test_configurations_that_are_wrong(load, config, message):

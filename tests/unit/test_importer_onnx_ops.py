@@ -159,9 +159,10 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("made", "constants", "given", "expected", "trained", "shape"), CASES, ids=[f"{c[0]['op_type']}{i}" for i, c in enumerate(CASES)]
-)
+IDS = [f"{case[0]['op_type']}{i}" for i, case in enumerate(CASES)]
+
+
+@pytest.mark.parametrize(("made", "constants", "given", "expected", "trained", "shape"), CASES, ids=IDS)
 def test_operation(graph, made, constants, given, expected, trained, shape):
     """MACs, parameters and the shape of the output by hand arithmetic."""
     g = graph([made], [given], constants)
@@ -216,7 +217,8 @@ def test_weights_shared_with_biases_of_their_own(graph):
 
 def test_a_split_weight_counts_as_a_whole(graph):
     """Query, key and value from one initializer."""
-    nodes = [node("Split", "w", "q k", axis=1), node("MatMul", "x q", "a"), node("MatMul", "x k", "b"), node("Add", "a b", "y")]
+    products = [node("MatMul", "x q", "a"), node("MatMul", "x k", "b"), node("Add", "a b", "y")]
+    nodes = [node("Split", "w", "q k", axis=1), *products]
     g = graph(nodes, [TOKENS], [weight("w", 16, 32)])
 
     assert (macs(g), params(g)) == (5120, 512)
@@ -319,7 +321,8 @@ def test_shapes_that_a_file_computes(graph):
         node("Slice", "s one four", "rest"), node("ReduceProd", "rest", "p", keepdims=1), node("Div", "p two", "half"),
         node("Cast", "half", "h", to=7), node("Concat", "n1 h minus", "shape", axis=0), node("Reshape", "x shape", "y"),
     ]  # fmt: skip
-    constants = [tensor("zero", np.array(0)), ints("axes", 0), ints("one", 1), ints("four", 4), ints("two", 2), ints("minus", -1)]
+    vectors = {"axes": 0, "one": 1, "four": 4, "two": 2, "minus": -1}
+    constants = [tensor("zero", np.array(0)), *(ints(name, number) for name, number in vectors.items())]
 
     assert graph(nodes, [IMAGE], constants).outputs[0].shape == (1, 512, 2)
 
@@ -355,11 +358,12 @@ def test_if_with_a_constant_condition(graph, condition, op):
 
 
 def test_if_with_an_unknown_condition_is_listed(graph):
-    """As unknown, with its name."""
-    branch = {"node": [node("Relu", "x", "t")], "output": [{"name": "t"}]}
+    """As unknown, with its name and what it holds."""
+    branch = {"node": [node("Gemm", "x x", "t")], "output": [{"name": "t"}]}
     g = graph([node("If", "c", "y", name="choice", then_branch=branch, else_branch=branch)], [IMAGE, value("c", 1, kind=9)])
 
     assert rows(g) == [("If", "unknown")]
+    assert g.table().notes == ("'If' on a condition unknown before the network runs; within: Gemm",)
     assert g.layers[0].name == "choice"
 
 
@@ -368,7 +372,8 @@ def test_local_functions_are_read_in_place(graph):
     function = {
         "name": "Block", "domain": "mine", "input": ["a", "w"], "output": ["c"], "attribute": ["g"],
         "node": [
-            node("Conv", "a w", "b") | {"attribute": [{"name": "group", "ref_attr_name": "g", "type": 2}]}, node("Relu", "b", "c"),
+            node("Conv", "a w", "b") | {"attribute": [{"name": "group", "ref_attr_name": "g", "type": 2}]},
+            node("Relu", "b", "c"),
         ],
     }  # fmt: skip
     g = graph([node("Block", "x w", "y", domain="mine", g=16)], [IMAGE], [weight("w", 16, 1, 1, 1)], functions=[function])
@@ -452,7 +457,8 @@ def test_widths_of_four_bits(tmp_path):
     """The packed weights are four bits wide, activations half floats."""
     path = tmp_path / "net.onnx"
     nodes = [node("DequantizeLinear", "w s", "f"), node("MatMul", "x f", "y")]
-    path.write_bytes(encoded(model(nodes, [value("x", 1, 10, 16, kind=10)], [weight("w", 16, 4, kind=22), weight("s", kind=10)])))
+    constants = [weight("w", 16, 4, kind=22), weight("s", kind=10)]
+    path.write_bytes(encoded(model(nodes, [value("x", 1, 10, 16, kind=10)], constants)))
     bits = onnx_network(path).widths["y"]
 
     assert (bits.weight_bits, bits.ifmap_bits, bits.ofmap_bits) == (4, 16, 16)
@@ -468,3 +474,70 @@ def test_quantised_sums_and_concats(graph):
 
     assert [op for op, _ in rows(g)] == ["add", "relu", "concat"]
     assert g.outputs[0].shape == (1, 32, 8, 8)
+
+
+def test_constants_of_two_functions_are_distinct(graph):
+    """Both call theirs "w"; a function that is called twice has one."""
+    functions = [
+        {
+            "name": name, "domain": "m", "input": ["a"], "output": ["b"],
+            "node": [node("Constant", "", "w", value=weight("t", 16, 16, 1, 1)), node("Conv", "a w", "b")],
+        }
+        for name in "FG"
+    ]  # fmt: skip
+    nodes = [node("F", "x", "a", domain="m"), node("G", "a", "b", domain="m"), node("F", "b", "y", domain="m")]
+
+    assert params(graph(nodes, [IMAGE], functions=functions)) == 2 * 256
+
+
+def test_broken_branches_leave_the_graph_around_them_intact(graph):
+    """Where a branch cannot be read because sizes depend on data, reading goes on outside."""
+    branch = {"node": [node("Reshape", "i five", "t")], "output": [{"name": "t"}]}
+    nodes = [node("NonZero", "x", "i"), node("Size", "i", "n"), node("Greater", "n five", "c")]
+    nodes += [node("If", "c", "z", then_branch=branch, else_branch=branch), node("Relu", "x", "y")]
+    g = graph(nodes, [TOKENS], [tensor("five", np.array(5))])
+
+    assert ("relu", "counted") in rows(g)
+    assert ("If", "unknown") in rows(g)
+
+
+# ---- folding, operation by operation
+
+A, B = np.array([[7, -3, 2], [4, 0, -5]]), np.array([2, -2, 3])
+FOLDED = [
+    (node("Add", "a b", "y"), A + B), (node("Sub", "a b", "y"), A - B), (node("Mul", "a b", "y"), A * B),
+    (node("Div", "a b", "y"), np.array([[3, 1, 0], [2, 0, -1]])), (node("Mod", "a b", "y"), np.mod(A, B)),
+    (node("Max", "a b", "y"), np.maximum(A, B)), (node("Min", "a b", "y"), np.minimum(A, B)), (node("Neg", "a", "y"), -A),
+    (node("Abs", "a", "y"), abs(A)), (node("Sign", "a", "y"), np.sign(A)), (node("Relu", "a", "y"), np.maximum(A, 0)),
+    (node("Sum", "a b b", "y"), A + B + B), (node("Transpose", "a", "y"), A.T), (node("Concat", "a a", "y", axis=1), np.hstack([A, A])),
+    (node("Gather", "a one", "y", axis=1), A[:, 1]), (node("Slice", "a one two", "y"), A[1:2]),
+    (node("Slice", "a", "y", starts=[-1], ends=[-100], axes=[1]), A[:, -1:-100]),
+    (node("ReduceSum", "a axis", "y", keepdims=0), A.sum(1)), (node("ReduceProd", "a", "y", keepdims=0), A.prod()),
+    (node("ReduceMax", "a", "y", axes=[0]), A.max(0, keepdims=True)), (node("ArgMax", "a", "y", axis=1, keepdims=0), A.argmax(1)),
+    (node("CumSum", "b zero", "y"), np.cumsum(B)), (node("Expand", "b shape", "y"), np.broadcast_to(B, (2, 3))),
+    (node("Tile", "b two", "y"), np.tile(B, 2)), (node("Flatten", "a", "y", axis=0), A.reshape(1, 6)),
+    (node("Where", "c a b", "y"), np.where(A > 0, A, B)), (node("Pad", "b pads", "y"), np.pad(B, (1, 2))),
+    (node("Range", "zero nine four", "y"), np.arange(0, 9, 4)), (node("Clip", "a zero four", "y"), np.clip(A, 0, 4)),
+    (node("Squeeze", "one", "y"), np.array(1)), (node("Unsqueeze", "b axis", "y"), B[:, None]),
+    (node("Reshape", "a whole", "y"), A.ravel()), (node("Cast", "c", "y", to=7), (A > 0).astype(int)),
+    (node("GatherND", "a place", "y"), A[1, 2]), (node("ScatterND", "b spot new", "y"), np.array([2, 9, 3])),
+    (node("Identity", "b", "y"), B), (node("Size", "a", "y"), np.array(6)), (node("Shape", "a", "y", start=1), np.array([3])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "expected"), FOLDED, ids=[made["op_type"] for made, _ in FOLDED])
+def test_small_constants_fold(graph, made, expected):
+    """The content equals NumPy's, seen as the shape of what is expanded by it: each element gives an axis."""
+    constants = [
+        tensor("a", A), tensor("b", B), tensor("c", A > 0), ints("one", 1), ints("two", 2), ints("axis", 1),
+        ints("shape", 2, 3), ints("pads", 1, 2), ints("whole", -1), ints("place", 1, 2), tensor("spot", np.array([[1]])),
+        ints("new", 9), tensor("zero", np.array(0)), tensor("four", np.array(4)), tensor("nine", np.array(9)),
+        ints("base", 10), ints("flat", -1),
+    ]  # fmt: skip
+    if made["op_type"] == "Gather":
+        made = node("Gather", "a single", "y", axis=1)
+        constants.append(tensor("single", np.array(1)))
+    nodes = [made, node("Add", "y base", "t"), node("Reshape", "t flat", "target"), node("Expand", "x target", "z")]
+    g = graph(nodes, [value("x", 1)], constants)
+
+    assert g.outputs[0].shape == tuple((expected + 10).ravel().tolist())

@@ -17,7 +17,7 @@ import pytest
 from costmodel.errors import CostModelError, InputError, NetworkError
 from costmodel.graph import Graph
 from costmodel.importers.tflite import layer_names, tflite_graph, tflite_widths
-from costmodel.importers.tflite_file import OPERATORS, read_model
+from costmodel.importers.tflite_file import read_model
 from tests.models.tflite.writer import Fields, Ints, Model
 
 SAMPLES = Path(__file__).parents[1] / "models" / "tflite"
@@ -591,6 +591,17 @@ def test_options_out_of_range(load, code, options, message):
     """Options that no converter writes."""
     with pytest.raises(CostModelError, match=message):
         load(conv_model((4, 3, 3, 3), (1, 6, 6, 4), code, options))
+
+
+@pytest.mark.parametrize("taps", [0, -1, 10**9])
+def test_windows_out_of_range(load, taps):
+    """Empty, negative and enormous windows, also where padding would let them in."""
+    model = Model()
+    x, y = model.input("x", (1, 8, 8, 3)), model.tensor("y", (1, 8, 8, 3))
+    model.add("MAX_POOL_2D", [x], [y], {0: SAME, 1: one(1), 2: one(1), 3: one(taps), 4: one(3)})
+
+    with pytest.raises(NetworkError):
+        load(model)
 
 
 def test_references_out_of_range(load):

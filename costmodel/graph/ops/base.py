@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, TypeVar, dataclass_transform
 
 from costmodel.errors import ShapeError
 from costmodel.graph.rows import Rows
@@ -44,6 +45,38 @@ class Op:
     def rule(self, place: Place) -> str:  # noqa: ARG002 - most operations are counted wherever they stand
         """Name of the rule by which the layer is free at this place, or ""."""
         return ""
+
+
+Operation = TypeVar("Operation", bound=Op)
+
+
+@dataclass_transform(frozen_default=True)
+def operation(cls: type[Operation]) -> type[Operation]:
+    """Make a frozen dataclass with slots; most of a process that prices one network would else go into such classes.
+
+    Comparison, hash and repr are those of any dataclass, but shared instead of compiled for every class.
+    """
+    made = dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
+    for name, method in (("__eq__", _equal), ("__hash__", _hash), ("__repr__", _repr)):
+        setattr(made, name, method)
+    return made
+
+
+def _values(op: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any dataclass
+    return tuple(getattr(op, field.name) for field in fields(op))
+
+
+def _equal(op: Op, other: object) -> bool:
+    return _values(op) == _values(other) if type(op) is type(other) else NotImplemented
+
+
+def _hash(op: Op) -> int:
+    return hash(_values(op))
+
+
+def _repr(op: Any) -> str:  # noqa: ANN401 - any dataclass
+    values = ", ".join(f"{field.name}={getattr(op, field.name)!r}" for field in fields(op))
+    return f"{type(op).__qualname__}({values})"
 
 
 def only(inputs: Inputs) -> Tensor:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from costmodel.errors import ShapeError
 from costmodel.formulas import counts
-from costmodel.graph.ops.base import Inputs, Op, only
+from costmodel.graph.ops.base import Inputs, Op, only, operation
 from costmodel.graph.ops.windows import (
     depth,
     expect_axes,
@@ -48,7 +47,7 @@ def _require_groups(tensor: Tensor, out_channels: Dim, groups: Dim) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Conv(Op):
     """Convolution (N, C, *spatial) -> (N, K, *out); grouped, depthwise, dilated.
 
@@ -163,7 +162,7 @@ def _completed(row: Row, conv: Conv | ConvTranspose, x: Tensor, y: Tensor, pads:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class ConvTranspose(Op):
     """Transposed convolution (N, C, *spatial) -> (N, K, *out), as ``torch.nn.ConvTranspose2d``.
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from costmodel.errors import ShapeError
 from costmodel.formulas import counts
-from costmodel.graph.ops.base import Inputs, Op, expect_inputs, only
+from costmodel.graph.ops.base import Inputs, Op, expect_inputs, only, operation
 from costmodel.graph.rows import Row, Rows
 from costmodel.graph.shapes import Dim, Shape, as_dim, checked, plain, product, require, same
 from costmodel.graph.tensor import Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Linear(Op):
     """Fully connected layer on the last axis: (N, ..., C) -> (N, ..., K).
 
@@ -88,7 +86,7 @@ def _broadcast_axis(sizes: tuple[Dim, ...]) -> Dim:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class MatMul(Op):
     """Product of two tensors, (..., M, C) x (..., C, K) -> (..., M, K); leading axes broadcast.
 
@@ -156,7 +154,7 @@ class MatMul(Op):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Embedding(Op):
     """Table look-up (N, T) -> (N, T, dim): a gather of rows, no MACs.
 

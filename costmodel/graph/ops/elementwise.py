@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from costmodel.errors import ShapeError
-from costmodel.graph.ops.base import Inputs, Op, Place, expect_rank, only
+from costmodel.graph.ops.base import Inputs, Op, Place, expect_rank, only, operation
 from costmodel.graph.ops.dense import broadcast
 from costmodel.graph.rows import FUSED, IDENTITY, PARAMETER, Row, Rows, streamed
 from costmodel.graph.shapes import Dim, Shape, product
@@ -18,7 +17,7 @@ ACTIVATIONS: Final = (
 """Known element-wise functions; each counts as one other operation per element."""
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Activation(Op):
     """A function of one element. One other operation each, whatever the function.
 
@@ -48,7 +47,7 @@ class Activation(Op):
         return FUSED if place.fusible() else ""
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Combine(Op):
     """Sum, product, difference, ... of tensors whose shapes broadcast; one other operation per pair."""
 
@@ -70,7 +69,7 @@ class Combine(Op):
         return (streamed(self.kind, inputs, outputs[0], ops_per_elem=len(inputs) - 1),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Identity(Op):
     """Dropout and other operations that do nothing at inference: free by "identity at inference"."""
 
@@ -85,7 +84,7 @@ class Identity(Op):
         return (streamed(self.op, inputs, outputs[0]).freed(IDENTITY),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Parameter(Op):
     """A trained tensor that is an operand of its own, such as a position embedding.
 
@@ -107,7 +106,7 @@ class Parameter(Op):
         return (row.freed(PARAMETER),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Unknown(Op):
     """An operation nobody models: elements are counted, work is not, and the row says so."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Final, Literal
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from costmodel.errors import ShapeError
 from costmodel.formulas import counts
-from costmodel.graph.ops.base import Inputs, Op, Place, as_axis, expect_rank, only
+from costmodel.graph.ops.base import Inputs, Op, Place, as_axis, expect_rank, only, operation
 from costmodel.graph.rows import IN_PLACE, VIEW, Rows, streamed
 from costmodel.graph.shapes import (
     Dim,
@@ -31,7 +30,7 @@ from costmodel.graph.shapes import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Concat(Op):
     """Joins tensors along one axis.
 
@@ -83,7 +82,7 @@ class _View(Op):
         return (streamed(self.op, inputs, outputs[0]).freed(VIEW),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Flatten(_View):
     """Joins all axes from `start_axis` on."""
 
@@ -97,7 +96,7 @@ class Flatten(_View):
         return ((*x.shape[:axis], product(*x.shape[axis:])),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Reshape(_View):
     """The same elements under another shape; one size may be -1. Also squeeze, unsqueeze, view."""
 
@@ -128,7 +127,7 @@ class Reshape(_View):
         return ((*self.shape[:axis], x.elems // known, *self.shape[axis + 1 :]),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Slice(_View):
     """Elements ``start : stop : step`` of one axis; negative bounds count from the end, None is the end."""
 
@@ -160,7 +159,7 @@ def _bound(value: object, extent: Dim) -> Dim:
     return as_dim(value, "slice bound", least=0)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Transpose(Op):
     """Axes in another order: every element is read and written once."""
 
@@ -179,7 +178,7 @@ class Transpose(Op):
         return (streamed("transpose", inputs, outputs[0]),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Pad(Op):
     """Explicit padding of the spatial axes, counted as a copy."""
 
@@ -212,7 +211,7 @@ TAPS: Final = {"nearest": 1, "linear": 2, "cubic": 4}
 """Interpolation modes and the taps they use along each axis."""
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Upsample(Op):
     """Interpolation to another grid; ``2 taps - 1`` other operations per output, nearest none."""
 

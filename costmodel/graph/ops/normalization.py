@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from costmodel.graph.ops.base import Inputs, Op, Place, as_axis, expect_rank, only
+from costmodel.graph.ops.base import Inputs, Op, Place, as_axis, expect_rank, only, operation
 from costmodel.graph.rows import FOLDED, Rows, streamed
 from costmodel.graph.shapes import Dim, Shape, as_dim, format_dim, product, require
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class BatchNorm(Op):
     """Scale and shift per channel with the statistics of training.
 
@@ -39,7 +37,7 @@ class BatchNorm(Op):
         return FOLDED if self.folded or (self.folded is None and place.after_product()) else ""
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class LayerNorm(Op):
     """Normalisation over the last `axes` axes at every position.
 
@@ -62,7 +60,7 @@ class LayerNorm(Op):
         return (row._replace(params=pair, weight_elems=pair),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class GroupNorm(Op):
     """Normalisation over groups of channels; instance normalisation has one channel per group.
 
@@ -93,7 +91,7 @@ class GroupNorm(Op):
         return (row._replace(params=pair, weight_elems=pair),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class LocalResponseNorm(Op):
     """Division by a power of the local energy of `size` neighbouring channels (AlexNet, section 3.3).
 
@@ -118,7 +116,7 @@ class LocalResponseNorm(Op):
         return (streamed("lrn", inputs, outputs[0], ops_per_elem=self.size + 3),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Softmax(Op):
     """Softmax along one axis: five other operations per element (maximum, difference, exp, sum, division)."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from costmodel.errors import ShapeError
 from costmodel.formulas import counts
-from costmodel.graph.ops.base import Inputs, Op, only
+from costmodel.graph.ops.base import Inputs, Op, only, operation
 from costmodel.graph.ops.windows import (
     depth,
     expect_axes,
@@ -77,7 +76,7 @@ def _row(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Pool(Op):
     """Maximum or average over sliding windows.
 
@@ -158,7 +157,7 @@ class Pool(Op):
         return (row,)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class GlobalPool(Op):
     """Maximum or average over the whole feature map: (N, C, *spatial) -> (N, C, 1, ...)."""
 
@@ -178,7 +177,7 @@ class GlobalPool(Op):
         return (row,)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class AdaptivePool(Op):
     """Maximum or average over windows chosen to give `outputs` values per axis, as in torch.
 

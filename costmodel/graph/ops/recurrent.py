@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from costmodel.formulas import counts
-from costmodel.graph.ops.base import Inputs, Op, expect_rank, only
+from costmodel.graph.ops.base import Inputs, Op, expect_rank, only, operation
 from costmodel.graph.rows import Row, Rows
 from costmodel.graph.shapes import Dim, Shape, as_dim, checked, product
 
@@ -19,7 +18,7 @@ candidate keeps the two halves apart). The sum of the two products' gates is an 
 """
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Recurrent(Op):
     """LSTM or GRU over (N, T, C) -> (N, T, H), or (N, T, 2 H) if bidirectional.
 

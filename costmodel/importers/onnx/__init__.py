@@ -26,8 +26,8 @@ from costmodel.importers.onnx.wire import Message, model_message
 __all__ = ["LayerBits", "OnnxNetwork", "onnx_graph", "onnx_network"]
 
 OLDEST: Final = 7
-BATCH: Final = re.compile(r"n|bs|(.*[._-])?batch([._-]?(size|dim|axis))?(_?\d+)?", re.IGNORECASE)
-"""Names of a symbolic first axis that stands for the batch."""
+BATCH: Final = re.compile(r"(.*[._-])?batch([._-]?(size|dim|axis))?(_?\d+)?", re.IGNORECASE)
+"""Names of a symbolic axis that stands for the batch; a first axis may also be called n or bs."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def onnx_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = No
     path
         A binary ``.onnx`` file. Files it names for external data are not opened.
     inputs
-        Shapes by input name, for axes that the file leaves open; a symbolic first axis named like a batch is 1 without.
+        Shapes by input name, for axes that the file leaves open; a symbolic axis named like a batch is 1 without.
 
     Returns
     -------
@@ -204,6 +204,7 @@ def _option(entry: Message) -> str:
 
 def _size(axis: int, dim: Mapping[str, Any]) -> int | None:
     """A size; 1 for a symbolic batch, None for another open axis."""
-    if "dim_value" in dim:
+    if dim.get("dim_value", -1) != -1:
         return int(dim["dim_value"])
-    return 1 if axis == 0 and BATCH.fullmatch(dim.get("dim_param", "")) else None
+    name = dim.get("dim_param", "")
+    return 1 if BATCH.fullmatch(name) or (axis == 0 and name.lower() in ("n", "bs")) else None

@@ -50,7 +50,11 @@ MALFORMED: Final = (ValueError, IndexError, KeyError, TypeError, OverflowError, 
 
 @dataclass(slots=True)
 class Body:
-    """The nodes of a graph, a branch or a function, and the values they see."""
+    """The nodes of a graph, a branch or a function, and the values they see.
+
+    ``origin`` makes the names of its constants distinct from those elsewhere. ``merged`` are the outputs of nodes whose work
+    is part of the layer before, ``silu`` those of the second half of a silu, ``quantized`` those of a QuantizeLinear.
+    """
 
     nodes: list[Node]
     scope: ChainMap[str, Value]
@@ -58,6 +62,10 @@ class Body:
     prefix: str = ""
     readers: dict[str, list[Node]] = field(default_factory=dict)
     outputs: frozenset[str] = frozenset()
+    origin: str = ""
+    merged: set[str] = field(default_factory=set)
+    silu: dict[str, Value] = field(default_factory=dict)
+    quantized: set[str] = field(default_factory=set)
 
     def reader(self, name: str) -> Node | None:
         """The only node that reads a value, None if there are others or it leaves the graph."""
@@ -77,30 +85,13 @@ class LayerBits:
 class Importer:
     """A graph under construction from a file; handlers of operations call its methods.
 
-    Attributes
-    ----------
-    graph
-        The network.
-    body
-        The nodes being read.
-    widths
-        Stored widths by layer.
-    merged
-        Outputs of nodes whose work is part of the layer before.
-    silu
-        Values of products that are the second half of a silu.
-    quantized
-        Names of tensors that a QuantizeLinear gives.
-    literals
-        Whether Constant nodes hold numbers of the program, never trained ones: so with torch's exporters.
+    ``graph`` is the network, ``body`` the nodes being read, ``widths`` the stored widths by layer. ``literals`` says that
+    Constant nodes hold numbers of the program, never trained ones: so with torch.
     """
 
     def __init__(self, graph: Graph, place: str, handlers: Mapping[str, Handler], functions: Mapping[Any, Message]) -> None:
         self.graph = graph
         self.widths: dict[str, LayerBits] = {}
-        self.merged: set[str] = set()
-        self.silu: dict[str, Value] = {}
-        self.quantized: set[str] = set()
         self.literals = False
         self.body = Body([], ChainMap(), {})
         self._place = place
@@ -117,19 +108,20 @@ class Importer:
 
     def run(self, body: Body, names: Names | None = None) -> None:
         """Read all nodes of a body, in an order in which each comes after what it reads."""
-        outer, self.body = self.body, body
-        self._names = names or self._names
-        self._depth += 1
         if self._depth > DEEPEST:
             raise NetworkError(f"{self._place}: functions or branches nest deeper than {DEEPEST}; simplify the model")
-        readers = body.readers
+        outer, self.body = self.body, body
+        self._depth += 1
+        self._names = names or self._names
         for node in body.nodes:
             for name in dict.fromkeys((*node.inputs, *captured(node))):
-                readers.setdefault(name, []).append(node)
-        for node in self._ordered(body):
-            self._read(node)
-        self._depth -= 1
-        self.body = outer
+                body.readers.setdefault(name, []).append(node)
+        try:
+            for node in self._ordered(body):
+                self._read(node)
+        finally:
+            self._depth -= 1
+            self.body = outer
 
     def _ordered(self, body: Body) -> Iterable[Node]:
         """The nodes in the order of the file if it is executable, in another one otherwise."""
@@ -171,7 +163,7 @@ class Importer:
         if self._left < 0:
             raise NetworkError(f"{self._place}: more than {self._most} nodes with functions written out")
         inputs = [self.body.scope.get(name) if name else None for name in node.inputs]
-        self._fresh = []
+        fresh = self._fresh = []
         with self._explained(node):
             values = self._values(node, inputs)
         for name, value in zip(node.outputs, values, strict=False):
@@ -180,7 +172,8 @@ class Importer:
         for name in node.outputs[len(values) :]:
             if name:
                 self.body.scope[name] = Value(None, tensor=next((v.tensor for v in values if v and v.tensor), None))
-        self._note_widths(inputs, values)
+        if fresh:
+            self._note_widths(fresh, inputs, values)
 
     @contextmanager
     def _explained(self, node: Node) -> Iterator[None]:
@@ -244,23 +237,21 @@ class Importer:
         nodes = [_bound(node_of(inner), attributes) for inner in function.get("node", ())]
         pairs = zip(function.get("input", ()), inputs, strict=False)
         formal = {name: value for name, value in pairs if value is not None}
-        return self._within(nodes, ChainMap(formal), function.get("output", []), {}, self.label(node))
+        origin = f"{node.domain}.{node.op}/"
+        return self._within(nodes, ChainMap(formal), function.get("output", []), origin, self.label(node))
 
     def branch(self, node: Node, message: Message) -> list[Value | None]:
         """Outputs of a graph attribute, read in place with the values around it."""
-        scope = self.body.scope.new_child()
+        origin = f"{self.body.origin}{next(filter(None, node.outputs), node.name)}/"
+        scope = self.body.scope.new_child(initializers(message, origin))
         outputs = [entry.get("name", "") for entry in message.get("output", ())]
-        return self._within(
-            [node_of(inner) for inner in message.get("node", ())], scope, outputs, initializers(message), self.label(node)
-        )
+        return self._within([node_of(inner) for inner in message.get("node", ())], scope, outputs, origin, self.label(node))
 
     def _within(
-        self, nodes: list[Node], scope: ChainMap[str, Value], outputs: list[str], constants: dict[str, Value], label: str
+        self, nodes: list[Node], scope: ChainMap[str, Value], outputs: list[str], origin: str, label: str
     ) -> list[Value | None]:
-        scope.update(constants)
-        body = Body(nodes, scope, {}, label, outputs=frozenset(outputs))
-        names = self._names
-        self.run(body, names)
+        """Values of the outputs of nodes that are read in place."""
+        self.run(Body(nodes, scope, {}, label, outputs=frozenset(outputs), origin=origin), self._names)
         return [scope.get(name) for name in outputs]
 
     # ---- layers
@@ -360,17 +351,15 @@ class Importer:
         bits = first.bits if keep and first is not None else BITS.get(kind, 0)
         return Value(shape, kind, data, sources=found, bits=bits)
 
-    def _note_widths(self, inputs: Sequence[Value | None], values: Sequence[Value | None]) -> None:
+    def _note_widths(self, layers: list[str], inputs: Sequence[Value | None], values: Sequence[Value | None]) -> None:
         """Remember the stored widths of the layers that a node has added."""
-        if not self._fresh:
-            return
         stored = [value for value in inputs if value is not None]
         weights = [v for v in stored if v.constant and _kindred(v) and v.elems > 1]
         weight = max(weights, key=lambda v: v.elems).bits if weights else 0
         ifmap = next((v.bits for v in stored if v.tensor is not None), 0)
         ofmap = next((v.bits for v in values if v is not None), 0)
         bits = LayerBits(weight, ifmap, ofmap)
-        self.widths.update(dict.fromkeys(self._fresh, bits))
+        self.widths.update(dict.fromkeys(layers, bits))
 
     def stored_as(self, value: Value, bits: int) -> None:
         """The layer that computes a value stores it at this width."""
@@ -397,9 +386,9 @@ def _trainable(value: Value) -> bool:
     return value.kind in FLOATS and value.elems > 1
 
 
-def initializers(message: Message) -> dict[str, Value]:
-    """Constants of a graph by name."""
-    found = {t.get("name", ""): tensor_value(t, t.get("name", "")) for t in message.get("initializer", ())}
+def initializers(message: Message, origin: str = "") -> dict[str, Value]:
+    """Constants of a graph by name; `origin` makes the names of their sources distinct."""
+    found = {t.get("name", ""): tensor_value(t, origin + t.get("name", "")) for t in message.get("initializer", ())}
     for sparse in message.get("sparse_initializer", ()):
         name = sparse.get("values", {}).get("name", "")
         shape = tuple(sparse.get("dims", ()))

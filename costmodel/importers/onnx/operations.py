@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Final, Literal
@@ -37,6 +37,7 @@ from costmodel.importers.onnx.values import (
     Value,
     constant,
 )
+from costmodel.importers.onnx.wire import Message
 
 Values = Sequence[Value | None]
 Style = Literal["activation", "combine", "view", "part", "copy", "work", "unknown"]
@@ -69,7 +70,7 @@ class Rule:
 
     def __call__(self, importer: Importer, node: Node, inputs: Inputs) -> Values:
         """Outputs of a node: constants from constants, a layer otherwise."""
-        if node.outputs[:1] and node.outputs[0] in importer.merged:
+        if node.outputs[:1] and node.outputs[0] in importer.body.merged:
             return [_merged(inputs)]
         shapes_ = self.shape(node, inputs)
         kinds = [self._kind(node, inputs)] + [INT64] * (len(shapes_) - 1)
@@ -213,15 +214,15 @@ def sigmoid(importer: Importer, node: Node, inputs: Inputs) -> Values:
     gated = reader is not None and reader.op == "Mul" and set(reader.inputs) == {node.inputs[0], node.outputs[0]}
     if gated and reader is not None and x.tensor is not None:
         y = _activation(importer, node, x, "silu")
-        importer.silu[reader.outputs[0]] = y
+        importer.body.silu[reader.outputs[0]] = y
         return [y]
     return Rule("activation", label="sigmoid")(importer, node, inputs)
 
 
 def multiply(importer: Importer, node: Node, inputs: Inputs) -> Values:
     """Mul; the second half of silu is part of it."""
-    if node.outputs and node.outputs[0] in importer.silu:
-        return [importer.silu[node.outputs[0]]]
+    if node.outputs and node.outputs[0] in importer.body.silu:
+        return [importer.body.silu[node.outputs[0]]]
     return Rule("combine", shapes.like_all, "mul")(importer, node, inputs)
 
 
@@ -255,7 +256,7 @@ def quantize(importer: Importer, node: Node, inputs: Inputs) -> Values:
         return [importer.folded(node, inputs, x.dims, kind, None)]
     y = _activation(importer, node, x, "quantize")
     importer.stored_as(x, BITS.get(kind, 8))
-    importer.quantized.add(node.outputs[0])
+    importer.body.quantized.add(node.outputs[0])
     return [replace(y, kind=kind, bits=BITS.get(kind, 8))]
 
 
@@ -264,7 +265,7 @@ def dequantize(importer: Importer, node: Node, inputs: Inputs) -> Values:
     x, scale = needed(inputs, 0), needed(inputs, 1)
     if x.tensor is None:
         return [replace(importer.folded(node, inputs, x.dims, scale.kind, None), bits=x.bits)]
-    if node.inputs[0] in importer.quantized:
+    if node.inputs[0] in importer.body.quantized:
         y = importer.made(node, Identity("dequantize"), x.tensor, like=x)
     else:
         y = _activation(importer, node, x, "dequantize")
@@ -470,7 +471,7 @@ def shape_of(importer: Importer, node: Node, inputs: Inputs) -> Values:  # noqa:
 
 def constant_(importer: Importer, node: Node, inputs: Inputs) -> Values:  # noqa: ARG001
     """Constant: a tensor or numbers."""
-    name = "" if importer.literals else node.outputs[0]
+    name = "" if importer.literals else importer.body.origin + node.outputs[0]
     for key, kind in (("value_float", FLOAT), ("value_floats", FLOAT), ("value_int", INT64), ("value_ints", INT64)):
         if key in node.attributes:
             data = np.array(node.attributes[key], dtype=np.float32 if kind == FLOAT else np.int64)
@@ -488,7 +489,7 @@ def constant_of_shape(importer: Importer, node: Node, inputs: Inputs) -> Values:
     (y,) = Rule("copy", shapes.filled, "fill", kind)(importer, node, inputs)
     if y is None or y.shape is None or any(size < 0 for size in y.shape):
         raise NetworkError(f"shape {None if y is None else y.shape} is not a shape")
-    sources = frozenset({(FILL + node.outputs[0], y.elems)}) if kind in FLOATS else frozenset()
+    sources = frozenset({(FILL + importer.body.origin + node.outputs[0], y.elems)}) if kind in FLOATS else frozenset()
     return [replace(y, sources=sources)]
 
 
@@ -497,8 +498,18 @@ def if_(importer: Importer, node: Node, inputs: Inputs) -> Values:
     condition = needed(inputs, 0)
     branches = [node.attributes.get(name) for name in ("else_branch", "then_branch")]
     if condition.data is None or condition.data.size != 1 or not all(isinstance(b, dict) for b in branches):
-        return importer.unknown(node, inputs, "'If': its condition is not known before the network runs")
+        inside = ", ".join(sorted(set(_products(branch for branch in branches if isinstance(branch, dict))))) or "no products"
+        return importer.unknown(node, inputs, f"'If' on a condition unknown before the network runs; within: {inside}")
     return importer.branch(node, branches[bool(condition.data.ravel()[0])] or {})
+
+
+def _products(graphs: Iterable[Message]) -> Iterator[str]:
+    """Operations with MACs within graphs."""
+    for graph in graphs:
+        for message in graph.get("node", ()):
+            if message.get("op_type") in PRODUCTS:
+                yield message["op_type"]
+            yield from _products(entry["g"] for entry in message.get("attribute", ()) if "g" in entry)
 
 
 def _snake(name: str) -> str:

@@ -208,7 +208,7 @@ def _added_bias(importer: Importer, node: Node, out: int) -> Value | None:
     bias = importer.body.scope.get(other)
     if bias is None or not bias.constant or bias.dims != (out,) or bias.kind not in FLOATS:
         return None
-    importer.merged.add(reader.outputs[0])
+    importer.body.merged.add(reader.outputs[0])
     return bias
 
 
