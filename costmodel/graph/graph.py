@@ -19,15 +19,7 @@ from costmodel.graph.ops.elementwise import (
     Unknown,
 )
 from costmodel.graph.ops.layout import Concat, Flatten, Pad, Reshape, Slice, Transpose, Upsample
-from costmodel.graph.ops.normalization import (
-    BatchNorm,
-    GroupNorm,
-    LayerNorm,
-    LocalResponseNorm,
-    Softmax,
-)
 from costmodel.graph.ops.pooling import AdaptivePool, GlobalPool, Pool
-from costmodel.graph.ops.recurrent import Recurrent
 from costmodel.graph.ops.windows import spatial_rank
 from costmodel.graph.rows import Rows
 from costmodel.graph.shapes import (
@@ -315,6 +307,8 @@ class Graph:
         self, name: str, x: Tensor, hidden: Dim, *, bias: bool = True, bidirectional: bool = False
     ) -> Tensor:
         """LSTM over (N, T, C), giving the state after every step, (N, T, hidden)."""
+        from costmodel.graph.ops.recurrent import Recurrent
+
         return self._one(
             name, lambda: Recurrent.of("lstm", hidden, bias=bias, bidirectional=bidirectional), x
         )
@@ -323,6 +317,8 @@ class Graph:
         self, name: str, x: Tensor, hidden: Dim, *, bias: bool = True, bidirectional: bool = False
     ) -> Tensor:
         """GRU over (N, T, C), giving the state after every step, (N, T, hidden)."""
+        from costmodel.graph.ops.recurrent import Recurrent
+
         return self._one(name, lambda: Recurrent.of("gru", hidden, bias=bias, bidirectional=bidirectional), x)
 
     # ---- pooling
@@ -448,22 +444,32 @@ class Graph:
 
     def batch_norm(self, name: str, x: Tensor, *, folded: bool | None = None, affine: bool = True) -> Tensor:
         """Batch normalisation; `folded` None folds it where it directly follows a layer with weights."""
+        from costmodel.graph.ops.normalization import BatchNorm
+
         return self._one(name, lambda: BatchNorm(folded, affine), x)
 
     def layer_norm(self, name: str, x: Tensor, axes: int = 1, *, affine: bool = True) -> Tensor:
         """Normalisation over the last `axes` axes."""
+        from costmodel.graph.ops.normalization import LayerNorm
+
         return self._one(name, lambda: LayerNorm(axes, affine), x)
 
     def group_norm(self, name: str, x: Tensor, groups: Dim, *, affine: bool = True) -> Tensor:
         """Normalisation over groups of channels."""
+        from costmodel.graph.ops.normalization import GroupNorm
+
         return self._one(name, lambda: GroupNorm.of(groups, affine=affine), x)
 
     def lrn(self, name: str, x: Tensor, size: Dim = 5) -> Tensor:
         """Local response normalisation over `size` neighbouring channels."""
+        from costmodel.graph.ops.normalization import LocalResponseNorm
+
         return self._one(name, lambda: LocalResponseNorm.of(size), x)
 
     def softmax(self, name: str, x: Tensor, axis: int = -1) -> Tensor:
         """Softmax along one axis."""
+        from costmodel.graph.ops.normalization import Softmax
+
         return self._one(name, lambda: Softmax(axis), x)
 
     # ---- layout

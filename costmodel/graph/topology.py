@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from costmodel.graph.ops.base import Op
 from costmodel.graph.ops.convolution import Conv, ConvTranspose
 from costmodel.graph.ops.dense import Linear, MatMul
-from costmodel.graph.ops.elementwise import Activation, Identity, Parameter, Unknown
+from costmodel.graph.ops.elementwise import Identity, Parameter, Unknown
 from costmodel.graph.ops.layout import Concat, Flatten, Reshape, Slice
-from costmodel.graph.ops.normalization import BatchNorm
 from costmodel.graph.shapes import format_shape
 from costmodel.graph.tensor import Tensor
 
 _RENAMES = (Flatten, Reshape, Identity)
-_IN_PLACE = (Activation, BatchNorm)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +63,7 @@ class Topology:
             layer = self._producer.get(tensor)
             if layer is None or tensor.origin == "parameter":
                 return False
-            if isinstance(layer.op, (*_RENAMES, *_IN_PLACE)):
+            if layer.op.in_place or isinstance(layer.op, _RENAMES):
                 tensor = layer.inputs[0]
                 continue
             return _computes(layer.op)

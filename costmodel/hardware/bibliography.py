@@ -29,13 +29,7 @@ _LINE = re.compile(
 
 
 class Bibliography(Mapping[str, Source]):
-    """Entries by key: the keys and tiers are at hand, the entries are read when the first one is looked at.
-
-    Attributes
-    ----------
-    tiers
-        Tier of the constants that cite an entry, unless they say otherwise, by key.
-    """
+    """Entries by key: keys and `tiers` are at hand, the entries are read when the first one is looked at."""
 
     def __init__(self, tiers: Mapping[str, Tier], read: Callable[[], Entries]) -> None:
         self.tiers = tiers

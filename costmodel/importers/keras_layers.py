@@ -573,7 +573,8 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **dict.fromkeys(("Rescaling", "Normalization", "Exp", "Sqrt", "Square", "Abs", "Negative", "Sin", "Cos", "Log",
                      "Rsqrt", "Clip"), _elementwise),
     "Activation": _activation, "LeakyReLU": _activation, "ELU": _activation, "Softmax": _activation, "ReLU": _relu,
-    "PReLU": _prelu, "LayerScale": _layer_scale, **dict.fromkeys(_COMBINE, _combine), "Concatenate": _concatenate, "Flatten": _flatten,
+    "PReLU": _prelu, "LayerScale": _layer_scale, **dict.fromkeys(_COMBINE, _combine), "Concatenate": _concatenate,
+    "Flatten": _flatten,
     "Reshape": _reshape, "Permute": _permute, "Transpose": _permute, "RepeatVector": _repeat, "Mean": _mean,
     "Sum": _mean, "Max": _mean, "Min": _mean,
 }  # fmt: skip

@@ -21,8 +21,18 @@ from typing import Any, Final, TypeAlias
 from costmodel.errors import CostModelError, InputError, NetworkError
 from costmodel.graph import Graph, Tensor
 from costmodel.importers.channels_last import clean
-from costmodel.importers.torch_ops import HANDLERS, handler_of, is_known
-from costmodel.importers.torch_program import Constant, Names, Node, Program, flat, is_view, mutates, op_name
+from costmodel.importers.torch_ops import FACTORIES, HANDLERS, handler_of, is_known
+from costmodel.importers.torch_program import (
+    Constant,
+    Names,
+    Node,
+    Program,
+    flat,
+    is_view,
+    mutates,
+    op_name,
+    op_of,
+)
 
 Module: TypeAlias = Any
 """A torch.nn.Module; torch is imported only when one is given."""
@@ -215,7 +225,8 @@ def _fed(traced: Traced) -> list[Node]:
     names = set(traced.graph_signature.user_inputs)
     reached: dict[Node, None] = {}
     for node in traced.graph.nodes:
-        if (node.op == "placeholder" and node.name in names) or any(known in reached for known in node.all_input_nodes):
+        read = node.op == "call_function" and op_of(node) not in FACTORIES and any(n in reached for n in node.all_input_nodes)
+        if read or (node.op == "placeholder" and node.name in names):
             reached[node] = None
     return [node for node in reached if node.op == "call_function"]
 
@@ -225,7 +236,18 @@ def _writes_through(node: Node) -> bool:
     if not mutates(node) or not hasattr(node.args[0], "users"):
         return False
     written = node.args[0]
-    return is_view(written) or any(is_view(user) for user in written.users if user is not node)
+    if any(_renames(user) for user in written.users if user is not node):
+        return True
+    while _renames(written):
+        written = written.args[0]
+        if len(written.users) > 1:
+            return True
+    return False
+
+
+def _renames(node: Node) -> bool:
+    """Whether a node gives elements of another one by a name of its own."""
+    return op_of(node) == "getitem" or is_view(node)
 
 
 def _export_problem(light: Module, error: Exception, tensors: Sequence[Any]) -> str:

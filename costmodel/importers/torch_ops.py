@@ -513,6 +513,12 @@ def _named(handler: Handler, names: str) -> dict[str, Handler]:
     return dict.fromkeys(names.split(), handler)
 
 
+FACTORIES: Final = frozenset(
+    {"zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "randint_like", "new_zeros", "new_ones",
+     "new_full", "new_empty", "new_empty_strided"}
+)  # fmt: skip
+"""Operations that take only a shape or a type from a tensor."""
+
 HANDLERS: Final[Mapping[str, Handler]] = {
     **_named(conv, "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution"),
     **_named(linear, "linear"),
@@ -552,11 +558,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
         " _unsafe_index_identity positive resolve_conj resolve_neg requires_grad",
     ),
     **_named(dropout, "dropout native_dropout feature_dropout alpha_dropout feature_alpha_dropout"),
-    **_named(
-        made,
-        "zeros_like ones_like full_like empty_like rand_like randn_like randint_like new_zeros new_ones new_full"
-        " new_empty new_empty_strided",
-    ),
+    **_named(made, " ".join(sorted(FACTORIES))),
     **_named(batch_norm, "batch_norm _native_batch_norm_legit_no_training"),
     **_named(layer_norm, "layer_norm native_layer_norm rms_norm _fused_rms_norm"),
     **_named(group_norm, "group_norm instance_norm"),

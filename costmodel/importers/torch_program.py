@@ -161,17 +161,7 @@ _OWN_NAMES: Final = {
 
 
 class Call:
-    """One operation with its arguments by name.
-
-    Attributes
-    ----------
-    program, node
-        The program it is in, and the node itself.
-    op, name
-        Its operation, and the name of its layer.
-    arguments
-        Arguments by name, defaults included.
-    """
+    """One operation of a program: its node, the name of its layer, and its arguments by name, defaults included."""
 
     def __init__(self, program: Program, node: Node) -> None:
         self.program, self.node = program, node

@@ -13,6 +13,8 @@ ELLIPSIS = "…"
 PIECE = re.compile(r"(\s*)(\S*\d (?:%|[pnumkMGT]?(?:B|J|s|W|Hz)(?:/\w+)?|MAC)(?!\w)\S*|\S+)")
 """A word, or a number with its unit, which stay on one line."""
 PIECE_OR_HYPHEN = re.compile(r"(\s*)([^\s-]*-|[^\s-]+)")
+NARROW = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u2500-\u259f]*")
+"""Characters of one column each that reports use: a library is asked about others, which takes longer to load."""
 SGR = {"bold": "1", "dim": "2", "red": "1;31", "cyan": "1;36"}
 
 
@@ -23,7 +25,7 @@ def columns(text: str) -> int:
     >>> columns("abc"), columns("层")
     (3, 2)
     """
-    if text.isascii():
+    if text.isascii() or NARROW.fullmatch(text):
         return len(text)
     from rich.cells import cell_len
 

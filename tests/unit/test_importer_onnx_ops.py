@@ -498,7 +498,7 @@ def test_broken_branches_leave_the_graph_around_them_intact(graph):
     g = graph(nodes, [TOKENS], [tensor("five", np.array(5))])
 
     assert ("relu", "counted") in rows(g)
-    assert ("If", "unknown") in rows(g)
+    assert ("Reshape", "unknown") in rows(g)
 
 
 # ---- folding, operation by operation
@@ -509,11 +509,13 @@ FOLDED = [
     (node("Div", "a b", "y"), np.array([[3, 1, 0], [2, 0, -1]])), (node("Mod", "a b", "y"), np.mod(A, B)),
     (node("Max", "a b", "y"), np.maximum(A, B)), (node("Min", "a b", "y"), np.minimum(A, B)), (node("Neg", "a", "y"), -A),
     (node("Abs", "a", "y"), abs(A)), (node("Sign", "a", "y"), np.sign(A)), (node("Relu", "a", "y"), np.maximum(A, 0)),
-    (node("Sum", "a b b", "y"), A + B + B), (node("Transpose", "a", "y"), A.T), (node("Concat", "a a", "y", axis=1), np.hstack([A, A])),
+    (node("Sum", "a b b", "y"), A + B + B), (node("Transpose", "a", "y"), A.T),
+    (node("Concat", "a a", "y", axis=1), np.hstack([A, A])),
     (node("Gather", "a one", "y", axis=1), A[:, 1]), (node("Slice", "a one two", "y"), A[1:2]),
-    (node("Slice", "a", "y", starts=[-1], ends=[-100], axes=[1]), A[:, -1:-100]),
+    (node("Slice", "a", "y", starts=[-2], ends=[100], axes=[1]), A[:, -2:]),
     (node("ReduceSum", "a axis", "y", keepdims=0), A.sum(1)), (node("ReduceProd", "a", "y", keepdims=0), A.prod()),
-    (node("ReduceMax", "a", "y", axes=[0]), A.max(0, keepdims=True)), (node("ArgMax", "a", "y", axis=1, keepdims=0), A.argmax(1)),
+    (node("ReduceMax", "a", "y", axes=[0]), A.max(0, keepdims=True)),
+    (node("ArgMax", "a", "y", axis=1, keepdims=0), A.argmax(1)),
     (node("CumSum", "b zero", "y"), np.cumsum(B)), (node("Expand", "b shape", "y"), np.broadcast_to(B, (2, 3))),
     (node("Tile", "b two", "y"), np.tile(B, 2)), (node("Flatten", "a", "y", axis=0), A.reshape(1, 6)),
     (node("Where", "c a b", "y"), np.where(A > 0, A, B)), (node("Pad", "b pads", "y"), np.pad(B, (1, 2))),

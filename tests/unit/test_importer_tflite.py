@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import struct
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from costmodel.errors import CostModelError, InputError, NetworkError
 from costmodel.graph import Graph
+from costmodel.importers import load_network
 from costmodel.importers.tflite import layer_names, tflite_graph, tflite_widths
 from costmodel.importers.tflite_file import read_model
 from tests.models.tflite.writer import Fields, Ints, Model
@@ -78,6 +80,20 @@ def test_real_files_are_exact(name, params, macs):
 
     assert (params, macs) == totals(graph)
     assert "unknown" not in graph.table().status
+
+
+def test_equals_the_shipped_network():
+    """The converted SqueezeNet 1.1 and the shipped description have the same convolutions, row by row."""
+    columns = (*"ngkcpqrs", "stride_h", "params", "macs", "weight_elems", "ifmap_elems", "ofmap_elems")
+    mine, shipped = (
+        [[int(table[c][i, 0]) for c in columns] for i, op in enumerate(table.ops) if op == "conv"]
+        for table in (
+            tflite_graph(SAMPLES / "squeezenet1_1_int8.tflite").table(),
+            load_network("squeezenet:version=1.1").table(),
+        )
+    )
+
+    assert mine == shipped
 
 
 def declared_macs(path: Path) -> int:
@@ -663,10 +679,8 @@ def test_fuzz(name, tmp_path):
     path = tmp_path / "mutated.tflite"
     for _ in range(FUZZ):
         path.write_bytes(mutated(data, dice))
-        try:
+        with suppress(CostModelError):
             tflite_graph(path, SHAPES.get(name)).table()
-        except CostModelError as error:
-            assert str(error)
 
 
 def test_fuzz_small_files(tmp_path):
@@ -675,7 +689,5 @@ def test_fuzz_small_files(tmp_path):
     path = tmp_path / "mutated.tflite"
     for _ in range(10 * FUZZ):
         path.write_bytes(mutated(data, dice))
-        try:
+        with suppress(CostModelError):
             tflite_graph(path).table()
-        except CostModelError as error:
-            assert str(error)

@@ -1,12 +1,15 @@
 """PyTorch modules become graphs: exact counts, names of modules, parameters once, clear refusals."""
 
 from math import prod
+from pathlib import Path
 
 import pytest
 
 from costmodel.errors import InputError, NetworkError
+from costmodel.graph.table import COUNTS
 from costmodel.importers import load_network
 from costmodel.importers import torch as importer
+from costmodel.importers.onnx import onnx_graph
 from costmodel.importers.torch import torch_graph
 from costmodel.validation import published
 
@@ -270,6 +273,21 @@ def test_layers_equal_those_of_the_shipped_networks(make, spec):
     assert rows(shipped) == rows(ours)
 
 
+def test_layers_equal_those_of_the_onnx_file():
+    """The same network read from a file that torch wrote: every row that costs something, and all totals."""
+    file = Path(__file__).parents[1] / "models" / "onnx" / "squeezenet1_1.dynamo.onnx"
+    ours, read = torch_graph(SqueezeNet(), (1, 3, 224, 224)).table(), onnx_graph(file).table()
+    columns = [c for c in ours.__dataclass_fields__ if c not in ("names", "groups", "notes", "status")]
+
+    def rows(table):
+        """Rows that cost something, without their names."""
+        chosen = [i for i, status in enumerate(table.status) if status == "counted"]
+        return [[table[c][i] if c == "ops" else table[c][i].item() for c in columns] for i in chosen]
+
+    assert rows(read) == rows(ours)
+    assert all(read.total(column) == ours.total(column) for column in COUNTS)
+
+
 def test_batch_norm_folds_where_the_graph_says_so():
     """Behind a convolution it is folded, behind a sum it is not."""
     module = Fn(
@@ -419,8 +437,11 @@ def unary(name):
 
 @pytest.mark.parametrize(
     "name",
-    "relu relu6 gelu silu hardswish hardsigmoid sigmoid tanh elu leaky_relu mish exp erf abs".split(),
-)
+    [
+        "relu", "relu6", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh", "elu", "leaky_relu", "mish", "exp",
+        "erf", "abs",
+    ],
+)  # fmt: skip
 def test_activations_are_fused_under_their_own_name(name):
     """Behind a convolution an activation is free and keeps its name, whatever torch would decompose it to."""
     module = Fn(lambda m, x: unary(name)(m.conv(x)), conv=nn.Conv2d(16, 16, 1))
@@ -563,6 +584,36 @@ def test_inputs_are_read_through_in_place_operations():
     graph = torch_graph(Fn(written, conv=nn.Conv2d(16, 16, 1)), IMAGE)
 
     assert "relu" in graph.table().ops
+    assert "unknown" not in graph.table().status
+
+
+def test_constants_may_be_written_in_place():
+    """The attention mask of Swin: a constant filled part by part is as much a constant as any other."""
+
+    def masked(_, x):
+        mask = x.new_zeros(4, 4)
+        for value, part in enumerate((slice(0, 2), slice(2, 4))):
+            mask[part] = value
+        return x + mask.masked_fill(mask != 0, -100.0)
+
+    graph = torch_graph(Fn(masked), (1, 8, 4, 4))
+
+    assert ops(graph) == ["add"]
+    assert row(graph, "add")["weight_elems"] == 16
+    assert total(graph, "params") == 0
+
+
+def test_values_written_into_a_constant_are_computed():
+    """A buffer that the network fills with what it computes is no constant."""
+
+    def filled(m, x):
+        y = torch.zeros(2, 8)
+        y[:1] = m.linear(x)
+        return m.linear(y)
+
+    graph = torch_graph(Fn(filled, linear=nn.Linear(8, 8)), (1, 8))
+
+    assert total(graph, "macs") == 64 + 2 * 64
     assert "unknown" not in graph.table().status
 
 

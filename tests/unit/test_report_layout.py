@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from costmodel.report.layout import chopped, colored, columns, cut, padded, shortened, wrapped
+from costmodel.report.layout import NARROW, chopped, colored, columns, cut, padded, shortened, wrapped
 
 TEXT = st.text(st.sampled_from("ab 1%-.层é…"), max_size=60)
 
@@ -109,3 +109,11 @@ def test_colours(style, color, expected):
 def test_an_empty_line_has_no_colour():
     """Nothing is not bold."""
     assert colored("   ", "bold", color=True) == ""
+
+
+def test_narrow_characters_take_one_column():
+    """What is counted without the library takes the columns that the library says."""
+    narrow = [chr(code) for code in range(0x11000) if NARROW.fullmatch(chr(code))]
+
+    assert {"…", "─", "│", "╭", "█", "µ", "é"} <= set(narrow)
+    assert [character for character in narrow if cell_len(character) != 1] == []

@@ -93,6 +93,7 @@ def test_parse_is_exact_without_a_prefix_change(text):
         ("1 /B", "pJ/B", "'' is not a unit"),
         ("1 2 pJ", "pJ", "'2 pJ' is not a unit"),
         ("1 pJ / 0 bit", "pJ/B", "'0 bit' is not a unit"),
+        (f"1 pJ / {'9' * 400} bit", "pJ/B", "is not a unit"),
         ("1 GB", "B/s", "is a number of bytes, not a bandwidth: write for example 12.8 GB/s"),
         ("1 pJ", "pJ/B", "is an energy, not an energy per byte"),
         ("1 s", "Hz", "is a time, not a frequency"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
 
 from costmodel.errors import ShapeError
 from costmodel.graph.rows import Rows
@@ -29,10 +29,12 @@ class Place(Protocol):
 class Op:
     """Base of all operations: frozen dataclasses that know shapes and costs but no names.
 
-    Subclasses raise ShapeError without the layer's name; the graph puts it in front.
+    Subclasses raise ShapeError without the layer's name; the graph puts it in front. `in_place` says whether
+    the output may lie where the input did.
     """
 
     __slots__ = ()
+    in_place: ClassVar[bool] = False
 
     def infer(self, inputs: Inputs) -> tuple[Shape, ...]:
         """Shapes of the outputs, after checking that the inputs fit."""

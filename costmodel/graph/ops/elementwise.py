@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from costmodel.errors import ShapeError
 from costmodel.graph.ops.base import Inputs, Op, Place, expect_rank, only, operation
@@ -25,6 +25,7 @@ class Activation(Op):
     and written like any element-wise layer otherwise. `prelu` has one parameter per channel.
     """
 
+    in_place: ClassVar[bool] = True
     kind: str
 
     def infer(self, inputs: Inputs) -> tuple[Shape, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from costmodel.graph.ops.base import Inputs, Op, Place, as_axis, expect_rank, only, operation
 from costmodel.graph.rows import FOLDED, Rows, streamed
 from costmodel.graph.shapes import Dim, Shape, as_dim, format_dim, product, require
@@ -16,6 +18,7 @@ class BatchNorm(Op):
     layer. The parameters, 2 per channel if `affine`, are counted in every case; running statistics are not.
     """
 
+    in_place: ClassVar[bool] = True
     folded: bool | None = None
     affine: bool = True
 

@@ -80,8 +80,10 @@ class Rule:
             return self._constants(importer, node, inputs, shapes_, kinds)
         values = self._layers(importer, node, inputs, shapes_)
         bits = needed(inputs, 0).bits if self.style in ("view", "part") else 0
+        unsure = self.style == "unknown"
         return [
-            replace(value, kind=kind, bits=bits or BITS.get(kind, 32)) for value, kind in zip(values, kinds, strict=False)
+            replace(value, kind=kind, bits=bits or BITS.get(kind, 32), bounded=unsure)
+            for value, kind in zip(values, kinds, strict=False)
         ]
 
     def _kind(self, node: Node, inputs: Inputs) -> int:
