@@ -170,7 +170,9 @@ def joined(parts: list[AxisTiles]) -> AxisTiles:
 @lru_cache(maxsize=4096)
 def touched(axis: Axis) -> int:
     """Distinct ifmap positions that any output needs: what must be fetched at least once [positions]."""
-    return int(np.max(counts.touched(axis.outputs, axis.taps, axis.stride, axis.dilation, axis.pad, axis.size)))
+    regular = 0 in (axis.stride % axis.dilation, axis.dilation % axis.stride)
+    formula = counts.touched_regular if regular else counts.touched
+    return int(np.max(formula(axis.outputs, axis.taps, axis.stride, axis.dilation, axis.pad, axis.size)))
 
 
 @lru_cache(maxsize=4096)

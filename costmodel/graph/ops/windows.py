@@ -58,9 +58,17 @@ def depth(values: Shape) -> Dim:
     return values[0] if len(values) == 3 else 1
 
 
+MOST_TAPS: Final = 1 << 22
+
+
 @lru_cache(maxsize=4096)
 def _touched_ints(*args: int) -> int:
-    """:func:`costmodel.formulas.counts.touched` of plain integers."""
+    """Positions touched, of plain integers; a window too long for the general formula is refused."""
+    _, taps, stride, dilation, _, _ = args
+    if 0 in (stride % dilation, dilation % stride):
+        return int(counts.touched_regular(*args))
+    if taps > MOST_TAPS:
+        raise ShapeError(f"a window of {taps} taps with dilation {dilation} is too long; at most {MOST_TAPS} are counted")
     return int(counts.touched(*args))
 
 
