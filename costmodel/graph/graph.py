@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from costmodel.errors import NetworkError, ShapeError
@@ -554,5 +553,7 @@ class _named:  # noqa: N801 - reads as a statement; a generator would cost 2 us 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Give "; did you mean ...?", or "" if nothing is close."""
+    from difflib import get_close_matches
+
     close = get_close_matches(word, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
