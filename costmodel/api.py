@@ -173,7 +173,7 @@ def sweep(
     return sweep_of(function, axes, resolved_hardware(hw), batch, dtype, metrics)
 
 
-def from_torch(module: Module, *inputs: Any, name: str | None = None) -> Graph:
+def from_torch(module: Module, *inputs: Any, name: str | None = None) -> Graph:  # noqa: ANN401 - tensors or shapes
     """Import a PyTorch module without its weights, by tracing it; needs ``nn-costmodel[torch]``.
 
     Parameters

@@ -15,6 +15,9 @@ settings.register_profile(
 settings.load_profile("repeatable")
 
 
+collect_ignore_glob = ["models/*"]  # scripts that made the sample files; they need the frameworks
+
+
 def pytest_configure(config):
     """Register the markers of this suite."""
     config.addinivalue_line("markers", "slow: takes seconds; leave out with -m 'not slow'")

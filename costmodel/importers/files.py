@@ -100,7 +100,7 @@ def imported(path: Path, kind: str, inputs: Inputs | None) -> Graph:
     raise InputError(f"{path}: {HOW_TO[kind]}")
 
 
-def format_of(path: Path) -> str:
+def format_of(path: Path) -> str:  # noqa: PLR0911 - one return per format
     """Tell the format of a file by its first bytes, else by its suffix; ``python`` for everything that is no file.
 
     >>> format_of(Path("squeezenet"))

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import io
 import logging
+import sysconfig
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -274,12 +275,13 @@ def _first_line(error: Exception) -> str:
 
 def _place(error: Exception) -> str:
     """The last line of the user's own code that led to an error, "" if none is known."""
-    inside = Path(importlib.import_module("torch").__file__ or "").parent
-    own = Path(__file__).parent
+    others = (Path(importlib.import_module("torch").__file__ or "").parent, Path(copy.__file__).parent, Path(__file__).parent)
+    packages = Path(sysconfig.get_path("purelib"))
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not Path(frame.filename).is_relative_to(inside) and Path(frame.filename).parent != own
+        if Path(frame.filename).is_relative_to(packages) or others[1] not in Path(frame.filename).parents
+        if others[0] not in Path(frame.filename).parents and others[2] != Path(frame.filename).parent
     ]
     return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
 

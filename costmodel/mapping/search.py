@@ -52,9 +52,10 @@ CHANNELS = ("g", "k", "c", "weight_elems", "ofmap_elems", "weight_bits", "ifmap_
 class Solutions:
     """Optimal mappings of a set of problems, arrays of shape (M,).
 
-    ``fits`` is False where no tile fits, ``exact`` where more than ``EXACT_BITS`` would move; ``weight_bits``, ``ifmap_bits`` and ``ofmap_bits`` are what crosses the boundary
-    [bits]; ``passes`` visits to each ofmap tile (more than 1: partial sums leave and come back); ``stationary`` indexes
-    ``OPERANDS``; ``tile`` has the tile sizes in the order of ``DIMS``, shape (8, M).
+    ``fits`` is False where no tile fits, ``exact`` where more than ``EXACT_BITS`` would move; ``weight_bits``,
+    ``ifmap_bits`` and ``ofmap_bits`` are what crosses the boundary [bits]; ``passes`` visits to each ofmap tile (more than
+    1: partial sums leave and come back); ``stationary`` indexes ``OPERANDS``; ``tile`` has the tile sizes in the order of
+    ``DIMS``, shape (8, M).
     """
 
     fits: NDArray[np.bool_]

@@ -86,8 +86,8 @@ def efficient(space: Space) -> Space:
     """Drop candidates that another one equals or beats in every quantity a cost or a footprint depends on.
 
     The first undominated ones by the product of these quantities (fewer of a large space) are compared with all others,
-    which drops nearly everything that can be dropped. What is left is in order of falling tile size: of equal mappings, the one with
-    the largest tiles is found first.
+    which drops nearly everything that can be dropped. What is left is in order of falling tile size: of equal mappings,
+    the one with the largest tiles is found first.
     """
     features = np.stack(
         [

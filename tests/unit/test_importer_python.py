@@ -244,7 +244,7 @@ class TestBadFiles:
         )
 
     @pytest.mark.parametrize(
-        ("name", "kind"), [("net.onnx", ".onnx files"), ("net", "files without an ending")]
+        ("name", "kind"), [("net.caffemodel", ".caffemodel files"), ("net", "files without an ending")]
     )
     def test_other_formats(self, write, name, kind):
         """Only what can be read."""

@@ -539,6 +539,77 @@ def test_products_of_activations(function, shapes):
     assert "unknown" not in graph.table().status
 
 
+COMPOSED = {
+    "encoder and decoder": (lambda: nn.Transformer(32, 4, 2, 2, 64, batch_first=True), [(1, 10, 32), (1, 7, 32)]),
+    "cell of an LSTM": (lambda: nn.LSTMCell(8, 16), [(1, 8)]),
+    "cell of a GRU": (lambda: nn.GRUCell(8, 16), [(1, 8)]),
+    "transposed in 3-D": (lambda: nn.ConvTranspose3d(4, 8, 3, 2, 1, 1), [(1, 4, 5, 5, 5)]),
+    "reflected padding": (lambda: nn.Conv2d(4, 8, 3, padding="same", dilation=2, padding_mode="reflect"), [(1, 4, 9, 9)]),
+    "local response": (lambda: nn.LocalResponseNorm(5), [(1, 16, 8, 8)]),
+    "spectral norm": (lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(8, 8)), [(1, 8)]),
+    "bfloat16": (lambda: nn.Linear(4, 4).bfloat16(), [((1, 4), torch.bfloat16)]),
+    "several outputs": (
+        lambda: Fn(lambda m, x: {"a": m.linear(x), "b": [x + 1, None]}, linear=nn.Linear(4, 4)),
+        [(1, 4)],
+    ),
+    "sizes in arithmetic": (lambda: Fn(lambda m, x: x.shape[0] * m.l(x) / x.size(-1), l=nn.Linear(8, 8)), [(1, 8)]),
+    "other keys and values": (
+        lambda: Fn(
+            lambda m, x, y: m.a(x, y, y, need_weights=False)[0],
+            a=nn.MultiheadAttention(32, 4, kdim=16, vdim=16, batch_first=True),
+        ),
+        [(1, 10, 32), (1, 7, 16)],
+    ),
+    "scalars that are trained": (
+        lambda: Fn(lambda m, x: m.l(x) * m.a + m.b, l=nn.Linear(4, 4), a=parameter(), b=parameter(1)),
+        [(1, 4)],
+    ),
+    "bags of embeddings": (lambda: nn.EmbeddingBag(10, 4), [((2, 5), torch.int64)]),
+    "similarity": (lambda: nn.CosineSimilarity(), [(1, 8), (1, 8)]),
+    "sampling of a grid": (lambda: Fn(lambda _, x, g: functional.grid_sample(x, g)), [(1, 3, 8, 8), (1, 4, 4, 2)]),
+    "patches": (lambda: nn.Fold((8, 8), 2, stride=2), [(1, 12, 16)]),
+    "dilated pooling": (lambda: nn.MaxPool2d(2, dilation=2), [(1, 3, 9, 9)]),
+    "pooling of volumes": (lambda: nn.AdaptiveAvgPool3d((2, None, 1)), [(1, 3, 8, 8, 8)]),
+    "loss": (lambda: nn.CrossEntropyLoss(), [(4, 10), ((4,), torch.int64)]),
+}
+
+
+@pytest.mark.parametrize("case", COMPOSED)
+def test_composed_modules_count_what_torch_counts(case):
+    """What torch decomposes or builds from parts: MACs of its counter, all parameters, nothing unknown."""
+    make, inputs = COMPOSED[case]
+    module = make()
+    shapes = [(shape, torch.float32) if isinstance(shape[0], int) else shape for shape in inputs]
+
+    graph = torch_graph(module, *shapes)
+
+    assert trained(module) == total(graph, "params")
+    assert "unknown" not in graph.table().status
+    assert typed_macs(module, shapes) == total(graph, "macs")
+
+
+def typed_macs(module, shapes):
+    """Half of what torch's own counter says for inputs of any type."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    inputs = [torch.zeros(shape, dtype=dtype, device="meta") for shape, dtype in shapes]
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module.to("meta").eval()(*inputs)
+    return counter.get_total_flops() // 2
+
+
+def test_branches_are_unknown_but_keep_their_parameters():
+    """Which branch runs is not known: the choice is listed, and its parameters count."""
+
+    def chosen(m, x):
+        return torch.cond(x.sum() > 0, lambda y: m.linear(y), lambda y: y + 1, (x,))
+
+    graph = torch_graph(Fn(chosen, linear=nn.Linear(4, 4)), (1, 4))
+
+    assert "unknown" in graph.table().status
+    assert total(graph, "params") == 20
+
+
 def test_grouped_query_attention_with_a_mask():
     """Keys and values of fewer heads are shared by groups of queries; the mask is an operand."""
 
