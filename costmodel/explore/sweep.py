@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +24,10 @@ if TYPE_CHECKING:
 METRICS = SUMMED
 """Columns a sweep can give: every column of an analysis, summed over the layers."""
 CHUNK_POINTS = 4096
-COUNT_CHUNK_POINTS = 16384
+COUNT_CHUNK_POINTS = 32768
 COUNTED = ("params", "macs", "other_ops", "weight_bytes", "ifmap_bytes", "ofmap_bytes", "compulsory_bytes")
 """Metrics that never ask the mapper; they come in larger chunks."""
 MOST_POINTS = 50_000_000
-WORKERS = 2
 
 
 def checked_axes(build: Callable[..., Graph], axes: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
@@ -107,18 +103,14 @@ def sweep_of(
     fixed = list(topologies({name: axis for name, axis in values.items() if name not in vectorised}))
     step = COUNT_CHUNK_POINTS if set(chosen) <= set(COUNTED) else CHUNK_POINTS
 
-    def jobs() -> Iterator[Callable[[], pd.DataFrame]]:
-        for arguments in fixed:
-            for chunk in chunks(points, step):
-                yield partial(frame, build_chunk(build, arguments, chunk), {**arguments, **chunk})
-
-    def frame(graph: Graph, given: Mapping[str, Any]) -> pd.DataFrame:
-        found = totals(graph, hardware, batch, dtype, chosen)
-        count = max((np.size(column) for column in given.values()), default=1)
-        spread = {name: np.broadcast_to(column, count) for name, column in found.items()}
-        return pd.DataFrame({**given, **spread}, index=range(count))
-
-    priced: pd.DataFrame = pd.concat(overlapped(jobs()), ignore_index=True)
+    frames = []
+    for arguments in fixed:
+        for chunk in chunks(points, step):
+            found = totals(build_chunk(build, arguments, chunk), hardware, batch, dtype, chosen)
+            count = max((column.size for column in chunk.values()), default=1)
+            spread = {name: np.broadcast_to(column, count) for name, column in found.items()}
+            frames.append(pd.DataFrame({**arguments, **chunk, **spread}, index=range(count)))
+    priced: pd.DataFrame = pd.concat(frames, ignore_index=True)
     return priced[[*values, *chosen]]
 
 
@@ -127,21 +119,6 @@ def chunks(points: Mapping[str, NDArray[Any]], step: int) -> Iterator[dict[str, 
     size = next(iter(points.values())).size if points else 1
     for start in range(0, size, step):
         yield {name: column[start : start + step] for name, column in points.items()}
-
-
-def overlapped(jobs: Iterable[Callable[[], Any]]) -> Iterator[Any]:
-    """Run jobs on a few threads, results in order: NumPy works on one chunk while the next graph is built.
-
-    Few are in flight at a time, so that memory does not grow with the number of chunks.
-    """
-    waiting: deque[Future[Any]] = deque()
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for job in jobs:
-            waiting.append(pool.submit(job))
-            if len(waiting) > WORKERS:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def build_chunk(build: Callable[..., Graph], fixed: Mapping[str, Any], chunk: Mapping[str, NDArray[Any]]) -> Graph:

@@ -154,7 +154,8 @@ def product(*dims: Dim) -> Dim:
         if total > LIMIT:
             raise _overflow(total)
         return total
-    return checked(lambda *sizes: prod(sizes), *dims)
+    sizes = [dim for dim in dims if isinstance(dim, int)]  # first, so that each array is multiplied once
+    return checked(lambda *factors: prod(factors), prod(sizes), *(dim for dim in dims if not isinstance(dim, int)))
 
 
 def total(*dims: Dim) -> Dim:

@@ -236,7 +236,8 @@ def _channels_first(main: SubgraphFact) -> list[bool]:
         spatial = fact.code in _SPATIAL
         passed = fact.code not in _SEQUENCES and any(wanted[index] for index in fact.outputs)
         if spatial or passed:
-            for index in fact.inputs[: 3 if passed else 1]:
+            data = slice(2, 3) if fact.code == "TRANSPOSE_CONV" else slice(3 if passed else 1)
+            for index in fact.inputs[data]:
                 if index >= 0:
                     wanted[index] = wanted[index] or len(main.tensors[index].shape) in (4, 5)
     return wanted

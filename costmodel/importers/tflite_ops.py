@@ -317,6 +317,13 @@ def _product(call: Call, make: Callable[..., Op], weight: Constant, bias: Item |
     return call.graph.layer(name, op, x)[0]
 
 
+def _counted_once(call: Call, op: Op, *weights: Item | None) -> Op:
+    """The operation, without parameters if one before it has the same weights."""
+    key = (call.fact.code, *(weight.key for weight in weights if isinstance(weight, Constant)))
+    first_name, _ = call.network.weights.setdefault(key, (call.name, None))
+    return op if first_name == call.name else Reused(op)
+
+
 def _conv(call: Call) -> list[Item]:
     weight = _weight(call, 1, 4)
     if weight is None:
@@ -460,7 +467,8 @@ def _svdf(call: Call) -> list[Item]:
     if feature is None or time is None or rank < 1 or feature.shape[0] % rank:
         return call.unknown()
     op = Svdf(feature.shape[0] // rank, rank, time.shape[1], call.optional(3) is not None)
-    y = call.graph.layer(call.fresh(), op, call.sheet.plain(call.value(0)))[0]
+    once = _counted_once(call, op, feature, time)
+    y = call.graph.layer(call.fresh(), once, call.sheet.plain(call.value(0)))[0]
     return call.finished(y, act=1)
 
 
@@ -475,7 +483,8 @@ def _lstm(call: Call) -> list[Item]:
         time, batch, features = x.shape
         x = call.sheet.reshaped(f"{call.name}_batch_first", x, (batch, time, features))
     op = Recurrent.of("lstm", weight.shape[0], bias=call.optional(13) is not None)
-    y = call.sheet.op(call.name, OneBias(op.kind, op.hidden, op.bias), x.tensor)
+    once = _counted_once(call, OneBias(op.kind, op.hidden, op.bias), *map(call.optional, range(1, 9)))
+    y = call.sheet.op(call.name, once, x.tensor)
     if call.fact.flag(3):
         batch, time, hidden = map(int, y.shape)
         return [call.sheet.reshaped(f"{call.name}_time_first", Value(y), (time, batch, hidden))]
@@ -601,7 +610,7 @@ _COMBINE: Final[Mapping[str, tuple[str, int | None]]] = {
     "LESS_EQUAL": ("less_equal", None), "GREATER": ("greater", None), "GREATER_EQUAL": ("greater_equal", None),
     "EQUAL": ("equal", None), "NOT_EQUAL": ("not_equal", None), "LOGICAL_AND": ("and", None),
     "LOGICAL_OR": ("or", None), "SELECT": ("select", None), "SELECT_V2": ("select", None), "ATAN2": ("atan2", None),
-    "BITWISE_XOR": ("xor", None), "RIGHT_SHIFT": ("shift", None),
+    "BITWISE_XOR": ("xor", None), "RIGHT_SHIFT": ("shift", None), "PRELU": ("leaky_relu", None),
 }  # fmt: skip
 
 
@@ -609,8 +618,10 @@ def _prelu(call: Call) -> list[Item]:
     x = call.value(0)
     slopes = call.item(1)
     tensor = call.sheet.spatial(x)
-    if isinstance(slopes, Constant) and slopes.elems == x.shape[-1]:
-        return [Value(call.sheet.op(call.name, Activation("prelu"), tensor), x.rank > 2)]
+    if isinstance(slopes, Constant) and slopes.elems in (1, x.shape[-1]):
+        op: Op = Activation("prelu") if slopes.elems == x.shape[-1] else Reused(Activation("leaky_relu"), 1)
+        op = _counted_once(call, op, slopes)
+        return [Value(call.sheet.op(call.name, op, tensor), x.rank > 2)]
     return _combine(call)
 
 

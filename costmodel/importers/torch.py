@@ -11,7 +11,6 @@ import importlib
 import inspect
 import io
 import logging
-import sysconfig
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -275,15 +274,15 @@ def _first_line(error: Exception) -> str:
 
 def _place(error: Exception) -> str:
     """The last line of the user's own code that led to an error, "" if none is known."""
-    others = (Path(importlib.import_module("torch").__file__ or "").parent, Path(copy.__file__).parent, Path(__file__).parent)
-    packages = Path(sysconfig.get_path("purelib"))
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).is_relative_to(packages) or others[1] not in Path(frame.filename).parents
-        if others[0] not in Path(frame.filename).parents and others[2] != Path(frame.filename).parent
-    ]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _others(Path(frame.filename))]
     return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+
+
+def _others(file: Path) -> bool:
+    """Whether a file is one of torch, of Python itself or of this package."""
+    torch, python = (Path(library.__file__ or "").parent for library in (importlib.import_module("torch"), copy))
+    standard = python in file.parents and "site-packages" not in file.parts
+    return standard or torch in file.parents or file.parent == Path(__file__).parent
 
 
 # ---- drawing

@@ -565,12 +565,15 @@ COMPOSED = {
         [(1, 4)],
     ),
     "bags of embeddings": (lambda: nn.EmbeddingBag(10, 4), [((2, 5), torch.int64)]),
-    "similarity": (lambda: nn.CosineSimilarity(), [(1, 8), (1, 8)]),
-    "sampling of a grid": (lambda: Fn(lambda _, x, g: functional.grid_sample(x, g)), [(1, 3, 8, 8), (1, 4, 4, 2)]),
+    "similarity": (nn.CosineSimilarity, [(1, 8), (1, 8)]),
+    "sampling of a grid": (
+        lambda: Fn(lambda _, x, g: functional.grid_sample(x, g, align_corners=True)),
+        [(1, 3, 8, 8), (1, 4, 4, 2)],
+    ),
     "patches": (lambda: nn.Fold((8, 8), 2, stride=2), [(1, 12, 16)]),
     "dilated pooling": (lambda: nn.MaxPool2d(2, dilation=2), [(1, 3, 9, 9)]),
     "pooling of volumes": (lambda: nn.AdaptiveAvgPool3d((2, None, 1)), [(1, 3, 8, 8, 8)]),
-    "loss": (lambda: nn.CrossEntropyLoss(), [(4, 10), ((4,), torch.int64)]),
+    "loss": (nn.CrossEntropyLoss, [(4, 10), ((4,), torch.int64)]),
 }
 
 
@@ -602,7 +605,7 @@ def test_branches_are_unknown_but_keep_their_parameters():
     """Which branch runs is not known: the choice is listed, and its parameters count."""
 
     def chosen(m, x):
-        return torch.cond(x.sum() > 0, lambda y: m.linear(y), lambda y: y + 1, (x,))
+        return torch.cond(x.sum() > 0, m.linear, lambda y: y + 1, (x,))
 
     graph = torch_graph(Fn(chosen, linear=nn.Linear(4, 4)), (1, 4))
 

@@ -45,10 +45,12 @@ def _whole(a: Array, b: Array) -> Array:
     return np.asarray(np.abs(a) // np.abs(b) * np.sign(a) * np.sign(b))
 
 
-def _modulo(a: Array, b: Array) -> Array:
+def _modulo(node: Node, data: list[Array], *_: object) -> Array:
+    """Remainder with the sign of the divisor, with ``fmod`` that of the dividend."""
+    a, b = data
     if a.dtype.kind in "iu" and not np.all(b):
         raise ZeroDivisionError
-    return np.asarray(np.mod(a, b))
+    return np.asarray(np.fmod(a, b) if node.int("fmod", 0) else np.mod(a, b))
 
 
 def _cast(node: Node, data: list[Array], *_: object) -> Array | None:
@@ -150,20 +152,27 @@ def _first(node: Node, data: list[Array], *_: object) -> Array:  # noqa: ARG001
     return data[0]
 
 
+def _cumulated(node: Node, data: list[Array], *_: object) -> Array:
+    """Sums of what comes before, the element itself included or not, from either end."""
+    axis = int(data[1].ravel()[0])
+    items = np.flip(data[0], axis) if node.int("reverse", 0) else data[0]
+    sums = np.cumsum(items, axis=axis, dtype=items.dtype)
+    sums = sums - items if node.int("exclusive", 0) else sums
+    return np.flip(sums, axis) if node.int("reverse", 0) else sums
+
+
 def _numpy(function: Callable[..., Any]) -> Fold:
     """A function of all inputs."""
     return lambda _, data, *__: function(*data)
 
 
-
-
 FOLDS: Final[dict[str, Fold]] = {
-    "Identity": _first, "Cast": _cast, "CastLike": lambda _, d, *__: d[0].astype(d[1].dtype), "Slice": _slice,
+    "Identity": _first, "Cast": _cast, "Slice": _slice,
     "Gather": _gather, "GatherND": _gather_nd, "Split": _split, "Transpose": _transpose, "Reshape": _reshaped,
     "Squeeze": _reshaped, "Unsqueeze": _reshaped, "Flatten": _reshaped, "Expand": _expanded, "ConstantOfShape": _filled,
     "Range": _range, "Pad": _padded, "Clip": _clipped, "ScatterND": _scattered, "Tile": _tiled, "Concat": _joined,
     "Add": _numpy(np.add), "Sub": _numpy(np.subtract), "Mul": _numpy(np.multiply), "Div": _numpy(_divided),
-    "Mod": _numpy(_modulo), "Pow": _numpy(np.power), "Max": lambda _, d, *__: np.maximum.reduce(np.broadcast_arrays(*d)),
+    "Mod": _modulo, "Pow": _numpy(np.power), "Max": lambda _, d, *__: np.maximum.reduce(np.broadcast_arrays(*d)),
     "Min": lambda _, d, *__: np.minimum.reduce(np.broadcast_arrays(*d)), "Sum": lambda _, d, *__: sum(d[1:], d[0]),
     "Neg": _numpy(np.negative), "Abs": _numpy(np.abs), "Floor": _numpy(np.floor), "Ceil": _numpy(np.ceil),
     "Round": _numpy(np.round), "Sqrt": _numpy(np.sqrt), "Exp": _numpy(np.exp), "Log": _numpy(np.log),
@@ -173,5 +182,5 @@ FOLDS: Final[dict[str, Fold]] = {
     "Xor": _numpy(np.logical_xor), "Not": _numpy(np.logical_not), "Where": _numpy(np.where),
     "ReduceProd": _reduction(np.prod), "ReduceSum": _reduction(np.sum), "ReduceMax": _reduction(np.max),
     "ReduceMin": _reduction(np.min), "ReduceMean": _reduction(np.mean), "ArgMax": _arg(np.argmax),
-    "ArgMin": _arg(np.argmin), "CumSum": lambda _, d, *__: np.cumsum(d[0], axis=int(d[1].ravel()[0])),
+    "ArgMin": _arg(np.argmin), "CumSum": _cumulated,
 }  # fmt: skip

@@ -229,11 +229,13 @@ def multiply(importer: Importer, node: Node, inputs: Inputs) -> Values:
 
 
 def cast(importer: Importer, node: Node, inputs: Inputs) -> Values:
-    """Cast; to the type that the tensor has, it is nothing."""
+    """Cast and CastLike; to the type that the tensor has, it is nothing."""
     x = needed(inputs, 0)
+    if node.op == "CastLike":
+        node = replace(node, op="Cast", attributes={"to": needed(inputs, 1).kind})
     if x.tensor is not None and node.int("to", FLOAT) == x.kind:
         return [x]
-    return Rule("activation", label="cast")(importer, node, inputs)
+    return Rule("activation", label="cast")(importer, node, inputs[:1])
 
 
 def identity(importer: Importer, node: Node, inputs: Inputs) -> Values:
@@ -574,7 +576,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "Split": Rule("part", shapes.split), "Slice": slice_, "Expand": expand, "Concat": concat, "Transpose": transpose,
     "Gather": gather, "Resize": resize, "Upsample": resize, "Shape": shape_of, "Size": shape_of,
     "Constant": constant_, "ConstantOfShape": constant_of_shape, "If": if_, "Clip": clip, "Sigmoid": sigmoid,
-    "Mul": multiply, "Cast": cast, "Identity": identity, "Dropout": identity,
+    "Mul": multiply, "Cast": cast, "CastLike": cast, "Identity": identity, "Dropout": identity,
     "MaxPool": pool("max_pool"), "AveragePool": pool("avg_pool"), "LpPool": pool("avg_pool"),
     "GlobalMaxPool": global_pool("max_pool"), "GlobalAveragePool": global_pool("avg_pool"),
     "GlobalLpPool": global_pool("avg_pool"),

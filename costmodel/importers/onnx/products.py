@@ -11,6 +11,7 @@ from costmodel.errors import NetworkError
 from costmodel.graph import Tensor
 from costmodel.graph.ops.convolution import Conv, ConvTranspose
 from costmodel.graph.ops.dense import Linear, MatMul
+from costmodel.graph.ops.dynamic import DynamicConv
 from costmodel.graph.ops.elementwise import Activation, Combine
 from costmodel.graph.ops.general import Contraction, TimeMajorRecurrent, Work
 from costmodel.importers.onnx.importer import Handler, Importer
@@ -64,9 +65,10 @@ def conv(importer: Importer, node: Node, inputs: Inputs) -> Values:
         )
     arguments = windows(node, x, kernel)
     shared = importer.shares(weight, bias)
-    op = Conv.of(len(kernel), out, groups=groups, bias=bias is not None, shared=shared, **arguments)
+    kind = Conv if weight.tensor is None else DynamicConv
+    op = kind.of(len(kernel), out, groups=groups, bias=bias is not None, shared=shared, **arguments)
     name = importer.name(node)
-    return [importer.value(importer.layer(name, op, importer.operand(x, name))[0], x, name)]
+    return [importer.value(importer.layer(name, op, importer.operand(x, name), *importer.tensors([weight]))[0], x, name)]
 
 
 def _kernel(node: Node, taps: Ints) -> Ints:
@@ -86,7 +88,7 @@ def conv_transpose(importer: Importer, node: Node, inputs: Inputs) -> Values:
         raise NetworkError(f"weight {weight.dims} takes {channels} channels, but the input has {x.dims}")
     arguments = windows(node, x, kernel)
     extra = node.ints("output_padding") or (0,) * len(kernel)
-    arguments["padding"] = _transposed_pads(node, x, arguments, extra)
+    arguments["padding"], extra = _transposed_pads(node, x, arguments, extra)
     op = ConvTranspose.of(
         len(kernel), each * groups, output_padding=extra, groups=groups, bias=bias is not None,
         shared=importer.shares(weight, bias), **arguments,
@@ -94,20 +96,22 @@ def conv_transpose(importer: Importer, node: Node, inputs: Inputs) -> Values:
     return [importer.made(node, op, importer.operand(x, importer.label(node)), like=x)]
 
 
-def _transposed_pads(node: Node, x: Value, arguments: dict[str, Any], extra: Ints) -> Any:  # noqa: ANN401 - as Graph.conv takes it
-    """What a transposed convolution crops: sizes, or what gives ``output_shape`` or "same" outputs."""
-    wanted = node.ints("output_shape")
+def _transposed_pads(node: Node, x: Value, arguments: dict[str, Any], extra: Ints) -> tuple[Any, Ints]:
+    """What a transposed convolution crops and adds: sizes, or what gives ``output_shape`` or "same" outputs."""
+    wanted = declared = node.ints("output_shape")
     kernel, stride, dilation = (arguments[key] for key in ("kernel", "stride", "dilation"))
     if wanted is None:
-        if not isinstance(arguments["padding"], str):
-            return arguments["padding"]
+        if not node.text("auto_pad").startswith("SAME"):
+            return arguments["padding"], extra
         wanted = tuple(size * u for size, u in zip(x.dims[2:], stride, strict=True))
     wanted = wanted[-len(kernel) :]
-    pads = []
+    pads, added = [], []
     for size, r, u, d, more, out in zip(x.dims[2:], kernel, stride, dilation, extra, wanted, strict=True):
-        total = max(0, u * (size - 1) + more + (r - 1) * d + 1 - out)
-        pads.append((total // 2, total - total // 2))
-    return tuple(pads)
+        total = u * (size - 1) + more + (r - 1) * d + 1 - out
+        crop = max(0, total)
+        pads.append((crop // 2, crop - crop // 2))
+        added.append(more + (max(0, -total) if declared is not None else 0))
+    return tuple(pads), tuple(added)
 
 
 def fused_conv(importer: Importer, node: Node, inputs: Inputs) -> Values:
@@ -271,7 +275,7 @@ def _roles(left: str, right: str, result: str, sizes: dict[str, int]) -> Ints:
     """Batch, rows, depth and columns; an axis of one operand that is summed at once adds no products of its own."""
     both, out = set(left) & set(right), set(result)
     batch, depth = both & out, both - out
-    rows, columns = set(left) - both, set(right) - both
+    rows, columns = (set(left) - both) & out, (set(right) - both) & out
     return tuple(prod(sizes[letter] for letter in letters) for letters in (batch, rows, depth, columns))
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from math import ceil, floor, prod
 from typing import Final, TypeAlias
 
+import numpy as np
+
 from costmodel.errors import NetworkError
 from costmodel.importers.onnx.values import Ints, Node, Value
 
@@ -103,6 +105,8 @@ def unsqueeze(node: Node, inputs: Inputs) -> list[Ints]:
     dims, axes = needed(inputs, 0).dims, listed(node, inputs, 1, "axes") or ()
     rank = len(dims) + len(axes)
     new = {axis_of(axis, rank) for axis in axes}
+    if len(new) != len(axes):
+        raise NetworkError(f"axes {axes} name an axis twice")
     old = iter(dims)
     return [tuple(1 if axis in new else next(old, 1) for axis in range(rank))]
 
@@ -111,7 +115,7 @@ def flatten(node: Node, inputs: Inputs) -> list[Ints]:
     """Two axes."""
     dims = needed(inputs, 0).dims
     axis = node.int("axis", 1)
-    axis = axis + len(dims) if axis < 0 else axis
+    axis = axis if axis == len(dims) else axis_of(axis, len(dims))
     return [(prod(dims[:axis]), prod(dims[axis:]))]
 
 
@@ -273,9 +277,19 @@ def resize(node: Node, inputs: Inputs) -> list[Ints]:
     if sizes is not None and sizes.elems:
         return [_resized(node, x.dims, sizes.ints())]
     factors = node.ints("scales") if scales is None else None if scales.data is None else tuple(scales.data.ravel().tolist())
-    if not factors or len(factors) != len(x.dims):
+    axes = node.ints("axes") or tuple(range(len(x.dims)))
+    if not factors or len(factors) != len(axes):
         raise NetworkError(f"needs one constant scale or size per axis of {x.dims}, got {factors}")
-    return [tuple(floor(size * factor) for size, factor in zip(x.dims, factors, strict=True))]
+    wanted = {axis_of(axis, len(x.dims)): factor for axis, factor in zip(axes, factors, strict=True)}
+    return [tuple(_scaled(size, wanted.get(axis, 1.0)) for axis, size in enumerate(x.dims))]
+
+
+def _scaled(size: int, factor: float) -> int:
+    """A size times a factor in single precision, as runtimes multiply: 3 times float32(5 / 3) is 5."""
+    if factor == 1:
+        return size
+    with np.errstate(all="ignore"):
+        return floor(np.float32(size) * np.float32(factor))
 
 
 def _resized(node: Node, dims: Ints, sizes: Ints) -> Ints:
@@ -288,7 +302,7 @@ def _resized(node: Node, dims: Ints, sizes: Ints) -> Ints:
     if policy != "stretch":
         least = min if policy == "not_larger" else max
         scale = least(size / dims[axis] for axis, size in zip(chosen, sizes, strict=True))
-        sizes = tuple(round(dims[axis] * scale) for axis in chosen)
+        sizes = tuple(floor(dims[axis] * scale + 0.5) for axis in chosen)
     wanted = dict(zip(chosen, sizes, strict=True))
     return tuple(wanted.get(axis, size) for axis, size in enumerate(dims))
 
@@ -297,6 +311,8 @@ def depth_to_space(node: Node, inputs: Inputs) -> list[Ints]:
     """Channels become blocks."""
     n, c, h, w = needed(inputs, 0).dims
     b = node.int("blocksize", 1)
+    if c % (b * b):
+        raise NetworkError(f"{c} channels are no multiple of {b} x {b} blocks")
     return [(n, c // (b * b), h * b, w * b)]
 
 
@@ -304,6 +320,8 @@ def space_to_depth(node: Node, inputs: Inputs) -> list[Ints]:
     """Blocks become channels."""
     n, c, h, w = needed(inputs, 0).dims
     b = node.int("blocksize", 1)
+    if h % b or w % b:
+        raise NetworkError(f"{h} x {w} pixels are no multiple of {b} x {b} blocks")
     return [(n, c * b * b, h // b, w // b)]
 
 
@@ -329,18 +347,6 @@ def _number(value: Value) -> float:
 def filled(node: Node, inputs: Inputs) -> list[Ints]:  # noqa: ARG001
     """The shape that the input holds."""
     return [needed(inputs, 0).ints()]
-
-
-def rank_of(node: Node, inputs: Inputs) -> list[Ints]:
-    """A vector with one entry per axis."""
-    dims = needed(inputs, 0).dims
-    start, stop = node.int("start", 0), node.int("end", len(dims))
-    return [(len(dims[start:stop]),)]
-
-
-def scalar(node: Node, inputs: Inputs) -> list[Ints]:  # noqa: ARG001
-    """No axes."""
-    return [()]
 
 
 def non_zero(node: Node, inputs: Inputs) -> list[Ints]:  # noqa: ARG001

@@ -209,5 +209,7 @@ def _typed(message: Message, kind: int, dtype: Any) -> Array:  # noqa: ANN401 - 
     for name in ("int64_data", "int32_data", "uint64_data"):
         for part in message.get(name, ()):
             numbers += [part] if isinstance(part, int) else packed(part)
+    if kind == HALF:
+        return (np.array(numbers, dtype=np.int64) & 0xFFFF).astype(np.uint16).view(np.float16)
     items = np.array(numbers, dtype=np.object_).astype(np.float64 if kind in FLOATS else np.int64)
     return items.astype(dtype)
