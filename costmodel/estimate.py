@@ -153,13 +153,16 @@ class Estimate:
             found.append(Term(part, f"bytes written to {level.name}", level.write_pj_per_byte, writes))
         return tuple(found)
 
+    @cached_property
+    def array_ratio(self) -> Floats:
+        """Busy share of the array where there are MACs; other operations do not depend on it [ratio]."""
+        return np.where(self.table.macs > 0, utilisation_ratio(self.table, self.hardware.compute), 1.0)
+
     def resources_s(self, bound: Bound = "value") -> dict[str, Floats]:
         """Time each resource needs per layer, were it alone [s]; ``low`` is the fastest the ranges allow."""
         compute, rate = self.hardware.compute, INVERSE[bound]
         macs_per_cycle = at(compute.macs_per_cycle[self.precision.mac_format], rate)
-        busy = utilisation_ratio(self.table, compute)
-        busy = np.where(self.table.macs > 0, busy, 1.0)
-        times = {"compute": compute_s(self.operations, macs_per_cycle, busy, at(compute.clock_hz, rate))}
+        times = {"compute": compute_s(self.operations, macs_per_cycle, self.array_ratio, at(compute.clock_hz, rate))}
         feeds = sum(self.feed_bytes(bound).values(), np.zeros((1, 1)))
         through = [b.moved_bytes.astype(np.float64) for b in self.boundaries] + [feeds]
         for level, moved in zip(self.hardware.levels, through, strict=True):
@@ -177,8 +180,19 @@ class Estimate:
         """Rows that are executed: free ones take no time of their own, (L, 1)."""
         return np.array([[status != "free"] for status in self.table.status])
 
+    @cached_property
+    def latencies_s(self) -> dict[Bound, Floats]:
+        """Latencies computed so far, by end of the range [s]."""
+        return {}
+
     def latency_s(self, bound: Bound = "value") -> Floats:
         """Time of each layer [s]: the slowest resource where transfers overlap, else their sum, and the overhead."""
+        if bound not in self.latencies_s:
+            self.latencies_s[bound] = self.computed_latency_s(bound)
+        return self.latencies_s[bound]
+
+    def computed_latency_s(self, bound: Bound) -> Floats:
+        """Compute :meth:`latency_s` [s]."""
         times = list(self.resources_s(bound).values())
         total = times[0]
         for time in times[1:]:

@@ -349,7 +349,7 @@ def _batch_norm(call: Called) -> list[Value]:
     scale, center = (bool(call.config.get(key, True)) for key in ("scale", "center"))
     last = axis % x.rank == x.rank - 1
     tensor = call.sheet.spatial(x) if last else call.sheet.plain(x)
-    if not last and axis != 1:
+    if not last and axis % x.rank != 1:
         raise call.unsupported(f"batch normalisation of axis {axis}")
     op = BatchNorm(None, scale) if scale == center else HalfBatchNorm(None)
     return [Value(call.add(op, tensor), last and tensor.rank > 2)]
@@ -361,8 +361,9 @@ def _layer_norm(call: Called) -> list[Value]:
     axes = sorted(axis % x.rank for axis in (axes if isinstance(axes, list) else [axes]))
     if axes != list(range(x.rank - len(axes), x.rank)):
         raise call.unsupported(f"layer normalisation of axes {axes}")
-    scale = bool(call.config.get("scale", True))
-    center = bool(call.config.get("center", call.kind == "LayerNormalization")) and not call.config.get("rms_scaling")
+    squares = bool(call.config.get("rms_scaling"))
+    scale = squares or bool(call.config.get("scale", True))
+    center = not squares and bool(call.config.get("center", call.kind == "LayerNormalization"))
     op: Op = LayerNorm(len(axes), scale or center)
     if scale != center:
         op = Reused(op, prod(x.shape[axis] for axis in axes))
@@ -370,13 +371,17 @@ def _layer_norm(call: Called) -> list[Value]:
 
 
 def _group_norm(call: Called) -> list[Value]:
-    x = call.sheet.spatial(call.x)
+    axis = call.config.get("axis", -1) % call.x.rank
+    last = axis == call.x.rank - 1
+    x = call.sheet.spatial(call.x) if last else call.sheet.plain(call.x)
+    if not last and axis != 1:
+        raise call.unsupported(f"group normalisation of axis {axis}")
     groups = call.config.get("groups", 32)
     scale, center = (bool(call.config.get(key, True)) for key in ("scale", "center"))
     op: Op = GroupNorm.of(x.shape[1] if groups == -1 else groups, affine=scale or center)
     if scale != center:
         op = Reused(op, x.shape[1])
-    return [Value(call.add(op, x), x.rank > 2)]
+    return [Value(call.add(op, x), last and x.rank > 2)]
 
 
 # ---- pooling and interpolation

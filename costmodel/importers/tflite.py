@@ -126,7 +126,7 @@ def _draw(network: Network, call: Call, produced: set[int]) -> None:
         outputs = folded(call) or lowered(call)
     except CostModelError:
         raise
-    except (ArithmeticError, IndexError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise InputError(f"{where}: is not as the format prescribes ({error}); the file is damaged") from None
     for index, item in zip(fact.outputs, outputs, strict=False):
         _expect_declared(network, where, call.tensors[index], item)

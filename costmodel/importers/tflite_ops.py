@@ -617,11 +617,10 @@ _COMBINE: Final[Mapping[str, tuple[str, int | None]]] = {
 def _prelu(call: Call) -> list[Item]:
     x = call.value(0)
     slopes = call.item(1)
-    tensor = call.sheet.spatial(x)
     if isinstance(slopes, Constant) and slopes.elems in (1, x.shape[-1]):
         op: Op = Activation("prelu") if slopes.elems == x.shape[-1] else Reused(Activation("leaky_relu"), 1)
         op = _counted_once(call, op, slopes)
-        return [Value(call.sheet.op(call.name, op, tensor), x.rank > 2)]
+        return [Value(call.sheet.op(call.name, op, call.sheet.spatial(x)), x.rank > 2)]
     return _combine(call)
 
 

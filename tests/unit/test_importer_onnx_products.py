@@ -107,8 +107,8 @@ CONVOLUTION_LOOPS = [
         (1, 1, 5, 3, 4, 11, 3, 2, 2, 1, 1, 2, 1, 2, 7, 9),
     ),
     # an even total is shared, an odd element goes behind or in front: 7 -> 4 needs 2, 8 -> 4 needs 1
-    ({"auto_pad": "SAME_UPPER", "strides": [2, 2]}, (5, 3, 3, 3), (1, 3, 7, 8), (1, 1, 5, 3, 4, 4, 3, 3, 2, 2, 1, 1, 1, 0, 7, 8)),
-    ({"auto_pad": "SAME_LOWER", "strides": [2, 2]}, (5, 3, 3, 3), (1, 3, 7, 8), (1, 1, 5, 3, 4, 4, 3, 3, 2, 2, 1, 1, 1, 1, 7, 8)),
+    ({"auto_pad": "SAME_UPPER", "strides": [2] * 2}, (5, 3, 3, 3), (1, 3, 7, 8), (1, 1, 5, 3, 4, 4, 3, 3, 2, 2, 1, 1, 1, 0, 7, 8)),
+    ({"auto_pad": "SAME_LOWER", "strides": [2] * 2}, (5, 3, 3, 3), (1, 3, 7, 8), (1, 1, 5, 3, 4, 4, 3, 3, 2, 2, 1, 1, 1, 1, 7, 8)),
     # three axes: the depth of the kernel multiplies the channels, that of the output the batch
     ({}, (3, 2, 2, 3, 3), (1, 2, 4, 6, 6), (3, 1, 3, 4, 4, 4, 3, 3, 1, 1, 1, 1, 0, 0, 6, 6)),
 ]  # fmt: skip
@@ -153,7 +153,7 @@ def test_convolutions_with_computed_weights(graph):
 # ---- transposed convolution
 
 TRANSPOSED = [
-    # attributes, weight (C, K / groups, taps), input, output
+    # attributes; weight as channels, outputs of a group, taps; input; output
     ({}, (6, 4, 3), (2, 6, 10), (2, 4, 12)),
     ({"strides": [2]}, (6, 4, 3), (2, 6, 10), (2, 4, 21)),
     ({"strides": [2], "output_padding": [1]}, (6, 4, 3), (2, 6, 10), (2, 4, 22)),
@@ -226,7 +226,7 @@ def test_gemm(graph, inputs, attributes, given, constants, shape, macs, params, 
 
 
 MATMULS = [
-    # left, right, which one is constant, output, MACs, (g, p, c, k)
+    # left, right, which one is constant, output, MACs, loops over g and p and c and k
     ((3, 4), (4, 5), "b", (3, 5), 60, None),
     ((2, 3, 4), (4, 5), "b", (2, 3, 5), 120, None),
     ((2, 6, 3, 4), (4, 5), "b", (2, 6, 3, 5), 720, None),
@@ -238,7 +238,7 @@ MATMULS = [
     ((2, 6, 3, 4), (2, 6, 4, 5), "", (2, 6, 3, 5), 720, (12, 3, 4, 5)),
     ((2, 1, 3, 4), (6, 4, 5), "", (2, 6, 3, 5), 720, (12, 3, 4, 5)),
     ((2, 3, 4), (2, 4, 5), "b", (2, 3, 5), 120, (2, 3, 4, 5)),
-    ((2, 3, 4), (2, 4, 5), "a", (2, 3, 5), 120, (2, 3, 4, 5)),
+    ((2, 3, 4), (2, 4, 5), "a", (2, 3, 5), 120, (2, 5, 4, 3)),
     ((3, 4), (2, 4, 5), "a", (2, 3, 5), 120, None),
     ((4,), (4,), "", (), 4, (1, 1, 4, 1)),
     ((4,), (4,), "b", (), 4, (1, 1, 4, 1)),
@@ -290,7 +290,7 @@ def test_fused_matmul(graph, left, right, attributes, shape, macs):
 # ---- einsum
 
 EINSUMS = [
-    # equation, left, right, output, (g, p, c, k)
+    # equation, left, right, output, loops over g and p and c and k
     ("ij,jk->ik", (3, 4), (4, 5), (3, 5), (1, 3, 4, 5)),
     ("ij,jk", (3, 4), (4, 5), (3, 5), (1, 3, 4, 5)),
     ("ij,jk->ki", (3, 4), (4, 5), (5, 3), (1, 3, 4, 5)),
@@ -364,7 +364,7 @@ QUANTISED = [
 
 
 @pytest.mark.parametrize(
-    ("made", "weights", "given", "shape", "macs", "params"), QUANTISED, ids=[f"{c[0]['op_type']}{i}" for i, c in enumerate(QUANTISED)]
+    ("made", "weights", "given", "shape", "macs", "params"), QUANTISED, ids=[case[0]["op_type"] for case in QUANTISED]
 )
 def test_quantised_products(graph, made, weights, given, shape, macs, params):
     """As the float operation; scales and zero points are neither operands nor parameters."""
@@ -548,7 +548,7 @@ def test_products_that_do_not_fit(graph, tmp_path, made, constants, given, text)
         ([node("MatMul", "x w", "a"), node("MatMul", "a w", "y")], 256),
         ([node("MatMul", "x w", "a"), node("Add", "a b", "c"), node("MatMul", "c w", "d"), node("Add", "d b", "y")], 272),
         ([node("Transpose", "w", "t"), node("MatMul", "x w", "a"), node("MatMul", "a t", "y")], 256),
-        ([node("MatMul", "x w", "a"), node("MatMul", "x v", "b"), node("Add", "a b", "y")], 512),
+        ([node("MatMul", "x w", "a"), node("MatMul", "x v", "c"), node("Add", "a c", "y")], 512),
         ([node("Concat", "w v", "u", axis=1), node("MatMul", "x u", "y")], 512),
         ([node("Gemm", "f w b", "y")], 272),
     ],
@@ -564,6 +564,7 @@ def test_trained_tensors_count_once(graph, nodes, params):
 
 def test_scalars_are_no_parameters(graph):
     """A scale of one number is a number."""
-    g = graph([node("MatMul", "x w", "a"), node("Mul", "a s", "y")], [TOKENS], [weight("w", 16, 4), tensor("s", np.float32(2))])
+    constants = [weight("w", 16, 4), tensor("s", np.float32(2))]
+    g = graph([node("MatMul", "x w", "a"), node("Mul", "a s", "y")], [TOKENS], constants)
 
     assert total(g, "params") == 64

@@ -182,6 +182,8 @@ def matmul(importer: Importer, node: Node, inputs: Inputs) -> Values:
             raise NetworkError(f"the inner sizes differ: {a.dims} and {b.dims}")
         bias = given(inputs, 2) or _added_bias(importer, node, b.dims[1])
         return [linear(importer, node, a, b, b.dims[1], bias)]
+    if a.constant and not b.constant and len(a.dims) > 2 and a.dims[-1] == b.dims[-2]:
+        return fused_matmul(importer, node, inputs)
     name = importer.name(node)
     tensors = [importer.operand(value, name) for value in (a, b)]
     return [importer.value(importer.layer(name, MatMul(), *tensors)[0], a, name)]
