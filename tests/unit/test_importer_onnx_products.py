@@ -107,8 +107,10 @@ CONVOLUTION_LOOPS = [
         (1, 1, 5, 3, 4, 11, 3, 2, 2, 1, 1, 2, 1, 2, 7, 9),
     ),
     # an even total is shared, an odd element goes behind or in front: 7 -> 4 needs 2, 8 -> 4 needs 1
-    ({"auto_pad": "SAME_UPPER", "strides": [2] * 2}, (5, 3, 3, 3), (1, 3, 7, 8), (1, 1, 5, 3, 4, 4, 3, 3, 2, 2, 1, 1, 1, 0, 7, 8)),
-    ({"auto_pad": "SAME_LOWER", "strides": [2] * 2}, (5, 3, 3, 3), (1, 3, 7, 8), (1, 1, 5, 3, 4, 4, 3, 3, 2, 2, 1, 1, 1, 1, 7, 8)),
+    ({"auto_pad": "SAME_UPPER", "strides": [2] * 2}, (5, 3, 3, 3), (1, 3, 7, 8),
+     (1, 1, 5, 3, 4, 4, 3, 3, 2, 2, 1, 1, 1, 0, 7, 8)),
+    ({"auto_pad": "SAME_LOWER", "strides": [2] * 2}, (5, 3, 3, 3), (1, 3, 7, 8),
+     (1, 1, 5, 3, 4, 4, 3, 3, 2, 2, 1, 1, 1, 1, 7, 8)),
     # three axes: the depth of the kernel multiplies the channels, that of the output the batch
     ({}, (3, 2, 2, 3, 3), (1, 2, 4, 6, 6), (3, 1, 3, 4, 4, 4, 3, 3, 1, 1, 1, 1, 0, 0, 6, 6)),
 ]  # fmt: skip

@@ -491,8 +491,8 @@ def constant_of_shape(importer: Importer, node: Node, inputs: Inputs) -> Values:
     value = node.attributes.get("value")
     kind = value.kind if isinstance(value, Value) else FLOAT
     (y,) = Rule("copy", shapes.filled, "fill", kind)(importer, node, inputs)
-    if y is None or y.shape is None or any(size < 0 for size in y.shape):
-        raise NetworkError(f"shape {None if y is None else y.shape} is not a shape")
+    if y is None:
+        return [None]
     sources = frozenset({(FILL + importer.body.origin + node.outputs[0], y.elems)}) if kind in FLOATS else frozenset()
     return [replace(y, sources=sources)]
 

@@ -346,7 +346,10 @@ def _number(value: Value) -> float:
 
 def filled(node: Node, inputs: Inputs) -> list[Ints]:  # noqa: ARG001
     """The shape that the input holds."""
-    return [needed(inputs, 0).ints()]
+    shape = needed(inputs, 0).ints()
+    if any(size < 0 for size in shape):
+        raise NetworkError(f"shape {shape} is not a shape")
+    return [shape]
 
 
 def non_zero(node: Node, inputs: Inputs) -> list[Ints]:  # noqa: ARG001
