@@ -28,6 +28,9 @@ LARGEST_CONFIG_BYTES: Final = 64 * 1024 * 1024
 DEEPEST: Final = 16
 """Models within models."""
 
+# What zipfile raises on damage, on encryption (RuntimeError) and on a compression it lacks (NotImplementedError).
+UNREADABLE: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError)
+
 _MODELS: Final = ("Functional", "Sequential", "Model")
 _SPATIAL: Final = ("Conv", "Pool", "UpSampling", "ZeroPadding", "Cropping", "Depthwise", "Separable", "Resizing")
 
@@ -82,7 +85,7 @@ def _config(path: Path) -> Config:
         raise InputError(f"{path}: is a zip archive without config.json, so not a Keras 3 model") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+    except UNREADABLE as error:
         raise InputError(_no_archive(path, error)) from None
     if text is None or len(text) > LARGEST_CONFIG_BYTES:
         raise InputError(f"{path}: config.json unpacks to more than {LARGEST_CONFIG_BYTES} bytes; no network needs that")

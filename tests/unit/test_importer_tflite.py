@@ -10,6 +10,7 @@ import os
 import random
 import struct
 from contextlib import suppress
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from costmodel.importers import load_network
 from costmodel.importers.tflite import layer_names, tflite_graph, tflite_widths
 from costmodel.importers.tflite_file import read_model
 from tests.models.tflite.writer import Fields, Ints, Model
+from tests.unit.tflite_files import reread, totals
 
 SAMPLES = Path(__file__).parents[1] / "models" / "tflite"
 SHAPES = {
@@ -40,19 +42,7 @@ def one(value: int) -> tuple[str, int]:
 @pytest.fixture
 def load(tmp_path):
     """Write a model and read it back."""
-
-    def write(model: Model, inputs=None) -> Graph:
-        path = tmp_path / "net.tflite"
-        path.write_bytes(model.bytes())
-        return tflite_graph(path, inputs)
-
-    return write
-
-
-def totals(graph: Graph) -> tuple[int, int]:
-    """Parameters and MACs."""
-    table = graph.table()
-    return int(table.total("params")[0]), int(table.total("macs")[0])
+    return partial(reread, tmp_path / "net.tflite")
 
 
 def rows(graph: Graph) -> list[tuple[str, str]]:

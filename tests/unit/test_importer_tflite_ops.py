@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from costmodel.errors import CostModelError, InputError, NetworkError
 from costmodel.graph import Graph
-from costmodel.importers.tflite import tflite_graph, tflite_widths
+from costmodel.importers.tflite import tflite_widths
 from costmodel.importers.tflite_ops import HANDLERS
 from tests.models.tflite.writer import Fields, Ints, Model
+from tests.unit.tflite_files import reread, totals
 
 SAME, VALID = ("<b", 0), ("<b", 1)
 YES = ("<B", 1)
@@ -70,19 +73,7 @@ def single(code: str, operands: list, outputs: list, options: dict | None = None
 @pytest.fixture
 def load(tmp_path):
     """Write a model and read it back."""
-
-    def write(model: Model, inputs=None) -> Graph:
-        path = tmp_path / "net.tflite"
-        path.write_bytes(model.bytes())
-        return tflite_graph(path, inputs)
-
-    return write
-
-
-def totals(graph: Graph) -> tuple[int, int]:
-    """Parameters and MACs."""
-    table = graph.table()
-    return int(table.total("params")[0]), int(table.total("macs")[0])
+    return partial(reread, tmp_path / "net.tflite")
 
 
 def rows(graph: Graph) -> list[tuple[str, str, bool]]:

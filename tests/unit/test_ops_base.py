@@ -16,8 +16,22 @@ from costmodel.graph.ops.dense import Linear
 from costmodel.graph.ops.normalization import BatchNorm
 
 
+class Still(Op):
+    """An operation that gives and costs nothing."""
+
+    __slots__ = ()
+
+    def infer(self, _inputs):
+        """No output."""
+        return ()
+
+    def lower(self, _inputs, _outputs):
+        """No row."""
+        return ()
+
+
 @operation
-class Quick(Op):
+class Quick(Still):
     """Made by `operation`."""
 
     size: int
@@ -25,7 +39,7 @@ class Quick(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Plain(Op):
+class Plain(Still):
     """The same by hand."""
 
     size: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
 
@@ -26,7 +27,7 @@ class Place(Protocol):
         """Whether the producers of all inputs can write straight into the output."""
 
 
-class Op:
+class Op(ABC):
     """Base of all operations: frozen dataclasses that know shapes and costs but no names.
 
     Subclasses raise ShapeError without the layer's name; the graph puts it in front. `in_place` says whether
@@ -36,13 +37,13 @@ class Op:
     __slots__ = ()
     in_place: ClassVar[bool] = False
 
+    @abstractmethod
     def infer(self, inputs: Inputs) -> tuple[Shape, ...]:
         """Shapes of the outputs, after checking that the inputs fit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lower(self, inputs: Inputs, outputs: Inputs) -> Rows:
         """Loop dimensions and counts, as if the layer stood alone."""
-        raise NotImplementedError
 
     def rule(self, place: Place) -> str:  # noqa: ARG002 - most operations are counted wherever they stand
         """Name of the rule by which the layer is free at this place, or ""."""
