@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from costmodel.errors import InputError
+from costmodel.graph.stored import Kind
 from costmodel.importers.flatbuffer import INT8, INT32, UINT8, UINT32, UINT64, Bytes, Table
 
 IDENTIFIER: Final = b"TFL3"
@@ -65,6 +66,12 @@ class TensorFact:
     buffer: int
     variable: bool
     sparse: bool
+
+    @property
+    def kind(self) -> Kind:
+        """Kind of its numbers."""
+        name = self.format.removeprefix("u")
+        return "int" if name.startswith("int") else "bf" if name == "bf16" else "fp" if name.startswith("fp") else ""
 
 
 @dataclass(frozen=True, slots=True)

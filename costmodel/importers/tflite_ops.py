@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.errors import InputError, NetworkError
-from costmodel.graph import Tensor
+from costmodel.graph import StoredWidths, Tensor
 from costmodel.graph.ops.base import Op
 from costmodel.graph.ops.convolution import Conv, ConvTranspose
 from costmodel.graph.ops.dense import Linear
 from costmodel.graph.ops.elementwise import Activation, Combine, Unknown
 from costmodel.graph.ops.recurrent import Recurrent
 from costmodel.graph.ops.streams import OneBias, Reused, Stream, Svdf
+from costmodel.graph.stored import Kind
 from costmodel.importers.channels_last import Sheet, Value, clean, crops, expect_window, first
 from costmodel.importers.tflite_file import LONGEST_CONSTANT, ModelFact, OperatorFact, TensorFact
 
@@ -30,7 +31,7 @@ Integers: TypeAlias = NDArray[np.int64]
 class Constant:
     """A tensor that is in the file: its shape, the buffer that holds it, and its values if they are few integers.
 
-    `bits` is the width of an element as stored, before it is dequantised.
+    `bits` and `kind` are those of an element as stored, before it is dequantised.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Constant:
     key: object
     values: Integers | None = None
     bits: int = 32
+    kind: Kind = ""
 
     @property
     def elems(self) -> int:
@@ -55,7 +57,7 @@ class Network:
     sheet: Sheet
     model: ModelFact
     checked: bool = True
-    widths: dict[str, dict[str, int]] = field(default_factory=dict)
+    widths: dict[str, StoredWidths] = field(default_factory=dict)
     weights: dict[object, tuple[str, object]] = field(default_factory=dict)
     parameters: dict[object, Tensor] = field(default_factory=dict)
     written: list[Tensor] = field(default_factory=list)
@@ -68,7 +70,7 @@ class Network:
         if array is not None and array.size == prod(shape):
             array = array.reshape(shape)
         key = ("buffer", fact.buffer) if fact.buffer else ("tensor", index)
-        return Constant(fact.name, shape, key, array, fact.bits)
+        return Constant(fact.name, shape, key, array, fact.bits, fact.kind)
 
     def value(self, item: Item, *, channels_first: bool = False, rank: int | None = None) -> Value:
         """An operand as a tensor of the graph; a constant becomes a parameter in the layout asked for."""
@@ -228,7 +230,7 @@ def _passed(call: Call, position: int, source: Constant) -> Constant:
     shape = source.shape if call.fact.code in _SAME_SHAPE else call.declared(position)
     same = prod(shape) == source.elems and position == 0
     key = source.key if same else ("folded", call.fact.outputs[position])
-    return Constant(source.name, shape, key, bits=source.bits)
+    return Constant(source.name, shape, key, bits=source.bits, kind=source.kind)
 
 
 _SAME_SHAPE: Final = frozenset({"DEQUANTIZE", "QUANTIZE", "CAST", "DENSIFY", "FAKE_QUANT"})
@@ -836,7 +838,8 @@ def _read_variable(call: Call) -> list[Item]:
     """The state of a streaming network, fed from outside."""
     shape = call.declared()
     by_channels = call.wants_channels_first() and len(shape) > 2
-    return [Value(call.graph.input(call.fresh(), first(shape) if by_channels else shape), by_channels)]
+    bits = call.outputs[0].bits
+    return [Value(call.graph.input(call.fresh(), first(shape) if by_channels else shape, bits), by_channels)]
 
 
 def _assign_variable(call: Call) -> list[Item]:

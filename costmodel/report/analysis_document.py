@@ -30,7 +30,7 @@ def document(analysis: Analysis) -> Document:
         title=title(analysis),
         summary=(unknown(analysis.unknown), totals_facts(analysis), dominance(analysis)),
         details=(layer_table(analysis), free_rules(analysis.layers)),
-        notes=(assumed_constants(used), modelling(analysis.hardware)),
+        notes=(assumed_constants(used), modelling(analysis.hardware, as_stored=analysis.precision.as_stored)),
         appendix=lambda: (constant_table(used), bibliography(analysis)),
     )
 

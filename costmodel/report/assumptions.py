@@ -72,14 +72,16 @@ def bibliography(analysis: Analysis) -> Sentences:
     return Sentences("Sources", found)
 
 
-def modelling(hardware: HardwareProfile) -> Sentences:
-    """Simplifications of the model."""
+def modelling(hardware: HardwareProfile, *, as_stored: bool = False) -> Sentences:
+    """Simplifications of the model; `as_stored` says that widths are those of a file."""
     first = hardware.levels[1]
     half = ", half of it holding the next tile (double buffering)" if first.double_buffered else ""
     together = "overlap: a layer takes as long as its slowest resource" if hardware.overlap else "take turns: their times add"
+    widths = ("Widths: as in the file, layer by layer, where a network is as stored; --dtype prices all layers alike.",)
     return Sentences(
         "How it was modelled",
         (
+            *(widths if as_stored else ()),
             f"Every layer reads its inputs from {hardware.levels[0].name} and writes its outputs there; "
             "nothing stays on chip between layers.",
             f"Off-chip bytes are the exact minimum over all tilings and loop orders that fit in {first.name}{half}.",

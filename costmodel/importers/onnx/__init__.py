@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from costmodel.errors import InputError, NetworkError
-from costmodel.graph import Graph
-from costmodel.importers.onnx.importer import Body, Importer, LayerBits, initializers
+from costmodel.graph import Graph, StoredWidths
+from costmodel.importers.onnx.importer import Body, Importer, initializers
 from costmodel.importers.onnx.names import Names, clean
 from costmodel.importers.onnx.operations import HANDLERS
 from costmodel.importers.onnx.values import BITS, Ints, Value, node_of
 from costmodel.importers.onnx.wire import Message, model_message
 
-__all__ = ["LayerBits", "OnnxNetwork", "onnx_graph", "onnx_network"]
+__all__ = ["OnnxNetwork", "onnx_graph", "onnx_network"]
 
 OLDEST: Final = 7
 BATCH: Final = re.compile(r"(.*[._-])?batch([._-]?(size|dim|axis))?(_?\d+)?", re.IGNORECASE)
@@ -47,7 +47,7 @@ class OnnxNetwork:
     """
 
     graph: Graph
-    widths: Mapping[str, LayerBits]
+    widths: Mapping[str, StoredWidths]
     opset: int
     producer: str
 
@@ -127,7 +127,8 @@ def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) ->
     found = [scope[name].tensor for name in outputs if name in scope]
     own = {tensor for layer in importer.graph.layers for tensor in layer.outputs}
     importer.graph.output(*dict.fromkeys(tensor for tensor in found if tensor is not None and tensor in own))
-    return OnnxNetwork(importer.graph, importer.widths, opset, model.get("producer_name", ""))
+    importer.graph.store(importer.widths)
+    return OnnxNetwork(importer.graph, importer.graph.stored, opset, model.get("producer_name", ""))
 
 
 def _opset(file: Path, model: Message) -> int:
@@ -162,8 +163,8 @@ def _inputs(
         if problem or shape is None:
             problems.append(f"{file}: input {clean(name)!r} {problem}")
             continue
-        tensor = importer.graph.input(names.unique(clean(name)), shape)
         kind = entry.get("type", {}).get("tensor_type", {}).get("elem_type", 1)
+        tensor = importer.graph.input(names.unique(clean(name)), shape, BITS.get(kind, 32))
         values[name] = Value(shape, kind, tensor=tensor, bits=BITS.get(kind, 32))
     if problems:
         raise InputError(*problems)

@@ -13,12 +13,14 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from costmodel.errors import NetworkError
-from costmodel.graph import Graph, Tensor
+from costmodel.graph import FileNode, Graph, StoredWidths, Tensor
 from costmodel.graph.ops.base import Op
 from costmodel.graph.ops.elementwise import Parameter, Unknown
 from costmodel.graph.ops.general import Unshaped
+from costmodel.graph.stored import Kind, multiplied
 from costmodel.importers.onnx.names import Names, clean
 from costmodel.importers.onnx.values import (
+    BFLOAT,
     BITS,
     BOOL,
     FLOAT,
@@ -73,25 +75,19 @@ class Body:
         return nodes[0] if len(nodes) == 1 and name not in self.outputs else None
 
 
-@dataclass(frozen=True, slots=True)
-class LayerBits:
-    """Widths of the operands of a layer as the file stores them [bits]; 0 where it has no such operand."""
-
-    weight_bits: int
-    ifmap_bits: int
-    ofmap_bits: int
-
-
 class Importer:
     """A graph under construction from a file; handlers of operations call its methods.
 
     ``graph`` is the network, ``body`` the nodes being read, ``widths`` the stored widths by layer. ``literals`` says that
-    Constant nodes hold numbers of the program, never trained ones: so with torch.
+    Constant nodes hold numbers of the program, never trained ones: so with torch. ``narrow`` is the kind of what the file
+    quantises to, ``packed`` the widths of weights by layer where several share an element of the file.
     """
 
     def __init__(self, graph: Graph, place: str, handlers: Mapping[str, Handler], functions: Mapping[Any, Message]) -> None:
         self.graph = graph
-        self.widths: dict[str, LayerBits] = {}
+        self.widths: dict[str, StoredWidths] = {}
+        self.narrow: Kind = "int"
+        self.packed: dict[str, int] = {}
         self.literals = False
         self.body = Body([], ChainMap(), {})
         self._place = place
@@ -164,8 +160,12 @@ class Importer:
             raise NetworkError(f"{self._place}: more than {self._most} nodes with functions written out")
         inputs = [self.body.scope.get(name) if name else None for name in node.inputs]
         fresh = self._fresh = []
+        before = self.graph.layer_count
         with self._explained(node):
             values = self._values(node, inputs)
+        if self._depth == 1:
+            place = FileNode(node.name, output=next(filter(None, node.outputs), ""))
+            self.graph.note_node(place, self.graph.added(before))
         for name, value in zip(node.outputs, values, strict=False):
             if name and value is not None:
                 self.body.scope[name] = value
@@ -354,17 +354,26 @@ class Importer:
     def _note_widths(self, layers: list[str], inputs: Sequence[Value | None], values: Sequence[Value | None]) -> None:
         """Remember the stored widths of the layers that a node has added."""
         stored = [value for value in inputs if value is not None]
-        weights = [v for v in stored if v.constant and _kindred(v) and v.elems > 1]
-        weight = max(weights, key=lambda v: v.elems).bits if weights else 0
-        ifmap = next((v.bits for v in stored if v.tensor is not None), 0)
+        weight = max((v for v in stored if v.constant and _kindred(v) and v.elems > 1), key=lambda v: v.elems, default=None)
+        ifmap = next((v for v in stored if v.tensor is not None), None)
         ofmap = next((v.bits for v in values if v is not None), 0)
-        bits = LayerBits(weight, ifmap, ofmap)
-        self.widths.update(dict.fromkeys(layers, bits))
+        kind = multiplied(*(self.kind_of(v) for v in (weight, ifmap) if v is not None))
+        bits = StoredWidths(weight.bits if weight else 0, ifmap.bits if ifmap else 0, ofmap, kind)
+        for layer in layers:
+            self.widths[layer] = bits._replace(weight_bits=self.packed.get(layer, bits.weight_bits))
+
+    def kind_of(self, value: Value) -> Kind:
+        """The kind of the numbers that the file stores of a value: what it is quantised to, where it is."""
+        if value.kind == STRING:
+            return ""
+        if value.kind not in FLOATS:
+            return "int"
+        return self.narrow if value.bits < BITS[value.kind] else "bf" if value.kind == BFLOAT else "fp"
 
     def stored_as(self, value: Value, bits: int) -> None:
         """The layer that computes a value stores it at this width."""
         if value.layer in self.widths:
-            self.widths[value.layer] = replace(self.widths[value.layer], ofmap_bits=bits)
+            self.widths[value.layer] = self.widths[value.layer]._replace(ofmap_bits=bits)
 
 
 _KEEPING: Final = frozenset(
