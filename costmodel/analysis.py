@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from costmodel.graph import Graph, Tensor
+    from costmodel.graph import FileNode, Graph, Tensor
     from costmodel.hardware import Constant, HardwareProfile, Source
     from costmodel.precision import Precision
 
@@ -219,6 +219,8 @@ class Analysis:
         The columns behind it, arrays (layers, 1).
     inputs_bytes, outputs_bytes
         Size of the network's inputs and outputs [B].
+    nodes
+        Nodes of the file behind the network, by layer; empty where there is none.
     """
 
     network: str
@@ -228,6 +230,7 @@ class Analysis:
     estimate: Estimate
     inputs_bytes: int
     outputs_bytes: int
+    nodes: Map[str, FileNode] = field(default_factory=dict)
 
     @cached_property
     def values(self) -> dict[str, list[Any]]:
@@ -326,6 +329,18 @@ class Analysis:
             "sources": [asdict(source) for source in self.sources()],
         }
 
+    def to_netron(self) -> dict[str, Any]:
+        """Return the attachment that Netron shows beside an open model file.
+
+        Raises
+        ------
+        InputError
+            The network comes from no file that Netron opens.
+        """
+        from costmodel.report.as_netron import netron_attachment
+
+        return netron_attachment(self)
+
     def to_frame(self) -> pd.DataFrame:
         """One row per layer, one column per quantity; the mapping as text."""
         import pandas as pd
@@ -393,4 +408,5 @@ def analysis_of(
         estimate,
         tensor_bytes(graph.inputs),
         tensor_bytes(graph.outputs),
+        graph.nodes,
     )

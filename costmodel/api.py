@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from costmodel.analysis import Analysis, analysis_of
+from costmodel.errors import InputError
 from costmodel.graph import Graph
 from costmodel.hardware import HardwareProfile, load_hardware
-from costmodel.importers import load_builder, load_network
+from costmodel.importers import inputs_each, load_builder, load_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,17 +18,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from costmodel.comparison import Comparison
-    from costmodel.importers.torch import Module
+    from costmodel.importers.files import Examples
+    from costmodel.importers.torch import Example, Module
 
 __all__ = ["Hardware", "Network", "analyze", "compare", "from_torch", "load_hardware", "load_network", "sweep"]
 
-Network: TypeAlias = Graph | str | Path
+Network: TypeAlias = "Graph | str | Path | Module"
 Hardware: TypeAlias = HardwareProfile | str | Path
 
 
-def resolved_network(net: Network, inputs: Mapping[str, Sequence[int]] | None = None) -> Graph:
-    """Return a Graph as it is; load a path, a bare name or ``name:argument=value``."""
-    return net if isinstance(net, Graph) else load_network(str(net), inputs)
+def resolved_network(net: Network, inputs: Examples | None = None) -> Graph:
+    """Return a Graph as it is; load a path, a bare name, ``name:argument=value`` or a module."""
+    if not isinstance(net, Graph):
+        return load_network(net, inputs)
+    if inputs:
+        raise InputError(f"{net.name}: a Graph has its shapes already; give inputs where it is built")
+    return net
+
+
+def resolved_networks(nets: Sequence[Network], inputs: Mapping[str, Example] | None) -> list[Graph]:
+    """Graphs of several networks; each takes those inputs that it has."""
+    specs = [net for net in nets if not isinstance(net, Graph)]
+    if inputs and not specs:
+        raise InputError("compare: Graphs have their shapes already; give inputs where they are built")
+    each = iter(inputs_each(specs, inputs))
+    return [net if isinstance(net, Graph) else load_network(net, next(each)) for net in nets]
 
 
 def resolved_hardware(hw: Hardware) -> HardwareProfile:
@@ -41,7 +56,7 @@ def analyze(
     batch: int = 1,
     dtype: str | None = None,
     bits: Mapping[str, int] | None = None,
-    inputs: Mapping[str, Sequence[int]] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -49,17 +64,18 @@ def analyze(
     ----------
     net
         A Graph, the name of a shipped network (``"squeezenet:version=1.1"``), the path of a ``.py`` with ``build``, which
-        is executed, or of an ONNX, TFLite or Keras file.
+        is executed, or of an ONNX, TFLite or Keras file, or a ``torch.nn.Module``.
     hw
         A HardwareProfile, the name of a shipped profile, or the path of a YAML file.
     batch
         Inputs processed together; all figures are for the whole batch.
     dtype
-        ``int4 int8 int16 fp16 bf16 fp32``; the profile's own where None.
+        ``int4 int8 int16 fp16 bf16 fp32``. Where None, and without ``bits``, a file that says at which widths it is to be
+        computed is priced at those, layer by layer; anything else at the profile's own.
     bits
         Widths that differ, by operand (weight, ifmap, ofmap, psum) [bits].
     inputs
-        Shapes by input name, for axes that a model file leaves open.
+        Shapes by input name, for axes that a model file leaves open; for a module one example per argument of ``forward``.
 
     Returns
     -------
@@ -86,6 +102,7 @@ def compare(
     batch: int = 1,
     dtype: str | Sequence[str] | None = None,
     bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | None = None,
 ) -> Comparison:
     """Price networks side by side, and say why one moves less than another.
 
@@ -99,6 +116,8 @@ def compare(
         As for :func:`analyze`.
     dtype
         As for :func:`analyze`; or one per network, as a list or separated by commas (``"fp32,int8"``).
+    inputs
+        As for :func:`analyze`, by name; each network takes those that it has.
 
     Returns
     -------
@@ -121,7 +140,7 @@ def compare(
 
     profiles = [hw] if isinstance(hw, HardwareProfile | str | Path) else list(hw)
     dtypes = dtype.split(",") if isinstance(dtype, str) else dtype
-    graphs = [resolved_network(net) for net in nets]
+    graphs = resolved_networks(nets, inputs)
     return comparison_of(graphs, [resolved_hardware(profile) for profile in profiles], batch, dtypes, bits)
 
 

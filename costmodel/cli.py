@@ -126,13 +126,19 @@ def pricing_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 PRICING: Final = (
     click.option(
+        "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
+        help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several; "
+        "each network takes those that it has. [default: the file's own]",
+    ),
+    click.option(
         "--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
         help="Inputs processed together, such as --batch 8; all figures are for the whole batch.",
     ),
     click.option(
         "--dtype", metavar="TYPE",
         help="Number format of all operands: int4, int8, int16, fp16, bf16 or fp32, such as --dtype int8; compare takes "
-        "one per network as well, such as --dtype fp32,int8. [default: the profile's own]",
+        "one per network as well, such as --dtype fp32,int8. [default: what the file stores if it is quantised, else the "
+        "profile's own]",
     ),
     click.option(
         "--bits", callback=bits_option, metavar="OPERAND=BITS,...",
@@ -177,14 +183,34 @@ def deliver(text: str, output: Path | None) -> None:
         write_atomically(output, text)
 
 
-def checked_output(output: Path | None) -> None:
+def checked_output(output: Path | None, flag: str = "-o") -> None:
     """Refuse a file that cannot be written before the work is done."""
     if output is None:
         return
     if output.is_dir():
-        raise InputError(f"-o {output}: is a directory; give a file in it, such as {output / 'report.md'}")
+        raise InputError(f"{flag} {output}: is a directory; give a file in it, such as {output / 'report.md'}")
     if not output.parent.is_dir():
-        raise InputError(f"-o {output}: the directory {output.parent} does not exist; create it first")
+        raise InputError(f"{flag} {output}: the directory {output.parent} does not exist; create it first")
+
+
+def checked_attachment(netron: Path | None) -> None:
+    """Refuse a file that cannot be written, or whose name Netron takes for no attachment."""
+    checked_output(netron, "--netron")
+    if netron is not None and netron.suffix.lower() != ".json":
+        raise InputError(f"--netron {netron}: Netron opens attachments from .json files only; give {netron.name}.json")
+
+
+def attach(result: Analysis, netron: Path) -> None:
+    """Write an attachment for Netron; which nodes it cannot name goes to stderr."""
+    from costmodel.report.as_netron import netron_text, without_names
+
+    write_atomically(netron, netron_text(result))
+    unnamed, nodes = without_names(result)
+    if unnamed:
+        click.echo(
+            f"netron: {unnamed} of {nodes} nodes have no name of their own; their figures are at the first value they give",
+            err=True,
+        )
 
 
 def write_atomically(output: Path, text: str) -> None:
@@ -228,7 +254,7 @@ def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
     value = context.params[parameter.name or ""]
     if isinstance(parameter, click.Argument):
         return [str(v) for v in value] if parameter.nargs != 1 else [str(value)]
-    if parameter.name in ("output", "width"):
+    if parameter.name in ("output", "width", "netron"):
         return []
     flag = max(parameter.opts, key=len)
     if isinstance(parameter, click.Option) and parameter.is_flag:
@@ -286,14 +312,15 @@ HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, su
 @click.argument("net", metavar="NET")
 @click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
 @click.option(
-    "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
-    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several. "
-    "[default: the file's own]",
+    "--netron", type=click.Path(path_type=Path), metavar="FILE",
+    help="Also write an attachment for Netron, such as --netron model.costs.json: open it there on top of the model file. "
+    "[default: none]",
 )  # fmt: skip
 @pricing_options
 def analyze(
     net: str,
     hw: str,
+    netron: Path | None,
     inputs: dict[str, tuple[int, ...]] | None,
     batch: int,
     dtype: str | None,
@@ -314,11 +341,15 @@ def analyze(
     costmodel analyze model.onnx --hw snapdragon --input data=1x3x224x224
     costmodel analyze squeezenet:version=1.1,input=227 --hw horowitz-45nm --batch 8
     costmodel analyze mine.py --hw mine.yaml --format json -o mine.json
+    costmodel analyze model.onnx --hw snapdragon --netron model.costs.json
     """
     checked_output(output)
+    checked_attachment(netron)
     from costmodel import api
 
     result = api.analyze(net, hw, batch, dtype, bits, inputs)
+    if netron is not None:
+        attach(result, netron)
     report(result, fmt, output, width)
     return strictly((result,), strict=strict)
 
@@ -330,6 +361,7 @@ def analyze(
 def compare(
     nets: tuple[str, ...],
     hw: tuple[str, ...],
+    inputs: dict[str, tuple[int, ...]] | None,
     batch: int,
     dtype: str | None,
     bits: dict[str, int] | None,
@@ -347,11 +379,12 @@ def compare(
     costmodel compare alexnet squeezenet --hw snapdragon
     costmodel compare alexnet squeezenet squeezenet:version=1.1 --hw eyeriss --hw stm32h743
     costmodel compare alexnet squeezenet --hw snapdragon --dtype fp32,int8 --format md -o report.md
+    costmodel compare squeezenet model.onnx --hw snapdragon --input data=1x3x224x224 --batch 8
     """
     checked_output(output)
     from costmodel import api
 
-    result = api.compare(nets, hw, batch, dtype, bits)
+    result = api.compare(nets, hw, batch, dtype, bits, inputs)
     report(result, fmt, output, width)
     return strictly(result.analyses, strict=strict)
 

@@ -1,21 +1,23 @@
-"""Any network to a graph: shipped names, Python files, and model files recognised by their content."""
+"""Any network to a graph: shipped names, Python files, model files recognised by their content, PyTorch modules."""
 
 from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from costmodel.errors import InputError
 from costmodel.importers import python
+from costmodel.importers.channels_last import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from costmodel.graph import Graph
+    from costmodel.importers.torch import Example, Module
 
-    Inputs = Mapping[str, Sequence[int]]
+    Inputs: TypeAlias = Mapping[str, Sequence[int]]
+    Examples: TypeAlias = Mapping[str, Example] | Sequence[Example]
 
 SUFFIXES: Final = {".onnx": "onnx", ".tflite": "tflite", ".lite": "tflite", ".keras": "keras"}
 SHAPE: Final = re.compile(r"[0-9]{1,12}(x[0-9]{1,12})*")
@@ -25,16 +27,17 @@ HOW_TO: Final = {
 }
 
 
-def load_network(spec: str | Path, inputs: Inputs | None = None, **arguments: Any) -> Graph:  # noqa: ANN401
+def load_network(spec: str | Path | Module, inputs: Examples | None = None, **arguments: Any) -> Graph:  # noqa: ANN401
     """Build the graph of a network.
 
     Parameters
     ----------
     spec
-        Name of a shipped network or path of a ``.py`` file (executed), with arguments after a colon; or path of an ONNX,
-        TFLite or Keras file, told by its content.
+        Name of a shipped network or path of a ``.py`` file (executed), with arguments after a colon; path of an ONNX,
+        TFLite or Keras file, told by its content; or a ``torch.nn.Module``.
     inputs
-        Shapes by input name, for axes that a model file leaves open.
+        Shapes by input name, for axes that a model file leaves open. For a module one example per argument of ``forward``,
+        in their order or by their names: a tensor, a shape, or (shape, dtype).
     **arguments
         Arguments of ``build``; they win over those of the specification.
 
@@ -55,15 +58,76 @@ def load_network(spec: str | Path, inputs: Inputs | None = None, **arguments: An
     >>> load_network("alexnet").name
     'alexnet'
     """
+    if not isinstance(spec, str | Path):
+        return traced(spec, inputs, arguments)
     path = Path(spec)
     kind = format_of(path)
     if kind == "python":
         if inputs:
-            raise InputError(f"{spec}: input shapes are for model files; a Python network takes arguments, {spec}:input=224")
+            raise InputError(PYTHON_INPUTS.format(spec))
         return python.load_network(spec, **arguments)
     if arguments:
         raise InputError(f"{path}: {', '.join(arguments)}: a model file takes no arguments; only Python networks do")
+    if inputs is not None and not isinstance(inputs, Mapping):
+        raise InputError(f"{path}: {BY_NAME}, got {inputs!r}")
     return imported(path, kind, inputs)
+
+
+BY_NAME: Final = "inputs are shapes by name, such as {'data': (1, 3, 224, 224)}"
+PYTHON_INPUTS: Final = "{0}: input shapes are for model files; a Python network takes arguments, {0}:input=224"
+
+
+def traced(module: Module, inputs: Examples | None, arguments: Mapping[str, Any]) -> Graph:
+    """The graph of a PyTorch module; InputError for anything else that is no path."""
+    if not hasattr(module, "named_parameters"):
+        raise InputError(f"a network is a name, a path, a Graph or a torch.nn.Module, got {type(module).__name__}")
+    if arguments:
+        raise InputError(f"{type(module).__name__}: {', '.join(arguments)}: a module takes no arguments; it is built already")
+    from costmodel.importers.torch import positional, torch_graph
+
+    return torch_graph(module, *positional(module, inputs or ()))
+
+
+def input_names(spec: str | Path | Module) -> tuple[str, ...]:
+    """Names by which the inputs of a network may be given: of a model file's inputs, of the arguments of ``forward``."""
+    if not isinstance(spec, str | Path):
+        from costmodel.importers.torch import argument_names
+
+        return argument_names(spec)
+    path = Path(spec)
+    match format_of(path):
+        case "onnx":
+            from costmodel.importers.onnx import onnx_inputs as names
+        case "tflite":
+            from costmodel.importers.tflite import tflite_inputs as names
+        case "keras":
+            from costmodel.importers.keras import keras_inputs as names
+        case _:
+            return ()
+    return names(path)
+
+
+def inputs_each(specs: Sequence[str | Path | Module], inputs: Examples | None) -> list[Examples | None]:
+    """The inputs of several networks, each given those that it has by name.
+
+    Raises
+    ------
+    InputError
+        No network has an input of a name, or there are no names.
+    """
+    if not inputs:
+        return [None] * len(specs)
+    if not isinstance(inputs, Mapping):
+        raise InputError(f"compare: {BY_NAME}, got {inputs!r}")
+    known = [input_names(spec) for spec in specs]
+    if not any(known):
+        raise InputError(PYTHON_INPUTS.format(specs[0]))
+    every = sorted({name for names in known for name in names})
+    listed = ", ".join(map(clean, every))
+    problems = [f"--input: no network has an input {name!r}; there are {listed}" for name in inputs if name not in every]
+    if problems:
+        raise InputError(*problems)
+    return [{name: shape for name, shape in inputs.items() if name in names} or None for names in known]
 
 
 def parse_inputs(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:

@@ -80,6 +80,13 @@ def tflite_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = 
     return network.sheet.graph
 
 
+def tflite_inputs(path: str | Path) -> tuple[str, ...]:
+    """Names of the inputs, as people write them and as the file does."""
+    main = read_model(Path(path)).subgraphs[0]
+    names = [main.tensors[index].name for index in main.inputs]
+    return tuple(dict.fromkeys((*map(_alias, names), *names)))
+
+
 def _drawn(path: Path, inputs: Mapping[str, Sequence[int]]) -> Network:
     """The first subgraph of a file, drawn."""
     model = read_model(path)

@@ -13,7 +13,7 @@ import io
 import logging
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -162,6 +162,26 @@ def _short(value: object) -> str:
     """A value in a message."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def argument_names(module: Module) -> tuple[str, ...]:
+    """Names of the arguments of ``forward``."""
+    return tuple(inspect.signature(module.forward).parameters)
+
+
+def positional(module: Module, examples: Mapping[str, Example] | Sequence[Example]) -> Sequence[Example]:
+    """Examples in the order of the arguments of ``forward``; InputError where names do not lead to one."""
+    if not isinstance(examples, Mapping):
+        return examples
+    signature = inspect.signature(module.forward)
+    try:
+        bound = signature.bind_partial(**examples)
+    except TypeError as error:
+        raise InputError(f"{type(module).__name__}: {error}; the arguments of forward are {signature}") from None
+    if bound.kwargs:
+        names = ", ".join(bound.kwargs)
+        raise InputError(f"{type(module).__name__}: {names}: give the arguments of forward{signature} before it as well")
+    return bound.args
 
 
 # ---- tracing

@@ -106,6 +106,17 @@ def onnx_network(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = 
         raise type(error)(*(p if p.startswith(start) else f"{start}: {p}" for p in error.problems)) from None
 
 
+def onnx_inputs(path: str | Path) -> tuple[str, ...]:
+    """Names of the inputs that are fed."""
+    message = model_message(Path(path))["graph"]
+    return tuple(entry.get("name", "") for entry in _fed(message, initializers(message)))
+
+
+def _fed(message: Message, constants: Mapping[str, Value]) -> list[Message]:
+    """The inputs that no initializer gives."""
+    return [entry for entry in message.get("input", ()) if entry.get("name", "") not in constants]
+
+
 def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) -> OnnxNetwork:
     """The network of a decoded model."""
     message = model["graph"]
@@ -117,7 +128,7 @@ def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) ->
     nodes = [node_of(entry) for entry in message.get("node", ())]
     entries = [*message.get("value_info", ()), *message.get("output", ())]
     declared = {entry.get("name", ""): declared_value(entry) for entry in entries}
-    fed = [entry for entry in message.get("input", ()) if entry.get("name", "") not in constants]
+    fed = _fed(message, constants)
     names = Names(nodes)
     scope = ChainMap({**constants, **_inputs(file, fed, shapes, importer, names)})
     outputs = [entry.get("name", "") for entry in message.get("output", ())]
