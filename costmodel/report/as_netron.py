@@ -111,9 +111,15 @@ def metrics(place: Place, layers: Sequence[LayerCost]) -> Iterator[Entry]:
     """Sums over layers; counts and bytes as whole numbers, energy and time with unit and range."""
     for name, key in COUNTS.items():
         yield place.entry(name, sum(getattr(layer, key) for layer in layers))
-    for name, key, unit in (("energy", "energy", "J"), ("latency", "latency", "s")):
-        value, low, high = (sum(getattr(layer, f"{key}{end}_{unit.lower()}") for layer in layers) for end in ("", "_low", "_high"))
-        yield place.entry(name, f"{si(value, unit)} ({span(low, high, unit)})")
+    yield place.entry("energy", ranged(layers, "energy", "J"))
+    yield place.entry("latency", ranged(layers, "latency", "s"))
+
+
+def ranged(layers: Sequence[LayerCost], quantity: str, unit: str) -> str:
+    """The sum of a quantity over layers, and its range."""
+    ends = [f"{quantity}{end}_{unit.lower()}" for end in ("", "_low", "_high")]
+    value, low, high = (sum(getattr(layer, key) for layer in layers) for key in ends)
+    return f"{si(value, unit)} ({span(low, high, unit)})"
 
 
 def remarks(place: Place, layers: Sequence[LayerCost]) -> Iterator[Entry]:

@@ -615,8 +615,8 @@ def test_colour_is_for_terminals(monkeypatch, variables, output, expected):
     """Colour on a terminal, unless NO_COLOR is set and not empty; never into a file."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
     monkeypatch.setattr("sys.stdout", Terminal())
 
     assert colored(output) is expected
