@@ -37,11 +37,13 @@ HOMES = {
     "Graph": "graph",
     "HardwareProfile": "hardware",
     "Ratio": "graph",
+    "Reconciliation": "reconciliation",
     "analyze": "api",
     "compare": "api",
     "from_torch": "api",
     "load_hardware": "api",
     "load_network": "api",
+    "reconcile": "api",
     "sweep": "api",
 }
 __all__ = list(HOMES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from costmodel.graph import FileNode, Graph, Tensor
     from costmodel.hardware import Constant, HardwareProfile, Source
     from costmodel.precision import Precision
+    from costmodel.reconciliation import Reconciliation
 
 SCHEMA_VERSION = 1
 COUNT_COLUMNS = ("params", "macs", "other_ops")
@@ -221,6 +222,8 @@ class Analysis:
         Size of the network's inputs and outputs [B].
     nodes
         Nodes of the file behind the network, by layer; empty where there is none.
+    reconciliation
+        Its parameters against those of the framework, where asked for.
     """
 
     network: str
@@ -231,6 +234,7 @@ class Analysis:
     inputs_bytes: int
     outputs_bytes: int
     nodes: Map[str, FileNode] = field(default_factory=dict)
+    reconciliation: Reconciliation | None = None
 
     @cached_property
     def values(self) -> dict[str, list[Any]]:
@@ -327,6 +331,7 @@ class Analysis:
             "unknown": [layer.name for layer in self.unknown],
             "constants": [asdict(constant) for constant in self.constants()],
             "sources": [asdict(source) for source in self.sources()],
+            **({"reconciliation": self.reconciliation.to_dict()} if self.reconciliation else {}),
         }
 
     def to_netron(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -9,7 +10,7 @@ from costmodel.analysis import Analysis, analysis_of
 from costmodel.errors import InputError
 from costmodel.graph import Graph
 from costmodel.hardware import HardwareProfile, load_hardware
-from costmodel.importers import inputs_each, load_builder, load_network
+from costmodel.importers import inputs_each, inventory_of, load_builder, load_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from costmodel.comparison import Comparison
     from costmodel.importers.files import Examples
     from costmodel.importers.torch import Example, Module
+    from costmodel.reconciliation import Reconciliation
 
-__all__ = ["Hardware", "Network", "analyze", "compare", "from_torch", "load_hardware", "load_network", "sweep"]
+__all__ = [
+    "Hardware", "Network", "analyze", "compare", "from_torch", "load_hardware", "load_network", "reconcile", "sweep",
+]  # fmt: skip
 
 Network: TypeAlias = "Graph | str | Path | Module"
 Hardware: TypeAlias = HardwareProfile | str | Path
@@ -57,6 +61,8 @@ def analyze(
     dtype: str | None = None,
     bits: Mapping[str, int] | None = None,
     inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+    *,
+    reconciled: bool = False,
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -76,6 +82,8 @@ def analyze(
         Widths that differ, by operand (weight, ifmap, ofmap, psum) [bits].
     inputs
         Shapes by input name, for axes that a model file leaves open; for a module one example per argument of ``forward``.
+    reconciled
+        Whether to reconcile its parameters with those of the framework, as :func:`reconcile` does.
 
     Returns
     -------
@@ -93,7 +101,38 @@ def analyze(
     >>> cm.analyze("squeezenet:version=1.1", "snapdragon", dtype="fp32").totals.macs
     349151936
     """
-    return analysis_of(resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits)
+    analysis = analysis_of(resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits)
+    return replace(analysis, reconciliation=reconcile(net, inputs)) if reconciled else analysis
+
+
+def reconcile(net: Network, inputs: Mapping[str, Example] | Sequence[Example] | None = None) -> Reconciliation:
+    """Set the parameters that are counted here against those that the framework counts, tensor by tensor.
+
+    Parameters
+    ----------
+    net, inputs
+        As for :func:`analyze`.
+
+    Returns
+    -------
+    Reconciliation
+        Frozen; its ``repr`` is the table. Every difference has a reason.
+
+    Raises
+    ------
+    CostModelError
+        As :func:`analyze`.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> found = cm.reconcile("squeezenet:version=1.1")
+    >>> [(line.kind, line.params) for line in found.lines], found.unexplained
+    ([('weights', 1231552), ('biases', 3944)], 0)
+    """
+    from costmodel.reconciliation import reconciliation_of
+
+    return reconciliation_of(inventory_of(net, inputs))
 
 
 def compare(

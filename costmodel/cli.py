@@ -316,6 +316,11 @@ HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, su
     help="Also write an attachment for Netron, such as --netron model.costs.json: open it there on top of the model file. "
     "[default: none]",
 )  # fmt: skip
+@click.option(
+    "--reconcile", is_flag=True,
+    help="Also set the parameters against those that the framework counts, with the reason of every difference; CSV then "
+    "has one row per kind of tensor. [default: off]",
+)  # fmt: skip
 @pricing_options
 def analyze(
     net: str,
@@ -329,6 +334,7 @@ def analyze(
     output: Path | None,
     width: int | None,
     *,
+    reconcile: bool,
     strict: bool,
 ) -> int:
     """Price one network on one piece of hardware, layer by layer.
@@ -341,13 +347,13 @@ def analyze(
     costmodel analyze model.onnx --hw snapdragon --input data=1x3x224x224
     costmodel analyze squeezenet:version=1.1,input=227 --hw horowitz-45nm --batch 8
     costmodel analyze mine.py --hw mine.yaml --format json -o mine.json
-    costmodel analyze model.onnx --hw snapdragon --netron model.costs.json
+    costmodel analyze model.onnx --hw snapdragon --reconcile --netron model.costs.json
     """
     checked_output(output)
     checked_attachment(netron)
     from costmodel import api
 
-    result = api.analyze(net, hw, batch, dtype, bits, inputs)
+    result = api.analyze(net, hw, batch, dtype, bits, inputs, reconciled=reconcile)
     if netron is not None:
         attach(result, netron)
     report(result, fmt, output, width)

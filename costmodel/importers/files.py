@@ -14,6 +14,7 @@ from costmodel.importers.channels_last import clean
 
 if TYPE_CHECKING:
     from costmodel.graph import Graph
+    from costmodel.importers.inventory import Inventory
     from costmodel.importers.torch import Example, Module
 
     Inputs: TypeAlias = Mapping[str, Sequence[int]]
@@ -68,9 +69,7 @@ def load_network(spec: str | Path | Module, inputs: Examples | None = None, **ar
         return python.load_network(spec, **arguments)
     if arguments:
         raise InputError(f"{path}: {', '.join(arguments)}: a model file takes no arguments; only Python networks do")
-    if inputs is not None and not isinstance(inputs, Mapping):
-        raise InputError(f"{path}: {BY_NAME}, got {inputs!r}")
-    return imported(path, kind, inputs)
+    return imported(path, kind, named(path, inputs))
 
 
 BY_NAME: Final = "inputs are shapes by name, such as {'data': (1, 3, 224, 224)}"
@@ -128,6 +127,39 @@ def inputs_each(specs: Sequence[str | Path | Module], inputs: Examples | None) -
     if problems:
         raise InputError(*problems)
     return [{name: shape for name, shape in inputs.items() if name in names} or None for names in known]
+
+
+def inventory_of(spec: str | Path | Module | Graph, inputs: Examples | None = None) -> Inventory:
+    """What a network stores, tensor by tensor; arguments and errors as of :func:`load_network`."""
+    from costmodel.importers.inventory import graph_inventory
+
+    if not isinstance(spec, str | Path):
+        if not hasattr(spec, "named_parameters"):
+            return graph_inventory(spec, "the graph", GRAPH_RULE)
+        from costmodel.importers.torch import positional
+        from costmodel.importers.torch_inventory import torch_inventory
+
+        return torch_inventory(spec, *positional(spec, inputs or ()))
+    match format_of(Path(spec)):
+        case "onnx":
+            from costmodel.importers.onnx.inventory import onnx_inventory as stored
+        case "tflite":
+            from costmodel.importers.tflite_inventory import tflite_inventory as stored
+        case "keras":
+            from costmodel.importers.keras_inventory import keras_inventory as stored
+        case _:
+            return graph_inventory(load_network(spec, inputs), "the graph", GRAPH_RULE)
+    return stored(spec, named(spec, inputs))
+
+
+GRAPH_RULE: Final = "the parameters of its layers"
+
+
+def named(spec: str | Path, inputs: Examples | None) -> Inputs | None:
+    """Inputs of a model file; InputError where they are not by name."""
+    if inputs is not None and not isinstance(inputs, Mapping):
+        raise InputError(f"{spec}: {BY_NAME}, got {inputs!r}")
+    return inputs
 
 
 def parse_inputs(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:

@@ -61,7 +61,7 @@ def keras_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = N
     """
     path = Path(path)
     with _well_formed(path):
-        return _drawn(_config(path), path, dict(inputs or {}))
+        return _drawn(archive_config(path), path, dict(inputs or {}))
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def keras_inputs(path: str | Path) -> tuple[str, ...]:
     """Names of the inputs of the outermost model."""
     path = Path(path)
     with _well_formed(path):
-        layers = _config(path)["config"].get("layers", ())
+        layers = archive_config(path)["config"].get("layers", ())
         names = [_input_name(layer) for layer in layers if layer.get("class_name") == "InputLayer"]
         return tuple(names) or ("input",)
 
@@ -90,7 +90,7 @@ def keras_inputs(path: str | Path) -> tuple[str, ...]:
 # ---- the archive
 
 
-def _config(path: Path) -> Config:
+def archive_config(path: Path) -> Config:
     """The configuration in an archive; nothing else is unpacked."""
     try:
         with zipfile.ZipFile(path) as archive:

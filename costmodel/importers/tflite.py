@@ -75,9 +75,14 @@ def tflite_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = 
     NetworkError
         Its operators do not fit together.
     """
+    return tflite_network(path, inputs).sheet.graph
+
+
+def tflite_network(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = None) -> Network:
+    """What :func:`tflite_graph` draws, with what else the file says."""
     network = _drawn(Path(path), inputs or {})
     network.sheet.graph.store(network.widths)
-    return network.sheet.graph
+    return network
 
 
 def tflite_inputs(path: str | Path) -> tuple[str, ...]:

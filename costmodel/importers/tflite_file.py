@@ -67,6 +67,10 @@ class TensorFact:
     variable: bool
     sparse: bool
 
+    def key(self, index: int) -> tuple[str, int]:
+        """What its elements are held in: a buffer, or where there is none the tensor itself, by its index."""
+        return ("buffer", self.buffer) if self.buffer else ("tensor", index)
+
     @property
     def kind(self) -> Kind:
         """Kind of its numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,15 +53,30 @@ Item: TypeAlias = Value | Constant
 
 @dataclass(eq=False)
 class Network:
-    """A network being drawn from a file."""
+    """A network being drawn from a file; `owned` are parameters that layers with weights count, by their constant."""
 
     sheet: Sheet
     model: ModelFact
     checked: bool = True
     widths: dict[str, StoredWidths] = field(default_factory=dict)
     weights: dict[object, tuple[str, object]] = field(default_factory=dict)
-    parameters: dict[object, Tensor] = field(default_factory=dict)
+    parameters: dict[tuple[object, Shape], Tensor] = field(default_factory=dict)
+    owned: Counter[object] = field(default_factory=Counter)
     written: list[Tensor] = field(default_factory=list)
+
+    @property
+    def counted(self) -> Mapping[object, int]:
+        """Parameters that layers count, by the key of the constant that holds them."""
+        found = Counter(self.owned)
+        for key, shape in self.parameters:
+            found[key] += prod(shape)
+        return found
+
+    def own(self, *constants: Item | None) -> None:
+        """Note that a layer counts constants as its own parameters."""
+        for item in constants:
+            if isinstance(item, Constant):
+                self.owned[item.key] += item.elems
 
     def constant(self, index: int, fact: TensorFact) -> Constant:
         """A constant of the file; constants of one buffer have one key."""
@@ -69,8 +85,7 @@ class Network:
         array = np.array(values, np.int64) if values is not None else None
         if array is not None and array.size == prod(shape):
             array = array.reshape(shape)
-        key = ("buffer", fact.buffer) if fact.buffer else ("tensor", index)
-        return Constant(fact.name, shape, key, array, fact.bits, fact.kind)
+        return Constant(fact.name, shape, fact.key(index), array, fact.bits, fact.kind)
 
     def value(self, item: Item, *, channels_first: bool = False, rank: int | None = None) -> Value:
         """An operand as a tensor of the graph; a constant becomes a parameter in the layout asked for."""
@@ -314,16 +329,21 @@ def _product(call: Call, make: Callable[..., Op], weight: Constant, bias: Item |
     first_name, first_bias = call.network.weights.setdefault(key, (name, bias_key))
     shared = first_name != name
     op = make(bias=bias is not None, shared=shared)
-    if shared and bias is not None and first_bias != bias_key:
+    again = shared and bias_key == first_bias
+    call.network.own(None if shared else weight, None if again else bias)
+    if shared and bias is not None and not again:
         op = Reused(op, bias.elems if isinstance(bias, Constant) else 0)
     return call.graph.layer(name, op, x)[0]
 
 
-def _counted_once(call: Call, op: Op, *weights: Item | None) -> Op:
+def _counted_once(call: Call, op: Op, *weights: Item | None, biases: Sequence[Item | None] = ()) -> Op:
     """The operation, without parameters if one before it has the same weights."""
     key = (call.fact.code, *(weight.key for weight in weights if isinstance(weight, Constant)))
     first_name, _ = call.network.weights.setdefault(key, (call.name, None))
-    return op if first_name == call.name else Reused(op)
+    if first_name != call.name:
+        return Reused(op)
+    call.network.own(*weights, *biases)
+    return op
 
 
 def _conv(call: Call) -> list[Item]:
@@ -469,7 +489,7 @@ def _svdf(call: Call) -> list[Item]:
     if feature is None or time is None or rank < 1 or feature.shape[0] % rank:
         return call.unknown()
     op = Svdf(feature.shape[0] // rank, rank, time.shape[1], call.optional(3) is not None)
-    once = _counted_once(call, op, feature, time)
+    once = _counted_once(call, op, feature, time, biases=(call.optional(3),))
     y = call.graph.layer(call.fresh(), once, call.sheet.plain(call.value(0)))[0]
     return call.finished(y, act=1)
 
@@ -485,7 +505,8 @@ def _lstm(call: Call) -> list[Item]:
         time, batch, features = x.shape
         x = call.sheet.reshaped(f"{call.name}_batch_first", x, (batch, time, features))
     op = Recurrent.of("lstm", weight.shape[0], bias=call.optional(13) is not None)
-    once = _counted_once(call, OneBias(op.kind, op.hidden, op.bias), *map(call.optional, range(1, 9)))
+    cell = OneBias(op.kind, op.hidden, op.bias)
+    once = _counted_once(call, cell, *map(call.optional, range(1, 9)), biases=tuple(map(call.optional, range(12, 16))))
     y = call.sheet.op(call.name, once, x.tensor)
     if call.fact.flag(3):
         batch, time, hidden = map(int, y.shape)
@@ -815,6 +836,7 @@ def _gather(call: Call) -> list[Item]:
         return call.stream("gather", [call.declared()])
     shared = call.network.weights.setdefault(("embedding", table.key), (call.name, None))[0]
     share = None if shared == call.name else shared
+    call.network.own(None if share else table)
     y = call.graph.embedding(call.fresh(), call.sheet.plain(at), *table.shape, share=share)
     return [Value(y)]
 

@@ -77,6 +77,11 @@ def torch_graph(module: Module, *inputs: Example, name: str | None = None) -> Gr
     >>> torch_graph(torch.nn.Conv2d(3, 8, 3), (1, 3, 32, 32)).table().total("macs")  # doctest: +SKIP
     array([194400])
     """
+    return torch_program(module, *inputs, name=name).graph
+
+
+def torch_program(module: Module, *inputs: Example, name: str | None = None) -> Program:
+    """Trace a PyTorch module as :func:`torch_graph` does; its graph, and what else is known of it."""
     torch = _torch()
     module = _expected_module(torch, module)
     examples = _examples(torch, module, inputs)
@@ -308,8 +313,8 @@ def _others(file: Path) -> bool:
 # ---- drawing
 
 
-def _drawn(traced: Traced, name: str, light: Module) -> Graph:
-    """The graph of a traced program."""
+def _drawn(traced: Traced, name: str, light: Module) -> Program:
+    """A traced program, drawn."""
     nodes = list(traced.graph.nodes)
     aliases, elems = _parameters(light)
     program = Program(Graph(name), Names(nodes), handler_of, elems)
@@ -325,7 +330,7 @@ def _drawn(traced: Traced, name: str, light: Module) -> Graph:
             program.run(node)
         elif node.op == "output":
             _finish(program, program.resolved(node.args[0]), name)
-    return program.graph
+    return program
 
 
 def _parameters(light: Module) -> tuple[dict[str, str], dict[str, int]]:

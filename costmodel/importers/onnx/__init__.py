@@ -44,12 +44,15 @@ class OnnxNetwork:
         Version of the standard operators.
     producer
         The exporter, as it names itself.
+    counted
+        Parameters that its layers count, by the tensor of the file that holds them.
     """
 
     graph: Graph
     widths: Mapping[str, StoredWidths]
     opset: int
     producer: str
+    counted: Mapping[str, int]
 
 
 def onnx_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = None) -> Graph:
@@ -139,7 +142,7 @@ def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) ->
     own = {tensor for layer in importer.graph.layers for tensor in layer.outputs}
     importer.graph.output(*dict.fromkeys(tensor for tensor in found if tensor is not None and tensor in own))
     importer.graph.store(importer.widths)
-    return OnnxNetwork(importer.graph, importer.graph.stored, opset, model.get("producer_name", ""))
+    return OnnxNetwork(importer.graph, importer.graph.stored, opset, model.get("producer_name", ""), importer.counted)
 
 
 def _opset(file: Path, model: Message) -> int:

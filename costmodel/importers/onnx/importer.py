@@ -80,7 +80,8 @@ class Importer:
 
     ``graph`` is the network, ``body`` the nodes being read, ``widths`` the stored widths by layer. ``literals`` says that
     Constant nodes hold numbers of the program, never trained ones: so with torch. ``narrow`` is the kind of what the file
-    quantises to, ``packed`` the widths of weights by layer where several share an element of the file.
+    quantises to, ``packed`` the widths of weights by layer where several share an element of the file. ``counted`` are the
+    parameters that layers have counted, by the tensor that holds them.
     """
 
     def __init__(self, graph: Graph, place: str, handlers: Mapping[str, Handler], functions: Mapping[Any, Message]) -> None:
@@ -96,7 +97,7 @@ class Importer:
         self._names = Names(())
         self._left = self._most = MOST_NODES
         self._depth = 0
-        self._counted: set[str] = set()
+        self.counted: dict[str, int] = {}
         self._operands: dict[tuple[frozenset[tuple[str, int]], Ints], Tensor] = {}
         self._fresh: list[str] = []
 
@@ -306,8 +307,8 @@ class Importer:
         fresh: dict[str, int] = {}
         for value in values:
             if value is not None and value.constant and _trainable(value):
-                fresh.update((name, size) for name, size in value.sources if size > 1 and name not in self._counted)
-        self._counted.update(fresh)
+                fresh.update((name, size) for name, size in value.sources if size > 1 and name not in self.counted)
+        self.counted.update(fresh)
         return sum(fresh.values())
 
     def shares(self, *values: Value | None, elems: int | None = None) -> bool:
@@ -318,16 +319,23 @@ class Importer:
         """
         constants = [value for value in values if value is not None and value.constant]
         sources = {source: None for value in constants for source in sorted(value.sources)}
-        fresh = [source for source in sources if source[0] not in self._counted]
-        self._counted.update(name for name, _ in fresh)
+        fresh = [source for source in sources if source[0] not in self.counted]
+        self.counted.update(fresh)
         wanted = sum(value.elems for value in constants) if elems is None else elems
         own = len(constants) == len([v for v in values if v is not None]) and len(fresh) == len(sources)
         if own and (elems is not None or sum(size for _, size in fresh) == wanted):
+            self._unpack(fresh, wanted)
             return False
         for name, size in fresh:
             if size:
                 self.layer(self.fresh(clean(name.removeprefix(FILL))), Parameter((size,)))
         return True
+
+    def _unpack(self, sources: Sequence[tuple[str, int]], elems: int) -> None:
+        """Count `elems` parameters in all where the largest tensor of a layer holds several in an element."""
+        if sources:
+            largest, size = max(sources, key=lambda source: source[1])
+            self.counted[largest] = size + elems - sum(size for _, size in sources)
 
     def shares_rows(self, value: Value | None, name: str) -> None:
         """Rows for trained constants that no formula of the layer `name` counts."""
