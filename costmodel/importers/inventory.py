@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from costmodel.errors import InputError
 from costmodel.graph import Graph, Layer
@@ -129,6 +129,28 @@ def judged(name: str, kind: str, elems: int, bits: int, counted: int, why: str, 
 
 Use = tuple[str, int]
 """An operation that reads a tensor, and at which position."""
+Value = TypeVar("Value", bound=Hashable)
+Node = TypeVar("Node")
+
+
+def followed(
+    start: Value,
+    places: Mapping[Value, Sequence[tuple[Node, int]]],
+    outputs: Callable[[Node, int], Sequence[Value] | None],
+    role: Callable[[Node, int], Use],
+) -> list[Use]:
+    """Who reads a value; `outputs` are those of a node behind which it is still the same, None for every other node."""
+    found, waiting, seen = [], [start], {start}
+    while waiting:
+        for node, position in places.get(waiting.pop(), ()):
+            same = outputs(node, position)
+            if same is None:
+                found.append(role(node, position))
+            else:
+                fresh = [value for value in same if value not in seen]
+                seen.update(fresh)
+                waiting += fresh
+    return found
 
 
 def kind_of(uses: Sequence[Use], table: Mapping[str, Mapping[int, str]], counted: int) -> str:

@@ -60,12 +60,12 @@ def keras_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = N
         Its layers do not fit together.
     """
     path = Path(path)
-    with _well_formed(path):
+    with well_formed(path):
         return _drawn(archive_config(path), path, dict(inputs or {}))
 
 
 @contextmanager
-def _well_formed(path: Path) -> Iterator[None]:
+def well_formed(path: Path) -> Iterator[None]:
     """One message for a configuration that is not as Keras writes it."""
     try:
         yield
@@ -81,7 +81,7 @@ def _well_formed(path: Path) -> Iterator[None]:
 def keras_inputs(path: str | Path) -> tuple[str, ...]:
     """Names of the inputs of the outermost model."""
     path = Path(path)
-    with _well_formed(path):
+    with well_formed(path):
         layers = archive_config(path)["config"].get("layers", ())
         names = [_input_name(layer) for layer in layers if layer.get("class_name") == "InputLayer"]
         return tuple(names) or ("input",)

@@ -8,7 +8,7 @@ from typing import Final
 
 from costmodel.importers.channels_last import clean
 from costmodel.importers.inventory import CONSTANTS, Inventory, Stored, graph_inventory
-from costmodel.importers.keras import Config, archive_config, keras_graph
+from costmodel.importers.keras import Config, archive_config, keras_graph, well_formed
 
 ADAPTED: Final = "measured by adapt(), not trained"
 RULE: Final = "the total of model.summary(), trainable or not"
@@ -18,7 +18,8 @@ def keras_inventory(path: str | Path, inputs: Mapping[str, Sequence[int]] | None
     """What ``model.summary()`` counts, and what it is for; parameters and errors as of ``keras_graph``."""
     path = Path(path)
     found = graph_inventory(keras_graph(path, inputs), "Keras", RULE, statistics=True)
-    adapted = {stored.name: stored for stored in _adapted(archive_config(path), "")}
+    with well_formed(path):
+        adapted = {stored.name: stored for stored in _adapted(archive_config(path), "")}
     return Inventory(found.graph, "Keras", RULE, (*found.tensors, *adapted.values()))
 
 

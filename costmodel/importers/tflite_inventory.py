@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Final
@@ -19,11 +19,12 @@ from costmodel.importers.inventory import (
     Inventory,
     Stored,
     Use,
+    followed,
     judged,
     kind_of,
 )
 from costmodel.importers.tflite import tflite_network
-from costmodel.importers.tflite_file import ModelFact, SubgraphFact
+from costmodel.importers.tflite_file import ModelFact, OperatorFact, SubgraphFact
 
 PASSING: Final = frozenset({"DEQUANTIZE", "QUANTIZE", "CAST", "DENSIFY", "FAKE_QUANT", "RESHAPE", "TRANSPOSE"})
 """Operators behind whose first input a constant is still what it was."""
@@ -47,7 +48,8 @@ def tflite_inventory(path: str | Path, inputs: Mapping[str, Sequence[int]] | Non
     network = tflite_network(path, inputs)
     main = network.model.subgraphs[0]
     counted = network.counted
-    tensors = [_stored(main, indices, counted.get(key, 0)) for key, indices in _constants(main).items()]
+    readers = _Readers(main)
+    tensors = [_stored(main, indices, readers, counted.get(key, 0)) for key, indices in _constants(main).items()]
     scales = _quantisation(network.model)
     rule = "the elements of all constants, each buffer once"
     return Inventory(network.sheet.graph, "TFLite", rule, (*tensors, *scales))
@@ -63,24 +65,32 @@ def _constants(main: SubgraphFact) -> dict[object, list[int]]:
     return found
 
 
-def _stored(main: SubgraphFact, indices: Sequence[int], counted: int) -> Stored:
+def _stored(main: SubgraphFact, indices: Sequence[int], readers: _Readers, counted: int) -> Stored:
     """The constants of one buffer as one tensor."""
     fact = main.tensors[indices[0]]
-    uses = [use for index in indices for use in _uses(main, index)]
+    uses = [use for index in indices for use in readers.uses(index)]
     kind = kind_of(uses, USES, counted)
     elems = max(prod(max(size, 0) for size in main.tensors[index].shape) for index in indices)
     shared = counted > 0 and len(uses) > 1
     return judged(clean(fact.name), kind, elems, fact.bits, counted, TOGETHER, shared=shared)
 
 
-def _uses(main: SubgraphFact, index: int) -> Iterator[Use]:
-    """Who reads a tensor, seen through operators that leave it what it is."""
-    for fact in main.operators:
-        for position, read in enumerate(fact.inputs):
-            if read == index and fact.code in PASSING and position == 0 and fact.outputs:
-                yield from _uses(main, fact.outputs[0])
-            elif read == index:
-                yield fact.code, position
+class _Readers:
+    """The operators that read each tensor of a subgraph."""
+
+    def __init__(self, main: SubgraphFact) -> None:
+        self._places: dict[int, list[tuple[OperatorFact, int]]] = {}
+        for fact in main.operators:
+            for position, index in enumerate(fact.inputs):
+                self._places.setdefault(index, []).append((fact, position))
+
+    def uses(self, index: int) -> list[Use]:
+        """Who reads a tensor, seen through operators that leave it what it is."""
+
+        def outputs(fact: OperatorFact, position: int) -> tuple[int, ...] | None:
+            return fact.outputs[:1] if fact.code in PASSING and position == 0 else None
+
+        return followed(index, self._places, outputs, lambda fact, position: (fact.code, position))
 
 
 def _quantisation(model: ModelFact) -> list[Stored]:

@@ -19,6 +19,7 @@ from costmodel.importers.inventory import (
     Inventory,
     Stored,
     Use,
+    followed,
     judged,
     kind_of,
 )
@@ -112,16 +113,11 @@ class _Readers:
 
     def uses(self, name: str) -> list[Use]:
         """Who reads a tensor, seen through operations that leave it what it is."""
-        found, waiting, seen = [], [name], {name}
-        while waiting:
-            for node, position in self._places.get(waiting.pop(), ()):
-                if node.op in PASSING and position == 0:
-                    fresh = [output for output in node.outputs[:1] if output not in seen]
-                    seen.update(fresh)
-                    waiting += fresh
-                else:
-                    found.append(self._role(node, position))
-        return found
+
+        def outputs(node: Node, position: int) -> tuple[str, ...] | None:
+            return node.outputs[:1] if node.op in PASSING and position == 0 else None
+
+        return followed(name, self._places, outputs, self._role)
 
     def _role(self, node: Node, position: int) -> Use:
         """An operation and a position; those of others where it is part of one or repeats its positions."""
