@@ -42,6 +42,8 @@ def analyze(
     dtype: str | None = None,
     bits: Mapping[str, int] | None = None,
     inputs: Mapping[str, Sequence[int]] | None = None,
+    schedule: str | None = None,
+    state: str = "steady",
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -60,6 +62,11 @@ def analyze(
         Widths that differ, by operand (weight, ifmap, ofmap, psum) [bits].
     inputs
         Shapes by input name, for axes that a model file leaves open.
+    schedule
+        ``layer`` (every layer by itself), ``resident`` (what fits stays on chip) or ``fused`` (and layers are cascaded);
+        what the profile declares where None.
+    state
+        ``steady``, where weights that stay on chip are there already, or ``cold``, where every inference loads them.
 
     Returns
     -------
@@ -77,7 +84,7 @@ def analyze(
     >>> cm.analyze("squeezenet:version=1.1", "snapdragon", dtype="fp32").totals.macs
     349151936
     """
-    return analysis_of(resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits)
+    return analysis_of(resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits, schedule, state)
 
 
 def compare(

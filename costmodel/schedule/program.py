@@ -52,12 +52,14 @@ class Access:
 class Buffer:
     """Memory of one or several tensors.
 
-    ``bits`` is its size for the whole batch; ``rows`` the height of its tensors, 0 where they cannot be cut into stripes.
+    ``bits`` is its size for the whole batch; ``rows`` the height of its tensors, 0 where they cannot be cut into stripes;
+    ``row_bits`` the size of one row of one input of the batch.
     """
 
     name: str
     bits: int
     rows: int
+    row_bits: int
     is_input: bool
     is_output: bool
 
@@ -209,7 +211,8 @@ class _Compiler:
     def _buffer(self, tensor: Tensor, is_input: bool, is_output: bool) -> Buffer:
         bits = int(tensor.elems) * self.batch * self.widths.get(tensor, 0)
         rows = 0 if tensor in self.shuffled else height(tensor)
-        return Buffer(tensor.name, bits, rows, is_input, is_output)
+        images = int(tensor.shape[0]) * self.batch if rows else 1
+        return Buffer(tensor.name, bits, rows, bits // (images * rows) if rows else 0, is_input, is_output)
 
     def _step(self, layer: Layer, rows: range) -> Step:
         reads = tuple(self._reads(layer, rows[0]))
