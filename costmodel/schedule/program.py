@@ -66,7 +66,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Step:
-    """One executed layer: its rows in the table and its accesses.
+    """One executed layer: its rows in the table, its accesses, and the steps that it needs the results of.
 
     ``overwrites`` says that the output may take the place of an input of the same size that nobody reads any more;
     ``window`` is None where the step cannot be executed stripe by stripe.
@@ -76,6 +76,7 @@ class Step:
     rows: range
     reads: tuple[Access, ...]
     writes: tuple[Access, ...]
+    needs: frozenset[int]
     overwrites: bool
     window: Window | None
 
@@ -97,20 +98,16 @@ class Program:
         """Steps that write each buffer, in order; several where a concatenation is written in place."""
         return self._users("writes")
 
+    def predecessors(self) -> tuple[frozenset[int], ...]:
+        """Steps that must be executed before each step."""
+        return tuple(step.needs for step in self.steps)
+
     def _users(self, kind: Literal["reads", "writes"]) -> tuple[tuple[int, ...], ...]:
         found: list[list[int]] = [[] for _ in self.buffers]
         for number, step in enumerate(self.steps):
             for buffer in dict.fromkeys(access.buffer for access in getattr(step, kind)):
                 found[buffer].append(number)
         return tuple(map(tuple, found))
-
-    def predecessors(self) -> tuple[frozenset[int], ...]:
-        """Steps that must be executed before each step: the writers of what it reads."""
-        writers = self.writers()
-        return tuple(
-            frozenset(w for access in step.reads for w in writers[access.buffer] if w != number)
-            for number, step in enumerate(self.steps)
-        )
 
 
 def homes(graph: Graph, free: frozenset[str]) -> dict[Tensor, Tensor]:
@@ -179,7 +176,8 @@ class _Compiler:
         for tensor in self._in_order():
             self.number.setdefault(tensor, len(self.number))
         buffers = tuple(self._buffer(tensor, tensor in inputs, tensor in outputs) for tensor in self.number)
-        steps = tuple(self._step(layer, rows) for layer, rows in self.executed)
+        makers = self._makers()
+        steps = tuple(self._step(layer, rows, makers) for layer, rows in self.executed)
         return Program(self.graph.name, self.batch, steps, buffers)
 
     def _in_order(self) -> Iterator[Tensor]:
@@ -214,10 +212,21 @@ class _Compiler:
         images = int(tensor.shape[0]) * self.batch if rows else 1
         return Buffer(tensor.name, bits, rows, bits // (images * rows) if rows else 0, is_input, is_output)
 
-    def _step(self, layer: Layer, rows: range) -> Step:
+    def _makers(self) -> dict[Tensor, frozenset[int]]:
+        """Steps that compute each tensor, seen through layers that are free."""
+        number = {layer.name: step for step, (layer, _) in enumerate(self.executed)}
+        makers: dict[Tensor, frozenset[int]] = {}
+        for layer in self.graph.layers:
+            through = frozenset[int]().union(*(makers.get(tensor, frozenset()) for tensor in layer.inputs))
+            found = frozenset((number[layer.name],)) if layer.name in number else through
+            makers |= dict.fromkeys(layer.outputs, found)
+        return makers
+
+    def _step(self, layer: Layer, rows: range, makers: dict[Tensor, frozenset[int]]) -> Step:
         reads = tuple(self._reads(layer, rows[0]))
         writes = tuple(self._writes(layer, rows))
-        return Step(layer.name, rows, reads, writes, layer.op.overwrites, self._window(layer, rows))
+        needs = frozenset[int]().union(*(makers.get(tensor, frozenset()) for tensor in layer.inputs))
+        return Step(layer.name, rows, reads, writes, needs, layer.op.overwrites, self._window(layer, rows))
 
     def _reads(self, layer: Layer, row: int) -> Iterator[Access]:
         """Activations that the first row reads; a product of two reads the second one as its weight operand."""

@@ -15,7 +15,7 @@ from costmodel.schedule.costs import Costs
 from costmodel.schedule.pinning import with_pins, without_pins
 from costmodel.schedule.program import Program, program_of
 from costmodel.schedule.search import Machine, Path, Search
-from costmodel.schedule.stripes import Links
+from costmodel.schedule.stripes import Links, mask_of
 from costmodel.schedule.traffic import traffic_of
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class Scheduler:
         best = replace(best, kind=kind, lower_bytes=least)
         for fusion in (False, True)[: KINDS.index(kind)]:
             if best.dram_bytes > least:
-                best = self._improved(best, hardware, least, fusion=fusion)
+                best = self._improved(best, hardware, least, fusion=fusion, whole=kind == "fused" and not fusion)
         return best
 
     def by_layer(self, hardware: HardwareProfile, phase: Phase) -> Schedule:
@@ -236,8 +236,11 @@ class Scheduler:
             "layer", phase, level.name, capacity, crossing, nothing, order, (), (), (), 0, moved, every_order=True
         )  # fmt: skip
 
-    def _improved(self, known: Schedule, hardware: HardwareProfile, least: int, *, fusion: bool) -> Schedule:
-        """The optimum with residency, and with cascades too where ``fusion``; ``known`` where nothing moves less."""
+    def _improved(self, known: Schedule, hardware: HardwareProfile, least: int, *, fusion: bool, whole: bool) -> Schedule:
+        """The optimum with residency, and with cascades too where ``fusion``; ``known`` where nothing moves less.
+
+        ``whole`` leaves out schedules in which some weights stay for ever, and not all.
+        """
         outer, level = hardware.levels[:2]
         buffering = 2 if level.double_buffered else 1
         free = self.few_orders()
@@ -247,7 +250,7 @@ class Scheduler:
         most_bits = known.dram_bytes * 8
         plan = without_pins(search, most_bits)
         if pins(hardware, known.kind, known.phase):
-            plan = with_pins(search, plan, most_bits, whole=level.kind == "cache")
+            plan = with_pins(search, plan, most_bits, whole=whole or level.kind == "cache")
         lower = max(least, min(int(-(-plan.lower_bits // 8)), known.dram_bytes))
         if plan.path.bits == inf:
             return replace(known, lower_bytes=lower, every_order=free)
@@ -268,7 +271,7 @@ class Scheduler:
 
     def few_orders(self) -> bool:
         """Whether there are few enough orders to search them all."""
-        before = [sum(1 << p for p in found) for found in self.program.predecessors()]
+        before = [mask_of(steps) for steps in self.program.predecessors()]
         seen, waiting = {0}, [0]
         while waiting and len(seen) <= MOST_ORDERS:
             executed = waiting.pop()

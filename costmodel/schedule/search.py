@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import chain, combinations, product
-from math import inf
+from math import floor, inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from costmodel.schedule.stripes import Cascade, Cascades, Links, Option, Verdict, mask_of
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 MOST_STATES: Final = 512
 """States kept among those with equally many steps executed."""
-MOST_CASCADE: Final = 64
+MOST_CASCADE: Final = 16
 """Steps of the longest cascade that is tried."""
+FUSED_BITS: Final = 2.0**-12
+"""Added for every step in a cascade: of schedules that move equally much, the one with fewer is taken."""
 
 Resident = tuple[tuple[int, bool], ...]
 """Buffers on chip with whether they are clean, in order of their numbers."""
@@ -111,6 +113,7 @@ class Search:
             (self.readers[b], self.least_read(b)) for b, buffer in enumerate(program.buffers) if buffer.is_input
         ]
         self.next: dict[int, tuple[int, ...]] = {} if order is None else dict(prefixes(order))
+        self.ranks = None if order is None else {step: rank for rank, step in enumerate(order)}
         self.planner = Cascades(program, links)
         self.moves: dict[State, list[Move]] = {}
         self.found: dict[int, list[Cascade]] = {}
@@ -146,7 +149,7 @@ class Search:
             return False
         if len(members) == 1:
             return self.program.steps[min(members)].window is not None
-        verdict = self.planner.cascade(self._in_order(executed, members))
+        verdict = self.planner.cascade(self._in_order(members))
         if isinstance(verdict, Verdict):
             return verdict is Verdict.NOT_YET
         if verdict.least_bits > self.machine.capacity_bits:
@@ -154,14 +157,11 @@ class Search:
         found.append(verdict)
         return True
 
-    def _in_order(self, executed: int, members: frozenset[int]) -> tuple[int, ...]:
+    def _in_order(self, members: frozenset[int]) -> tuple[int, ...]:
         """Members in an order of execution: the fixed one, or that of the program."""
-        order: list[int] = []
-        while len(order) < len(members):
-            step = next(s for s in self.successors(executed) if s in members)
-            order.append(step)
-            executed |= 1 << step
-        return tuple(order)
+        if self.ranks is None:  # the order of the network is one of those possible
+            return tuple(sorted(members))
+        return tuple(sorted(members, key=self.ranks.__getitem__))
 
     # ---- moves
 
@@ -284,6 +284,8 @@ class _Run:
     def __init__(self, search: Search, pinned: frozenset[int], reserve_bits: int, most_bits: float) -> None:
         self.search, self.pinned, self.most = search, pinned, most_bits
         self.room = search.machine.capacity_bits - reserve_bits
+        self.due = [0 if number in pinned else bits for number, bits in enumerate(search.costs.weight_bits)]
+        self.loose: dict[tuple[int, ...], int] = {}
         self.dropped = inf
         self.expanded = [0] * (len(search.program.steps) + 1)
         self.labels: dict[State, Label] = {(0, ()): Label(0.0, None, None, None)}
@@ -298,7 +300,8 @@ class _Run:
             if promise > self._promise(state, label.bits):
                 continue  # a cheaper way into this state was found after this entry
             if state[0] == self.search.all:
-                return Path(label.bits, min(label.bits, self.dropped), tuple(self._walked(label)))
+                bits = floor(label.bits)
+                return Path(bits, floor(min(label.bits, self.dropped)), tuple(self._walked(label)))
             self.expanded[left] += 1
             if self.expanded[left] > MOST_STATES:
                 self.dropped = min(self.dropped, promise)
@@ -318,7 +321,7 @@ class _Run:
         search = self.search
         written = search.program.steps[number].writes
         outputs = sum(access.bits for access in written if search.program.buffers[access.buffer].is_output)
-        return outputs + (0 if number in self.pinned else search.costs.weight_bits[number])
+        return outputs + self.due[number]
 
     def _promise(self, state: State, bits: float) -> float:
         """Bits of the cheapest schedule that a state could still lead to."""
@@ -337,9 +340,11 @@ class _Run:
             if move.cascade is None:
                 steps.append((move, room))
             else:
-                option = move.cascade.best(move.on_chip, self.pinned, room)
+                stream = self.pinned.isdisjoint(move.steps)
+                option = move.cascade.best(move.on_chip, self._loose_bits(move.steps), room, stream=stream)
                 if option is not None:
-                    self._offer(state, label, move, option.moved_bits, Way(option, room))
+                    moved_bits = option.moved_bits + FUSED_BITS * len(move.steps)
+                    self._offer(state, label, move, moved_bits, Way(option, room))
         short = []
         for move, room, moved, least in self._priced(steps, held=False):
             self._offer(state, label, move, moved, Way(None, room // self.search.machine.buffering))
@@ -348,6 +353,12 @@ class _Run:
         for move, room, moved, _ in self._priced(short, held=True):
             loaded = moved + self.search.costs.weight_bits[move.steps[0]]
             self._offer(state, label, move, loaded, Way(None, room // self.search.machine.buffering, held=True))
+
+    def _loose_bits(self, steps: tuple[int, ...]) -> int:
+        """Size of the weights of some steps that are not on chip for ever."""
+        if steps not in self.loose:
+            self.loose[steps] = sum(self.due[number] for number in steps)
+        return self.loose[steps]
 
     def _priced(self, steps: list[tuple[Move, int]], *, held: bool) -> Iterator[tuple[Move, int, float, float]]:
         """What each step moves with some room left, and what it moves at least; all of them asked together."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -55,7 +55,8 @@ class Cascade:
     """What a set of steps needs and moves at every stripe height; arrays over ``heights`` (rows per stripe), by style.
 
     ``inner_bits`` is the memory of buffers that nobody else sees; ``visits`` the stripes that use each step's weights;
-    ``again_by_step`` the MACs it computes again. A style that the cascade cannot have is missing.
+    ``again_by_step`` the MACs it computes again; ``outside`` the buffers that others see. A style that the cascade cannot
+    have is missing.
     """
 
     steps: tuple[int, ...]
@@ -66,56 +67,66 @@ class Cascade:
     visits: dict[str, tuple[Ints, ...]]
     again_by_step: dict[str, tuple[Ints, ...]]
     links: Links
-    known: dict[tuple[frozenset[int], frozenset[int]], tuple[list[int], list[Option]]] = field(default_factory=dict)
+    outside: frozenset[int]
+    known: dict[tuple[frozenset[int], bool], tuple[list[int], list[Option]]] = field(default_factory=dict)
 
-    def options(self, on_chip: frozenset[int], pinned: frozenset[int]) -> tuple[list[int], list[Option]]:
-        """Ways worth having, by rising need and falling bits moved, and their needs."""
-        key = (on_chip & self.outside, pinned & frozenset(self.steps))
-        if key not in self.known:
-            kept: list[Option] = []
-            for option in sorted(self._options(*key)):
-                if not kept or (option.moved_bits, option.again_macs) < (kept[-1].moved_bits, kept[-1].again_macs):
-                    kept.append(option)
-            self.known[key] = ([option.need_bits for option in kept], kept)
-        return self.known[key]
-
-    @property
+    @cached_property
     def least_bits(self) -> int:
         """Memory that it needs at least, whatever is on chip; more steps never need less."""
         return min(int(inner.min()) for inner in self.inner_bits.values())
 
-    @property
-    def outside(self) -> frozenset[int]:
-        """Buffers that others see."""
-        return frozenset(edge.buffer for edge in (*self.entering, *self.leaving))
+    def best(self, on_chip: frozenset[int], loose_bits: int, room: int, *, stream: bool) -> Option | None:
+        """The way that moves fewest bits, then the one that computes fewest MACs again.
 
-    def best(self, on_chip: frozenset[int], pinned: frozenset[int], room: int) -> Option | None:
-        """The way that moves fewest bits in ``room`` bits, then the one that computes fewest MACs again."""
-        needs, options = self.options(on_chip, pinned)
+        Parameters
+        ----------
+        on_chip
+            Buffers on chip.
+        loose_bits
+            Size of the weights that are not on chip for ever.
+        room
+            Memory that it may take [bits].
+        stream
+            Whether the weights may be streamed.
+        """
+        held = self._chosen(on_chip & self.outside, room - loose_bits, streamed=False)
+        best = held and held._replace(need_bits=held.need_bits + loose_bits, moved_bits=held.moved_bits + loose_bits)
+        streamed = self._chosen(on_chip & self.outside, room, streamed=True) if stream and loose_bits else None
+        if streamed is not None and (best is None or streamed[1:3] < best[1:3]):
+            return streamed
+        return best
+
+    def _chosen(self, on_chip: frozenset[int], room: int, *, streamed: bool) -> Option | None:
+        """The best option in some room: with weights on chip, or streamed."""
+        key = (on_chip, streamed)
+        if key not in self.known:
+            kept: list[Option] = []
+            for option in sorted(self._options(on_chip, streamed=streamed)):
+                if not kept or option[1:3] < kept[-1][1:3]:
+                    kept.append(option)
+            self.known[key] = ([option.need_bits for option in kept], kept)
+        needs, options = self.known[key]
         place = bisect_right(needs, room)
         return options[place - 1] if place else None
 
-    def _options(self, on_chip: frozenset[int], pinned: frozenset[int]) -> list[Option]:
+    def _options(self, on_chip: frozenset[int], *, streamed: bool) -> Iterator[Option]:
+        """Every style and height, weights on chip at no cost, or streamed."""
         off = [edge for edge in (*self.entering, *self.leaving) if edge.buffer not in on_chip]
-        weights = self.links.weight_bits
-        loose = [place for place, step in enumerate(self.steps) if step not in pinned and weights[step]]
-        held = sum(weights[self.steps[place]] for place in loose)
-        found = []
+        weights = [self.links.weight_bits[step] for step in self.steps]
+        filters = max(self.links.filter_bits[step] for step in self.steps) if streamed else 0
         for style, inner in self.inner_bits.items():
-            need = inner + self.links.buffering * sum((edge.stripe_bits[style] for edge in off), np.int64(0))
-            moved = sum((edge.moved_bits[style] for edge in off), np.zeros_like(inner))
-            found += self._listed(style, need + held, moved + held, held=True)
-            if loose and not pinned:
-                filters = self.links.buffering * max(self.links.filter_bits[self.steps[place]] for place in loose)
-                visits = self.visits[style]
-                streamed = sum((weights[self.steps[place]] * visits[place] for place in loose), np.zeros_like(inner))
-                found += self._listed(style, need + filters, moved + streamed, held=False)
-        return found
+            need = inner + self.links.buffering * sum((edge.stripe_bits[style] for edge in off), filters + 0 * inner)
+            moved = sum((edge.moved_bits[style] for edge in off), 0 * inner)
+            if streamed:
+                moved = sum((w * v for w, v in zip(weights, self.visits[style], strict=True)), moved)
+            again = self.again_macs[style]
+            for n, m, a, rows in zip(need.tolist(), moved.tolist(), again.tolist(), self.heights, strict=True):
+                yield Option(n, m, a, style, rows, not streamed)
 
-    def _listed(self, style: str, need: Ints, moved: Ints, *, held: bool) -> list[Option]:
-        again = sum(self.again_by_step[style], np.zeros_like(need))
-        columns = zip(need.tolist(), moved.tolist(), again.tolist(), self.heights, strict=True)
-        return [Option(n, m, a, style, rows, held) for n, m, a, rows in columns]
+    @cached_property
+    def again_macs(self) -> dict[str, Ints]:
+        """MACs computed again by all steps, per style."""
+        return {style: sum(found, np.zeros_like(found[0])) for style, found in self.again_by_step.items()}
 
 
 @dataclass(frozen=True)
@@ -273,6 +284,7 @@ class Cascades:
             visits,
             {"lines": (nothing,) * len(members), "halo": again},
             self.links,
+            frozenset((*entered, *left)),
         )
 
     def _leaves(self, buffer: int, inside: int) -> bool:
