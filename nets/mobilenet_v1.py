@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from costmodel.graph import Dim, Graph, Ratio, as_ratio
-from costmodel.graph.blocks import classified, conv_block, scaled, separable_block
+from costmodel.graph import Dim, Graph, Ratio
+from costmodel.graph.blocks import classified, separable_stack
 
 BLOCKS: Final = (
     (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1),
@@ -45,10 +45,5 @@ def build(
     folded
         Whether batch normalisations are merged into the convolutions, as in deployed networks.
     """
-    width = as_ratio(width, "width", least=0.01, most=8)
     g = Graph("mobilenet-v1")
-    x = g.input("data", (1, 3, input, input))
-    x = conv_block(g, "conv1", x, scaled(32, width), 3, stride=2, folded=folded)
-    for i, (channels, stride) in enumerate(BLOCKS, start=1):
-        x = separable_block(g, f"block{i}", x, scaled(channels, width), stride=stride, folded=folded)
-    return classified(g, x, num_classes)
+    return classified(g, separable_stack(g, BLOCKS, width, input, folded=folded), num_classes)

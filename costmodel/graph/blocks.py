@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from costmodel.errors import InputError
-from costmodel.graph.shapes import Dim, Padding, PerAxis, Ratio, plain
+from costmodel.graph.shapes import Dim, Padding, PerAxis, Ratio, as_ratio, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from costmodel.graph.graph import Graph
     from costmodel.graph.tensor import Tensor
 
@@ -57,6 +59,18 @@ def separable_block(
     channels = x.shape[1]
     x = conv_block(g, f"{name}/conv_dw", x, channels, 3, stride=stride, groups=channels, folded=folded)
     return conv_block(g, f"{name}/conv_pw", x, out_channels, 1, folded=folded)
+
+
+def separable_stack(
+    g: Graph, blocks: Sequence[tuple[int, int]], width: Ratio, size: Dim, *, folded: bool
+) -> Tensor:
+    """Image of `size` pixels, 32 filters 3 x 3 of stride 2, separable blocks (channels, stride), all thinned by `width`."""
+    width = as_ratio(width, "width", least=0.01, most=8)
+    x = g.input("data", (1, 3, size, size))
+    x = conv_block(g, "conv1", x, scaled(32, width), 3, stride=2, folded=folded)
+    for i, (channels, stride) in enumerate(blocks, start=1):
+        x = separable_block(g, f"block{i}", x, scaled(channels, width), stride=stride, folded=folded)
+    return x
 
 
 def classified(g: Graph, x: Tensor, num_classes: Dim) -> Graph:

@@ -14,6 +14,7 @@ from costmodel.graph.blocks import (
     scaled,
     scaled_to_multiple,
     separable_block,
+    separable_stack,
 )
 
 
@@ -92,6 +93,22 @@ def test_separable_block():
     ]
     assert int(table.total("macs")[0]) == 4 * 9 * 16 + 4 * 6 * 16
     assert params(g) == (4 * 9 + 4) + (4 * 6 + 6)
+
+
+def test_separable_stack():
+    """The image, the first convolution, the blocks in their order; a width thins every layer, the image not."""
+    g = Graph("g")
+    y = separable_stack(g, ((64, 1), (128, 2)), 0.5, 32, folded=False)
+    shapes = {layer.name: layer.outputs[0].shape for layer in g.layers}
+
+    assert [tensor.shape for tensor in g.inputs] == [(1, 3, 32, 32)]
+    assert [shapes[name] for name in ("conv1", "block1/conv_dw", "block1/conv_pw", "block2/conv_dw")] == [
+        (1, 16, 16, 16),
+        (1, 16, 16, 16),
+        (1, 32, 16, 16),
+        (1, 32, 8, 8),
+    ]
+    assert y.shape == (1, 64, 8, 8)
 
 
 def test_classified():
