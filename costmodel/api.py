@@ -61,6 +61,8 @@ def analyze(
     dtype: str | None = None,
     bits: Mapping[str, int] | None = None,
     inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+    schedule: str | None = None,
+    state: str = "steady",
     *,
     reconciled: bool = False,
 ) -> Analysis:
@@ -82,6 +84,11 @@ def analyze(
         Widths that differ, by operand (weight, ifmap, ofmap, psum) [bits].
     inputs
         Shapes by input name, for axes that a model file leaves open; for a module one example per argument of ``forward``.
+    schedule
+        ``layer`` (every layer by itself), ``resident`` (what fits stays on chip) or ``fused`` (and layers are cascaded);
+        what the profile declares where None.
+    state
+        ``steady``, where weights that stay on chip are there already, or ``cold``, where every inference loads them.
     reconciled
         Whether to reconcile its parameters with those of the framework, as :func:`reconcile` does.
 
@@ -101,7 +108,8 @@ def analyze(
     >>> cm.analyze("squeezenet:version=1.1", "snapdragon", dtype="fp32").totals.macs
     349151936
     """
-    analysis = analysis_of(resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits)
+    graph, profile = resolved_network(net, inputs), resolved_hardware(hw)
+    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state)
     return replace(analysis, reconciliation=reconcile(net, inputs)) if reconciled else analysis
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,7 @@ class Graph:
         self._outputs: list[Tensor] = []
         self._owned: set[Tensor] = set()
         self._table: LayerTable | None = None
+        self._rows_per_layer: tuple[int, ...] = ()
         self._stored: dict[str, StoredWidths] = {}
         self._nodes: dict[str, FileNode] = {}
 
@@ -100,11 +101,19 @@ class Graph:
         if self._table is None:
             topology = Topology(self.layers, self.outputs)
             lowered = [(layer.name, _lowered(layer, topology)) for layer in self.layers]
+            self._rows_per_layer = tuple(len(rows) for _, rows in lowered)
             self._table = table_of(lowered)
             if self._stored:
                 unsaid = StoredWidths()
                 self._table.with_stored([self._stored.get(name, unsaid) for name, rows in lowered for _ in rows])
         return self._table
+
+    def layer_rows(self) -> tuple[tuple[Layer, range], ...]:
+        """Every layer with the numbers of its rows in the table."""
+        self.table()
+        ends = tuple(accumulate(self._rows_per_layer))
+        spans = zip(self.layers, ends, self._rows_per_layer, strict=True)
+        return tuple((layer, range(end - count, end)) for layer, end, count in spans)
 
     @property
     def stored(self) -> Mapping[str, StoredWidths]:
