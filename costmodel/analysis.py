@@ -52,7 +52,8 @@ class LayerCost:
 
     ``weight_bytes`` is the stored size of its parameters; ``*_dram_bytes`` cross the off-chip boundary under the optimal
     mapping; ``compulsory_bytes`` is the least that any mapping of the layer alone moves; ``binding`` names the resource
-    that sets the latency; ``status`` is counted, free (by the rule in ``note``) or unknown.
+    that sets the latency; ``on_chip`` the operands that the schedule keeps on chip, or the cascade that the layer is part of;
+    ``status`` is counted, free (by the rule in ``note``) or unknown.
     """
 
     name: str
@@ -82,6 +83,7 @@ class LayerCost:
     latency_low_s: float
     latency_high_s: float
     binding: str
+    on_chip: str
     mapping: Mapping | None
 
     @property
@@ -288,6 +290,7 @@ class Analysis:
                 status=table.status[row],
                 note=table.notes[row],
                 binding=names[binding[row, 0]] if values["latency_s"][row] else "",
+                on_chip=self.estimate.schedule.places[row] if self.estimate.schedule else "",
                 mapping=self.mappings.get(row),
                 **{name: found[row] for name, found in values.items()},
             )
