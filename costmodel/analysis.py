@@ -54,7 +54,8 @@ class LayerCost:
     ``*_bits`` are the widths that its operands are priced at and ``mac_format`` the multiplier; ``weight_bytes`` is the stored
     size of its parameters; ``*_dram_bytes`` cross the off-chip boundary under the optimal
     mapping; ``compulsory_bytes`` is the least that any mapping of the layer alone moves; ``binding`` names the resource
-    that sets the latency; ``status`` is counted, free (by the rule in ``note``) or unknown.
+    that sets the latency; ``on_chip`` the operands that the schedule keeps on chip, or the cascade that the layer is part of;
+    ``status`` is counted, free (by the rule in ``note``) or unknown.
     """
 
     name: str
@@ -88,6 +89,7 @@ class LayerCost:
     latency_low_s: float
     latency_high_s: float
     binding: str
+    on_chip: str
     mapping: Mapping | None
 
     @property
@@ -312,6 +314,7 @@ class Analysis:
                 ofmap_bits=precisions[row].ofmap_bits,
                 mac_format=precisions[row].mac_format,
                 binding=names[binding[row, 0]] if values["latency_s"][row] else "",
+                on_chip=self.estimate.schedule.places[row] if self.estimate.schedule else "",
                 mapping=self.mappings.get(row),
                 **{name: found[row] for name, found in values.items()},
             )

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from costmodel.comparison import Comparison
+    from costmodel.explore.vary import Variation
     from costmodel.importers.files import Examples
     from costmodel.importers.torch import Example, Module
     from costmodel.reconciliation import Reconciliation
 
 __all__ = [
-    "Hardware", "Network", "analyze", "compare", "from_torch", "load_hardware", "load_network", "reconcile", "sweep",
+    "Hardware", "Network", "analyze", "compare", "from_torch", "load_hardware", "load_network", "reconcile", "sweep", "vary",
 ]  # fmt: skip
 
 Network: TypeAlias = "Graph | str | Path | Module"
@@ -44,7 +45,7 @@ def resolved_networks(nets: Sequence[Network], inputs: Mapping[str, Example] | N
     """Graphs of several networks; each takes those inputs that it has."""
     specs = [net for net in nets if not isinstance(net, Graph)]
     if inputs and not specs:
-        raise InputError("compare: Graphs have their shapes already; give inputs where they are built")
+        raise InputError("Graphs have their shapes already; give inputs where they are built")
     each = iter(inputs_each(specs, inputs))
     return [net if isinstance(net, Graph) else load_network(net, next(each)) for net in nets]
 
@@ -63,7 +64,6 @@ def analyze(
     inputs: Mapping[str, Example] | Sequence[Example] | None = None,
     schedule: str | None = None,
     state: str = "steady",
-    *,
     reconciled: bool = False,
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
@@ -150,6 +150,8 @@ def compare(
     dtype: str | Sequence[str] | None = None,
     bits: Mapping[str, int] | None = None,
     inputs: Mapping[str, Example] | None = None,
+    schedule: str | None = None,
+    state: str = "steady",
 ) -> Comparison:
     """Price networks side by side, and say why one moves less than another.
 
@@ -165,6 +167,8 @@ def compare(
         As for :func:`analyze`; or one per network, as a list or separated by commas (``"fp32,int8"``).
     inputs
         As for :func:`analyze`, by name; each network takes those that it has.
+    schedule, state
+        As for :func:`analyze`.
 
     Returns
     -------
@@ -188,7 +192,7 @@ def compare(
     profiles = [hw] if isinstance(hw, HardwareProfile | str | Path) else list(hw)
     dtypes = dtype.split(",") if isinstance(dtype, str) else dtype
     graphs = resolved_networks(nets, inputs)
-    return comparison_of(graphs, [resolved_hardware(profile) for profile in profiles], batch, dtypes, bits)
+    return comparison_of(graphs, [resolved_hardware(profile) for profile in profiles], batch, dtypes, bits, schedule, state)
 
 
 def sweep(
@@ -237,6 +241,62 @@ def sweep(
 
     function = build if callable(build) else load_builder(str(build))
     return sweep_of(function, axes, resolved_hardware(hw), batch, dtype, metrics)
+
+
+def vary(
+    nets: Sequence[Network],
+    hw: Hardware,
+    axes: Mapping[str, str | Sequence[Any]],
+    batch: int = 1,
+    schedule: str | None = None,
+    state: str = "steady",
+    inputs: Mapping[str, Example] | None = None,
+) -> Variation:
+    """Price networks while the hardware, the batch, the number format or the schedule varies.
+
+    Parameters
+    ----------
+    nets
+        Networks as for :func:`analyze`; ``"squeezenet@weight=3"`` and ``"alexnet@fp32"`` have widths of their own.
+    hw
+        As for :func:`analyze`.
+    axes
+        Values by name. Names are ``batch``, ``dtype``, ``schedule``, ``state``, and constants of the hardware such as
+        ``hw.dram.bandwidth``; ``hw.vtcm`` is the capacity of that level, ``hw.sram`` that of the first memory on chip. Values
+        are a sequence, or a text: ``"int8,fp16"``, ``"32KiB:16MiB:2x"``, ``"1:9:2"``.
+    batch, schedule, state
+        As for :func:`analyze`, where they do not vary.
+    inputs
+        As for :func:`compare`.
+
+    Returns
+    -------
+    Variation
+        Frozen; its ``repr`` is the report, ``to_frame()`` has one row per point.
+
+    Raises
+    ------
+    CostModelError
+        Unknown axes or values. A layer that cannot be tiled is no error: the point says so.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> found = cm.vary(["squeezenet"], "snapdragon", {"hw.sram": "1MiB:4MiB:2x"}, schedule="resident").to_frame()
+    >>> found[["hw.vtcm.capacity", "dram_bytes", "fits"]].values.tolist()
+    [[1048576.0, 3561323, False], [2097152.0, 718299, False], [4194304.0, 150187, True]]
+    """
+    from costmodel.explore.vary import Subject, axis_of, variation_of, with_widths
+
+    profile = resolved_hardware(hw)
+    written = [with_widths(str(net)) if isinstance(net, str) else (net, None, None) for net in nets]
+    graphs = resolved_networks([name for name, _, _ in written], inputs)
+    subjects = [
+        Subject(net if isinstance(net, str) else graph.name, graph, dtype, bits)
+        for net, graph, (_, dtype, bits) in zip(nets, graphs, written, strict=True)
+    ]
+    chosen = [axis_of(name, values, profile) for name, values in axes.items()]
+    return variation_of(subjects, profile, chosen, batch, schedule, state)
 
 
 def from_torch(module: Module, *inputs: Any, name: str | None = None) -> Graph:  # noqa: ANN401 - tensors or shapes

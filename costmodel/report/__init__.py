@@ -7,25 +7,29 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from costmodel.errors import InputError
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
+    from costmodel.explore.vary import Variation
     from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
+
+    Result: TypeAlias = Analysis | Comparison | Variation | Reconciliation
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
 FORMATS: Final = ("text", "md", "json", "csv")
 DOCUMENTS: Final = {
     "Analysis": "analysis_document", "Comparison": "comparison_document", "Reconciliation": "reconciliation_document",
+    "Variation": "variation_document",
 }  # fmt: skip
 
 
-def document_of(result: Analysis | Comparison | Reconciliation) -> Document:
+def document_of(result: Result) -> Document:
     """Tables, facts and sentences of a result."""
     module = import_module(f"costmodel.report.{DOCUMENTS[type(result).__name__]}")
     document: Document = module.document(result)
@@ -33,7 +37,7 @@ def document_of(result: Analysis | Comparison | Reconciliation) -> Document:
 
 
 def render(
-    result: Analysis | Comparison | Reconciliation,
+    result: Result,
     fmt: str = "text",
     *,
     width: int | None = None,
@@ -45,7 +49,7 @@ def render(
     Parameters
     ----------
     result
-        An Analysis, a Comparison or a Reconciliation.
+        An Analysis, a Comparison, a Variation or a Reconciliation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width
@@ -91,7 +95,7 @@ def render_document(document: Document, *, width: int | None = None, color: bool
     return text(document, width, color=color)
 
 
-def html_table(result: Analysis | Comparison | Reconciliation) -> str:
+def html_table(result: Result) -> str:
     """Render a result as an HTML fragment for notebooks, every text escaped."""
     from costmodel.report.as_html import html
 

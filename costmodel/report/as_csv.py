@@ -11,22 +11,30 @@ from costmodel.report.names import visible
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
-    from costmodel.comparison import Comparison
     from costmodel.reconciliation import Reconciliation
+    from costmodel.report import Result
 
 
-def csv_text(result: Analysis | Comparison | Reconciliation) -> str:
-    """CSV of a result: every layer of every analysis; the lines of a reconciliation alone where there is one."""
-    reconciled: Any = result if hasattr(result, "lines") else getattr(result, "reconciliation", None)
-    if reconciled is not None:
-        records = list(reconciliation_records(reconciled))
-    else:
-        records = [record for analysis in analyses(result) for record in layer_records(analysis)]
+def csv_text(result: Result) -> str:
+    """CSV of a result: every layer of every analysis, every point of a variation, or every line of a reconciliation."""
+    records = list(records_of(result))
     out = StringIO()
     writer = csv.DictWriter(out, list(records[0]) if records else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
     return out.getvalue()
+
+
+def records_of(result: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any result
+    """Rows of a result; an analysis with a reconciliation gives the lines of that."""
+    reconciled = result if hasattr(result, "lines") else getattr(result, "reconciliation", None)
+    if reconciled is not None:
+        yield from reconciliation_records(reconciled)
+    elif hasattr(result, "points"):
+        yield from ({k: visible(v) if isinstance(v, str) else v for k, v in row.items()} for row in result.records())
+    else:
+        for analysis in analyses(result):
+            yield from layer_records(analysis)
 
 
 def analyses(result: Any) -> Iterable[Analysis]:  # noqa: ANN401 - an Analysis or a Comparison

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from costmodel.schedule.search import Path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from costmodel.schedule.search import Search
 
@@ -82,7 +82,7 @@ def _tried(search: Search, choices: Iterable[tuple[int, ...]], cold: Plan, most_
     best, lower = cold, cold.lower_bits
     for chosen in choices:
         reserve = sum(search.costs.weight_bits[number] for number in chosen)
-        if reserve <= search.machine.capacity_bits:
+        if reserve <= search.capacity_bits:
             path = search.run(frozenset(chosen), reserve, min(best.path.bits, most_bits))
             lower = min(lower, path.lower_bits)
             if path.bits < best.path.bits:
@@ -109,7 +109,7 @@ class _Halving:
 
     def plan(self) -> Plan:
         """Halve intervals until nothing better can be left."""
-        high = min(self.total, self.search.machine.capacity_bits)
+        high = min(self.total, self.search.capacity_bits)
         self._try(high, 0)
         self._wait(0, high, self.activations(0))
         for _ in range(MOST_HALVINGS):
@@ -167,6 +167,8 @@ def filled(weights: Sequence[int], steps: Sequence[int], reserve: int) -> list[i
     >>> filled([50, 30, 30, 0], [0, 1, 2], 65)
     [1, 2]
     """
+    if sum(weights[step] for step in steps) <= reserve:
+        return list(steps)
     grain = max(reserve // GRAINS, 1)
     reached = fillings(weights, steps, reserve // grain, grain, up=True)
     place = reached[-1].bit_length() - 1

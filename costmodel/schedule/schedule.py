@@ -14,7 +14,7 @@ from costmodel.errors import InputError
 from costmodel.schedule.costs import Costs
 from costmodel.schedule.pinning import with_pins, without_pins
 from costmodel.schedule.program import Program, program_of
-from costmodel.schedule.search import Machine, Path, Search
+from costmodel.schedule.search import Path, Search
 from costmodel.schedule.stripes import Links, mask_of
 from costmodel.schedule.traffic import traffic_of
 
@@ -74,6 +74,8 @@ class Schedule:
         What crosses, per row of the layer table.
     again_macs
         MACs computed again because stripes overlap, per row, (L, 1).
+    places
+        What each row finds on chip: operands, or the number of its cascade.
     order
         Names of the layers in order of execution.
     stays, fused, pinned
@@ -90,6 +92,7 @@ class Schedule:
     capacity_bytes: int
     boundary: Boundary
     again_macs: Ints
+    places: tuple[str, ...]
     order: tuple[str, ...]
     stays: tuple[Stay, ...]
     fused: tuple[Fused, ...]
@@ -167,6 +170,8 @@ class Scheduler:
 
     def __init__(self, graph: Graph, table: LayerTable, widths: Widths, batch: int) -> None:
         self.table, self.widths = table, widths
+        self.searches: dict[tuple[bool, int], Search] = {}
+        self.largest_bits = 0
         self.program = program_of(graph, table, widths.ifmap, widths.ofmap, batch)
 
     @cached_property
@@ -233,7 +238,8 @@ class Scheduler:
         order = tuple(step.name for step in self.program.steps)
         capacity = level_bits(level) // 8
         return Schedule(
-            "layer", phase, level.name, capacity, crossing, nothing, order, (), (), (), 0, moved, every_order=True
+            "layer", phase, level.name, capacity, crossing, nothing, ("",) * len(nothing), order, (), (), (), 0, moved,
+            every_order=True,
         )  # fmt: skip
 
     def _improved(self, known: Schedule, hardware: HardwareProfile, least: int, *, fusion: bool, whole: bool) -> Schedule:
@@ -242,34 +248,43 @@ class Scheduler:
         ``whole`` leaves out schedules in which some weights stay for ever, and not all.
         """
         outer, level = hardware.levels[:2]
-        buffering = 2 if level.double_buffered else 1
-        free = self.few_orders()
-        order = None if free else range(len(self.program.steps))
-        machine = Machine(level_bits(level), buffering, fusion)
-        search = Search(self.program, self.costs, self.links(buffering), machine, order)
+        search = self.search(level, fusion=fusion)
         most_bits = known.dram_bytes * 8
         plan = without_pins(search, most_bits)
         if pins(hardware, known.kind, known.phase):
             plan = with_pins(search, plan, most_bits, whole=whole or level.kind == "cache")
         lower = max(least, min(int(-(-plan.lower_bits // 8)), known.dram_bytes))
         if plan.path.bits == inf:
-            return replace(known, lower_bytes=lower, every_order=free)
+            return replace(known, lower_bytes=lower, every_order=self.every_order)
         found = traffic_of(plan.path, plan.pinned, self.costs, outer.name, level.name)
         described = Description(self.program, plan.path)
         return replace(
             known,
             boundary=found.boundary,
             again_macs=found.again_macs,
+            places=found.places,
             order=described.order(),
             stays=described.stays(),
             fused=described.fused(),
             pinned=tuple(self.program.steps[number].name for number in sorted(plan.pinned)),
             pinned_bytes=-(-sum(self.costs.weight_bits[number] for number in plan.pinned) // 8),
             lower_bytes=lower,
-            every_order=free,
+            every_order=self.every_order,
         )
 
-    def few_orders(self) -> bool:
+    def search(self, level: MemoryLevel, *, fusion: bool) -> Search:
+        """The search for a memory; one that was made for a memory as large or larger is used again."""
+        capacity, buffering = level_bits(level), 2 if level.double_buffered else 1
+        self.largest_bits = max(self.largest_bits, capacity)
+        known = self.searches.get((fusion, buffering))
+        if known is None or known.largest_bits < capacity:
+            order = None if self.every_order else range(len(self.program.steps))
+            known = Search(self.program, self.costs, self.links(buffering), self.largest_bits, order, fusion=fusion)
+            self.searches[fusion, buffering] = known
+        return known.sized(capacity)
+
+    @cached_property
+    def every_order(self) -> bool:
         """Whether there are few enough orders to search them all."""
         before = [mask_of(steps) for steps in self.program.predecessors()]
         seen, waiting = {0}, [0]

@@ -9,6 +9,7 @@ states appear than are kept: then ``lower_bits`` says how far it may be from the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import chain, combinations, product
@@ -88,21 +89,27 @@ class Path:
     moves: tuple[tuple[Move, Way], ...]
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What the memory on chip does: its size [bits], the buffering factor of tiles, and whether layers are cascaded."""
-
-    capacity_bits: int
-    buffering: int
-    fusion: bool
-
-
 class Search:
-    """Schedules of one program on one memory; transitions are worked out once and serve every run."""
+    """Schedules of one program; transitions are worked out once and serve every run and every size of memory.
 
-    def __init__(self, program: Program, costs: Costs, links: Links, machine: Machine, order: Sequence[int] | None) -> None:
-        """``order`` fixes the order of execution; without one all orders are searched."""
-        self.program, self.costs, self.links, self.machine = program, costs, links, machine
+    Parameters
+    ----------
+    program, costs, links
+        The steps, what they move, and who reads what.
+    capacity_bits
+        Size of the memory on chip [bits]; see :meth:`sized`.
+    order
+        Order of execution; None for all orders.
+    fusion
+        Whether layers are cascaded.
+    """
+
+    def __init__(
+        self, program: Program, costs: Costs, links: Links, capacity_bits: int, order: Sequence[int] | None, *, fusion: bool
+    ) -> None:
+        self.program, self.costs, self.links = program, costs, links
+        self.capacity_bits = self.largest_bits = capacity_bits
+        self.fusion = fusion
         count = len(program.steps)
         self.all = (1 << count) - 1
         self.readers = [mask_of(steps) for steps in links.readers]
@@ -117,6 +124,12 @@ class Search:
         self.planner = Cascades(program, links)
         self.moves: dict[State, list[Move]] = {}
         self.found: dict[int, list[Cascade]] = {}
+
+    def sized(self, capacity_bits: int) -> Search:
+        """The same search for a memory that is no larger; what is worked out is shared."""
+        other = copy(self)
+        other.capacity_bits = capacity_bits
+        return other
 
     # ---- what can follow
 
@@ -136,14 +149,14 @@ class Search:
             while waiting:
                 longer: set[frozenset[int]] = set()
                 for members in sorted(waiting, key=sorted):
-                    if self._extends(executed, members, found):
+                    if self._extends(members, found):
                         inside = executed | mask_of(members)
                         longer |= {members | {step} for step in self.successors(inside)}
                 waiting = longer
             self.found[executed] = found
         return self.found[executed]
 
-    def _extends(self, executed: int, members: frozenset[int], found: list[Cascade]) -> bool:
+    def _extends(self, members: frozenset[int], found: list[Cascade]) -> bool:
         """Add the cascade of these steps if there is one; whether more steps may join it."""
         if len(members) > MOST_CASCADE:
             return False
@@ -152,7 +165,7 @@ class Search:
         verdict = self.planner.cascade(self._in_order(members))
         if isinstance(verdict, Verdict):
             return verdict is Verdict.NOT_YET
-        if verdict.least_bits > self.machine.capacity_bits:
+        if verdict.least_bits > self.largest_bits:
             return False
         found.append(verdict)
         return True
@@ -179,7 +192,7 @@ class Search:
             rest = {b: clean for b, clean in resident if b not in given_up}
             for step in self.successors(executed):
                 listed += self._step_moves(executed, rest, stored, step, given_up)
-            if self.machine.fusion:
+            if self.fusion:
                 for cascade in self.cascades(executed):
                     listed += self._cascade_moves(executed, rest, stored, cascade, given_up)
         return listed
@@ -283,7 +296,7 @@ class _Run:
 
     def __init__(self, search: Search, pinned: frozenset[int], reserve_bits: int, most_bits: float) -> None:
         self.search, self.pinned, self.most = search, pinned, most_bits
-        self.room = search.machine.capacity_bits - reserve_bits
+        self.room = search.capacity_bits - reserve_bits
         self.due = [0 if number in pinned else bits for number, bits in enumerate(search.costs.weight_bits)]
         self.loose: dict[tuple[int, ...], int] = {}
         self.dropped = inf
@@ -347,12 +360,12 @@ class _Run:
                     self._offer(state, label, move, moved_bits, Way(option, room))
         short = []
         for move, room, moved, least in self._priced(steps, held=False):
-            self._offer(state, label, move, moved, Way(None, room // self.search.machine.buffering))
+            self._offer(state, label, move, moved, Way(None, room // self.search.links.buffering))
             if moved > least and move.steps[0] not in self.pinned:
                 short.append((move, room - self.search.costs.weight_bits[move.steps[0]]))
         for move, room, moved, _ in self._priced(short, held=True):
             loaded = moved + self.search.costs.weight_bits[move.steps[0]]
-            self._offer(state, label, move, loaded, Way(None, room // self.search.machine.buffering, held=True))
+            self._offer(state, label, move, loaded, Way(None, room // self.search.links.buffering, held=True))
 
     def _loose_bits(self, steps: tuple[int, ...]) -> int:
         """Size of the weights of some steps that are not on chip for ever."""
@@ -367,7 +380,7 @@ class _Run:
             if room >= 0:
                 number = move.steps[0]
                 on_chip = held or number in self.pinned
-                demand = costs.questions(number, move.on_chip, room // self.search.machine.buffering, pinned=on_chip)
+                demand = costs.questions(number, move.on_chip, room // self.search.links.buffering, pinned=on_chip)
                 waiting.append((move, room, demand))
         costs.settle()
         for move, room, (streamed, asked) in waiting:
