@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import costmodel as cm
+from costmodel.api import vary
 from costmodel.errors import CostModelError, InputError
 from costmodel.importers import load_network
 from costmodel.importers.files import format_of, imported, input_names, inputs_each, parse_inputs
@@ -265,6 +266,15 @@ def test_compare_passes_shapes_on():
 
     assert small.inputs_bytes == 96 * 96 * 3
     assert small.totals.macs < large.totals.macs
+
+
+def test_vary_passes_shapes_on():
+    """As compare does, also beside a network with widths of its own."""
+    nets, shapes = [str(TFLITE), "squeezenet@weight=4"], {"keras_tensor_196": (1, 96, 96, 3)}
+    found = vary(nets, "snapdragon", {"batch": [1, 2]}, inputs=shapes)
+
+    assert found.networks == tuple(nets)
+    assert found.points[0].dram_bytes == cm.analyze(TFLITE, "snapdragon", inputs=shapes, schedule="layer").totals.dram_bytes
 
 
 def test_graphs_have_their_shapes():

@@ -12,6 +12,7 @@ import pytest
 
 import costmodel as cm
 from costmodel.analysis import analysis_of, estimate_of
+from costmodel.api import vary
 from costmodel.comparison import comparison_of, ingredients
 from costmodel.errors import HardwareError
 from costmodel.graph import FileNode, Graph, StoredWidths
@@ -364,6 +365,24 @@ def test_a_quantised_onnx_file_has_single_precision_at_its_ends(name):
     assert (costly[0].op, costly[0].ifmap_bits, costly[0].ofmap_bits) == ("quantize", 32, 8)
     int8 = cm.analyze(MODELS / "onnx" / f"{name}.onnx", "snapdragon", dtype="int8").totals
     assert analysis.totals.dram_bytes - int8.dram_bytes == 3 * (150_528 + 1000)  # read by quantize, written by dequantize
+
+
+@pytest.mark.parametrize("kind", ["resident", "fused"])
+def test_schedules_keep_tensors_at_the_widths_of_the_file(kind):
+    """All of SqueezeNet stays in 8 MiB: what crosses is the input of 4 bytes an element, and the scores."""
+    path = MODELS / "onnx" / "squeezenet1_1.qdq.onnx"
+    stored, int8 = (cm.analyze(path, "snapdragon", dtype=dtype, schedule=kind).totals.dram_bytes for dtype in (None, "int8"))
+
+    assert (stored, int8) == (4 * (150_528 + 1000), 150_528 + 1000)
+
+
+def test_a_variation_prices_the_file_until_the_format_varies():
+    """Along the batch every layer has its own widths; along the format all have the one of the point."""
+    path = str(MODELS / "tflite" / "squeezenet1_1_int8.tflite")
+    stored = vary([path], "horowitz-45nm", {"batch": [1]}).points[0]
+    asked = vary([path], "horowitz-45nm", {"dtype": ["int8", "fp32"]}).points
+
+    assert [point.dram_bytes for point in asked] == [stored.dram_bytes, 4 * stored.dram_bytes]
 
 
 def test_a_half_precision_file_is_multiplied_in_the_wider_operand():
