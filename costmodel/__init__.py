@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from costmodel.api import from_torch as from_torch
     from costmodel.api import load_hardware as load_hardware
     from costmodel.api import load_network as load_network
+    from costmodel.api import reconcile as reconcile
     from costmodel.api import sweep as sweep
     from costmodel.comparison import Comparison as Comparison
     from costmodel.errors import CostModelError as CostModelError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from costmodel.graph import Graph as Graph
     from costmodel.graph import Ratio as Ratio
     from costmodel.hardware import HardwareProfile as HardwareProfile
+    from costmodel.reconciliation import Reconciliation as Reconciliation
 
 __version__ = "0.1.0"
 
