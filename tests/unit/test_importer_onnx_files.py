@@ -6,13 +6,14 @@ import struct
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from costmodel.errors import CostModelError, InputError, NetworkError
 from costmodel.importers.onnx import onnx_graph
 from costmodel.importers.onnx.names import clean, dotted
 from costmodel.importers.onnx.wire import MODEL, WireError, message, model_message, signed
-from tests.unit.onnx_files import encoded, ints, model, node, number, value, weight
+from tests.unit.onnx_files import encoded, ints, model, node, number, tensor, value, weight
 
 MODELS = Path(__file__).parents[1] / "models" / "onnx"
 IMAGE = value("x", 1, 3, 8, 8)
@@ -163,6 +164,21 @@ def test_all_problems_are_told_at_once(write):
     text = refusal(write(model([node("Add", "a b", "y")], [value("a", 3, "p"), value("b", 3, "q")])))
 
     assert [line.split(" has")[0] for line in text.splitlines()] == ["FILE: input 'a'", "FILE: input 'b'"]
+
+
+def test_the_number_of_an_input_without_axes_is_its_value(write):
+    """The branch of an If, here on whether the number is 8."""
+    branches = {
+        name: {"node": [node(op, "x", f"{name}_y")], "output": [{"name": f"{name}_y"}]}
+        for name, op in (("then_branch", "Relu"), ("else_branch", "Tanh"))
+    }
+    nodes = [node("Equal", "rate eight", "same"), node("If", "same", "y", **branches)]
+    path = write(model(nodes, [IMAGE, value("rate", kind=6)], [tensor("eight", np.array(8, dtype=np.int32))]))
+
+    for shapes, op in (({"rate": (8,)}, "relu"), ({"rate": (9,)}, "tanh"), (None, "If")):
+        assert onnx_graph(path, shapes).table().ops == (op,) if shapes else op in onnx_graph(path).table().ops
+    assert refusal(path, {"rate": (10**12,)}) == "FILE: input 'rate' is a number, and its type cannot hold 1000000000000"
+    assert "has 0 axes, but its shape is given as 8x8" in refusal(path, {"rate": (8, 8)})
 
 
 def test_initializers_are_not_inputs(write):

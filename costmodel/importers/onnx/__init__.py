@@ -15,12 +15,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from costmodel.errors import InputError, NetworkError
 from costmodel.graph import Graph
 from costmodel.importers.onnx.importer import Body, Importer, LayerBits, initializers
 from costmodel.importers.onnx.names import Names, clean
 from costmodel.importers.onnx.operations import HANDLERS
-from costmodel.importers.onnx.values import BITS, Ints, Value, node_of
+from costmodel.importers.onnx.values import BITS, DTYPES, FLOAT, Ints, Value, constant, node_of
 from costmodel.importers.onnx.wire import Message, model_message
 
 __all__ = ["LayerBits", "OnnxNetwork", "onnx_graph", "onnx_network"]
@@ -60,7 +62,8 @@ def onnx_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = No
     path
         A binary ``.onnx`` file. Files it names for external data are not opened.
     inputs
-        Shapes by input name, for axes that the file leaves open; a symbolic axis named like a batch is 1 without.
+        Shapes by input name, for axes that the file leaves open; a symbolic axis named like a batch is 1 without. For an
+        input without axes, the one number is its value: it may decide which branch of an If is taken.
 
     Returns
     -------
@@ -158,16 +161,32 @@ def _inputs(
     values: dict[str, Value] = {}
     for entry in entries:
         name = entry.get("name", "")
-        shape, problem = input_shape(entry, shapes.get(name))
+        given, kind = shapes.get(name), _kind(entry)
+        if given is not None and len(given) == 1 and _is_scalar(entry):
+            values[name] = number = constant((), kind, np.array(given[0]).astype(DTYPES.get(kind, np.float32)))
+            if number.data != given[0]:
+                problems.append(f"{file}: input {clean(name)!r} is a number, and its type cannot hold {given[0]}")
+            continue
+        shape, problem = input_shape(entry, given)
         if problem or shape is None:
             problems.append(f"{file}: input {clean(name)!r} {problem}")
             continue
         tensor = importer.graph.input(names.unique(clean(name)), shape)
-        kind = entry.get("type", {}).get("tensor_type", {}).get("elem_type", 1)
         values[name] = Value(shape, kind, tensor=tensor, bits=BITS.get(kind, 32))
     if problems:
         raise InputError(*problems)
     return values
+
+
+def _kind(entry: Message) -> int:
+    """Element type of an input."""
+    return int(entry.get("type", {}).get("tensor_type", {}).get("elem_type", FLOAT))
+
+
+def _is_scalar(entry: Message) -> bool:
+    """Whether the file says that an input has no axes; what is given for it is then its value."""
+    tensor = entry.get("type", {}).get("tensor_type", {})
+    return "shape" in tensor and not tensor["shape"].get("dim")
 
 
 def _unknown_input(file: Path, name: str, known: Sequence[str]) -> str:
