@@ -132,7 +132,7 @@ BROKEN = [
     ("0e01", "no field can start at byte 1"),
     ("0f01", "no field can start at byte 1"),
     ("1202 0180", "ends inside a number at byte 2"),
-    ("4a02 0a05", "a field of 5 bytes at byte 2, but only 0 are left"),
+    ("4a02 0a05", "a field of 5 bytes at byte 4, but only 0 are left"),
     ("80" * 11, "an integer of more than 64 bits"),
 ]
 
