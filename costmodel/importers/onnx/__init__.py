@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from costmodel.errors import InputError, NetworkError
+from costmodel.errors import InputError, NetworkError, located
 from costmodel.graph import Graph
 from costmodel.importers.onnx.importer import Body, Importer, LayerBits, initializers
 from costmodel.importers.onnx.names import Names, clean
@@ -101,12 +101,10 @@ def onnx_network(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = 
     file = Path(path)
     model = model_message(file)
     try:
-        return _network(file, model, inputs or {})
+        with located(str(file)):
+            return _network(file, model, inputs or {})
     except RecursionError:
         raise NetworkError(f"{file}: functions or branches nest too deeply; simplify the model") from None
-    except NetworkError as error:
-        start = str(file)
-        raise type(error)(*(p if p.startswith(start) else f"{start}: {p}" for p in error.problems)) from None
 
 
 def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) -> OnnxNetwork:
