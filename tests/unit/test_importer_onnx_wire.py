@@ -340,7 +340,7 @@ def test_free_rules(rows, nodes, op, status, note):
 @pytest.mark.parametrize(
     ("made", "op", "note"),
     [
-        (node("Loop", "_ _ x", "y"), "Loop", "shape of 'Loop' unknown"),
+        (node("Loop", "_ _ x", "y"), "Loop", "'Loop' repeats what is within: no products"),
         (node("Magic", "x", "y", domain="acme"), "acme.Magic", "shape of 'acme.Magic' unknown"),
         (node("Conv", "x w", "y", domain="acme"), "acme.Conv", "shape of 'acme.Conv' unknown"),
         (node("Ma\x1bgic", "x", "y"), r"Ma\x1bgic", r"shape of 'Ma\\x1bgic' unknown"),

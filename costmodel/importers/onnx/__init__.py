@@ -19,7 +19,7 @@ import numpy as np
 
 from costmodel.errors import InputError, NetworkError, located
 from costmodel.graph import Graph
-from costmodel.importers.onnx.importer import Body, Importer, LayerBits, initializers
+from costmodel.importers.onnx.importer import Body, Importer, LayerBits, empty, initializers
 from costmodel.importers.onnx.names import Names, clean
 from costmodel.importers.onnx.operations import HANDLERS
 from costmodel.importers.onnx.values import BITS, DTYPES, FLOAT, Ints, Value, constant, node_of
@@ -164,6 +164,9 @@ def _inputs(
             values[name] = number = constant((), kind, np.array(given[0]).astype(DTYPES.get(kind, np.float32)))
             if number.data != given[0]:
                 problems.append(f"{file}: input {clean(name)!r} is a number, and its type cannot hold {given[0]}")
+            continue
+        if given is not None and 0 in given:
+            values[name] = empty(tuple(given), kind)
             continue
         shape, problem = input_shape(entry, given)
         if problem or shape is None:
