@@ -103,7 +103,7 @@ BROKEN = {
     "sized_outside.onnx": (
         encoded(model([node("Reshape", "x s", "y")], [IMAGE], [weight("s", 2, kind=7) | {
             "data_location": 1, "external_data": [{"key": "location", "value": "/etc/passwd"}]}])),
-        "is computed from data",
+        "is computed from data or stored in another file",
     ),
 }  # fmt: skip
 

@@ -88,8 +88,8 @@ class Value:
         """The content as integers; NetworkError where it is not known before the network runs."""
         if self.data is None:
             raise NetworkError(
-                "a size or axis is computed from data, so the shape is not known before the network runs; "
-                "simplify the model (onnxsim) or fix its input shapes"
+                "a size or axis is computed from data or stored in another file, so the shape is not known before the network "
+                "runs; simplify the model (onnxsim) or fix its input shapes"
             )
         return tuple(int(item) for item in np.ravel(self.data))
 
