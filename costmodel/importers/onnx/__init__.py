@@ -119,7 +119,7 @@ def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) ->
     outputs = [entry.get("name", "") for entry in message.get("output", ())]
     importer.run(Body(nodes, scope, declared, outputs=frozenset(outputs)), names)
     if not importer.graph.layers:
-        raise NetworkError(f"{file}: computes nothing: no node depends on an input")
+        raise NetworkError(f"{file}: computes nothing: no node depends on an input with elements")
     found = [scope[name].tensor for name in outputs if name in scope]
     own = {tensor for layer in importer.graph.layers for tensor in layer.outputs}
     importer.graph.output(*dict.fromkeys(tensor for tensor in found if tensor is not None and tensor in own))
