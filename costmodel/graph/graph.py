@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from costmodel.errors import NetworkError, ShapeError
@@ -64,6 +65,7 @@ class Graph:
         self._outputs: list[Tensor] = []
         self._owned: set[Tensor] = set()
         self._table: LayerTable | None = None
+        self._rows_per_layer: tuple[int, ...] = ()
 
     # ---- what a graph is
 
@@ -94,8 +96,17 @@ class Graph:
         """Rows of all layers; computed once for a finished graph."""
         if self._table is None:
             topology = Topology(self.layers, self.outputs)
-            self._table = table_of([(layer.name, _lowered(layer, topology)) for layer in self.layers])
+            lowered = [(layer.name, _lowered(layer, topology)) for layer in self.layers]
+            self._rows_per_layer = tuple(len(rows) for _, rows in lowered)
+            self._table = table_of(lowered)
         return self._table
+
+    def layer_rows(self) -> tuple[tuple[Layer, range], ...]:
+        """Every layer with the numbers of its rows in the table."""
+        self.table()
+        ends = tuple(accumulate(self._rows_per_layer))
+        spans = zip(self.layers, ends, self._rows_per_layer, strict=True)
+        return tuple((layer, range(end - count, end)) for layer, end, count in spans)
 
     def to_networkx(self) -> networkx.DiGraph[str]:
         """The graph for networkx: a node per input and layer, an edge per tensor read."""

@@ -11,17 +11,26 @@ from costmodel.report.names import visible
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
-    from costmodel.comparison import Comparison
+    from costmodel.report import Result
 
 
-def csv_text(result: Analysis | Comparison) -> str:
-    """CSV of a result: every layer of every analysis."""
-    records = [record for analysis in analyses(result) for record in layer_records(analysis)]
+def csv_text(result: Result) -> str:
+    """CSV of a result: every layer of every analysis, or every point of a variation."""
+    records = list(records_of(result))
     out = StringIO()
     writer = csv.DictWriter(out, list(records[0]) if records else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
     return out.getvalue()
+
+
+def records_of(result: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any result
+    """Rows of a result."""
+    if hasattr(result, "points"):
+        yield from ({k: visible(v) if isinstance(v, str) else v for k, v in row.items()} for row in result.records())
+    else:
+        for analysis in analyses(result):
+            yield from layer_records(analysis)
 
 
 def analyses(result: Any) -> Iterable[Analysis]:  # noqa: ANN401 - an Analysis or a Comparison

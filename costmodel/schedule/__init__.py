@@ -1,5 +1,33 @@
-"""Across layers: what is alive at the same time."""
+"""Across layers: what is alive, what stays on chip, and which layers are executed together."""
 
 from costmodel.schedule.liveness import peak_live_bytes
+from costmodel.schedule.schedule import (
+    KINDS,
+    PHASES,
+    Fused,
+    Kind,
+    Phase,
+    Schedule,
+    Scheduler,
+    Stay,
+    checked_kind,
+    checked_phase,
+    declared_kind,
+    pins,
+)
 
-__all__ = ["peak_live_bytes"]
+__all__ = [
+    "KINDS",
+    "PHASES",
+    "Fused",
+    "Kind",
+    "Phase",
+    "Schedule",
+    "Scheduler",
+    "Stay",
+    "checked_kind",
+    "checked_phase",
+    "declared_kind",
+    "peak_live_bytes",
+    "pins",
+]

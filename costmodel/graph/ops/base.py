@@ -31,11 +31,14 @@ class Op(ABC):
     """Base of all operations: frozen dataclasses that know shapes and costs but no names.
 
     Subclasses raise ShapeError without the layer's name; the graph puts it in front. `in_place` says whether
-    the output may lie where the input did.
+    the output may lie where the input did; `overwrites` whether it may lie where an input of the same size did that
+    nobody reads any more; `row_local` whether a row of the output depends on that row of the inputs alone.
     """
 
     __slots__ = ()
     in_place: ClassVar[bool] = False
+    overwrites: ClassVar[bool] = False
+    row_local: ClassVar[bool] = False
 
     @abstractmethod
     def infer(self, inputs: Inputs) -> tuple[Shape, ...]:

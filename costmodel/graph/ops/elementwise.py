@@ -26,6 +26,8 @@ class Activation(Op):
     """
 
     in_place: ClassVar[bool] = True
+    overwrites: ClassVar[bool] = True
+    row_local: ClassVar[bool] = True
     kind: str
 
     def infer(self, inputs: Inputs) -> tuple[Shape, ...]:
@@ -52,6 +54,8 @@ class Activation(Op):
 class Combine(Op):
     """Sum, product, difference, ... of tensors whose shapes broadcast; one other operation per pair."""
 
+    overwrites: ClassVar[bool] = True
+    row_local: ClassVar[bool] = True
     kind: Literal["add", "sub", "mul", "div", "max", "min"]
 
     def infer(self, inputs: Inputs) -> tuple[Shape, ...]:

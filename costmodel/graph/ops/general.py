@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from costmodel.errors import ShapeError
 from costmodel.formulas import counts
@@ -56,6 +56,8 @@ class ChannelWise(Op):
     One other operation per element; free by "fused into the producing layer" like an activation.
     """
 
+    overwrites: ClassVar[bool] = True
+    row_local: ClassVar[bool] = True
     kind: str
     constants: Dim
     constant_shape: Shape

@@ -19,6 +19,8 @@ class BatchNorm(Op):
     """
 
     in_place: ClassVar[bool] = True
+    overwrites: ClassVar[bool] = True
+    row_local: ClassVar[bool] = True
     folded: bool | None = None
     affine: bool = True
 
@@ -101,6 +103,7 @@ class LocalResponseNorm(Op):
     ``size + 3`` other operations per element: square, `size` - 1 sums, scale and offset, power, division.
     """
 
+    row_local: ClassVar[bool] = True
     size: Dim = 5
 
     @classmethod
