@@ -14,6 +14,7 @@ from costmodel.errors import CostModelError, InputError
 from costmodel.importers import load_network
 from costmodel.importers.files import format_of, imported, input_names, inputs_each, parse_inputs
 from costmodel.importers.torch import positional
+from tests.unit.onnx_files import encoded, model, node, value
 
 MODELS = Path(__file__).parents[1] / "models"
 TFLITE = MODELS / "tflite" / "mobilenet_v3_small_int8.tflite"
@@ -222,6 +223,16 @@ def test_a_sequential_model_without_an_input_layer_has_one_input(tmp_path):
         file.writestr("config.json", '{"class_name": "Sequential", "config": {"layers": []}}')
 
     assert input_names(path) == ("input",)
+
+
+def test_names_of_open_axes_are_names_of_inputs(tmp_path):
+    """`--input time=128` is the size of an axis; each file takes the axes that it leaves open."""
+    speech = tmp_path / "speech.onnx"
+    speech.write_bytes(encoded(model([node("Relu", "x", "y")], [value("x", 1, "time", 8)])))
+
+    assert input_names(speech) == ("x", "time")
+    assert inputs_each([speech, ONNX], {"time": (128,)}) == [{"time": (128,)}, None]
+    assert cm.compare([speech, ONNX], "snapdragon", inputs={"time": (128,)}).analyses[0].inputs_bytes == 128 * 8
 
 
 def test_damage_is_one_message_when_names_are_asked_for(tmp_path):
