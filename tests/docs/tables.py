@@ -12,6 +12,7 @@ import costmodel as cm
 from costmodel.formulas.counts import ceil_div
 
 PUBLISHED: Final = Path(__file__).parents[1] / "published"
+MODELS: Final = Path(__file__).parents[1] / "models" / "wheels"
 MIB: Final = 1 << 20
 BATCHES: Final = (1, 4, 8, 16, 64)
 
@@ -37,6 +38,20 @@ def squeezenet_macs() -> str:
             source = f"{figure['source']}: {figure['place']}"
             rows.append((f"`{figure['network']}`", f"{macs:,}", f"{figure['value'] / 1e6:.2f} M", source))
     return table(("network", "MACs", "printed", "where"), rows).replace("---: |\n", "--- |\n", 1)
+
+
+def wheels() -> str:
+    """Model files inside wheels, each exact beside its own runtime, as ``make test-models`` finds them."""
+    rows = []
+    for wheel in YAML(typ="safe").load(MODELS / "truth.yaml")["wheels"]:
+        files = {file["path"]: file for file in wheel["files"]}
+        macs = sorted(file["macs"] for file in wheel["files"])
+        span = f"{macs[0]:,}" if macs[0] == macs[-1] else f"{macs[0]:,} to {macs[-1]:,}"
+        unknown = ", ".join(op.split()[0] for file in wheel["files"] for op in file.get("unknown", ())) or "none"
+        kind = next(iter(files)).rpartition(".")[2]
+        name = f"[{wheel['distribution']}]({wheel['url']}) {wheel['version']}"
+        rows.append((name, f"{len(files)} `.{kind}`", span, unknown))
+    return table(("wheel", "files", "MACs", "unknown"), rows)
 
 
 def megabytes() -> str:
