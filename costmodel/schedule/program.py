@@ -7,6 +7,7 @@ tensor they rename. A step is one layer; a buffer is one piece of memory with ev
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import starmap
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class Step:
     """One executed layer: its rows in the table and its accesses.
 
     ``overwrites`` says that the output may take the place of an input of the same size that nobody reads any more;
-    ``window`` is None where the step cannot be executed stripe by stripe.
+    ``window`` is None where the step cannot be executed stripe by stripe. ``after`` are the steps that write the tensors
+    it reads; None stands for every earlier step that writes a buffer it reads.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Step:
     writes: tuple[Access, ...]
     overwrites: bool
     window: Window | None
+    after: frozenset[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,16 @@ class Program:
         return tuple(map(tuple, found))
 
     def predecessors(self) -> tuple[frozenset[int], ...]:
-        """Steps that must be executed before each step: the writers of what it reads."""
+        """Steps that must be executed before each step: the writers of what it reads.
+
+        These are the writers of its tensors, not of their buffers: a part of a concatenation written in place may be read
+        while other parts are still missing, as in DenseNet.
+        """
         writers = self.writers()
         return tuple(
-            frozenset(w for access in step.reads for w in writers[access.buffer] if w != number)
+            frozenset(w for access in step.reads for w in writers[access.buffer] if w < number)
+            if step.after is None
+            else step.after
             for number, step in enumerate(self.steps)
         )
 
@@ -136,7 +145,14 @@ def homes(graph: Graph, free: frozenset[str]) -> dict[Tensor, Tensor]:
     return {tensor: root(tensor) for tensor in tensors if tensor.origin != "parameter"}
 
 
-def program_of(graph: Graph, table: LayerTable, ifmap_bits: Ints, ofmap_bits: Ints, batch: int) -> Program:
+def program_of(
+    graph: Graph,
+    table: LayerTable,
+    ifmap_bits: Ints,
+    ofmap_bits: Ints,
+    batch: int,
+    copied: frozenset[str] = frozenset(),
+) -> Program:
     """Steps and buffers of a graph without design axes.
 
     Parameters
@@ -147,28 +163,43 @@ def program_of(graph: Graph, table: LayerTable, ifmap_bits: Ints, ofmap_bits: In
         Width of every row's operands [bits], shape (L, 1).
     batch
         Inputs processed together.
+    copied
+        Rules of :data:`costmodel.graph.rows.FREE_RULES` that are not granted: a layer that is free by one of them becomes
+        a step with buffers of its own, as in runtimes that copy. The table counts no traffic for it, so its accesses have
+        0 bits: such a program is for memory, not for traffic.
 
     Returns
     -------
     Program
         Its steps are the layers that are not free, in the order of the graph.
     """
-    return _Compiler(graph, table, ifmap_bits, ofmap_bits, batch).program()
+    return _Compiler(graph, table, ifmap_bits, ofmap_bits, batch, copied).program()
 
 
 class _Compiler:
     """State of :func:`program_of`."""
 
-    def __init__(self, graph: Graph, table: LayerTable, ifmap_bits: Ints, ofmap_bits: Ints, batch: int) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        table: LayerTable,
+        ifmap_bits: Ints,
+        ofmap_bits: Ints,
+        batch: int,
+        copied: frozenset[str],
+    ) -> None:
         self.graph, self.table, self.batch = graph, table, batch
         self.ifmap_bits, self.ofmap_bits = ifmap_bits[:, 0].tolist(), ofmap_bits[:, 0].tolist()
         spans = graph.layer_rows()
-        free = frozenset(layer.name for layer, rows in spans if all(table.status[row] == "free" for row in rows))
+        rules = [note if status == "free" else "" for status, note in zip(table.status, table.notes, strict=True)]
+        granted = [bool(rule) and rule not in copied for rule in rules]
+        free = frozenset(layer.name for layer, rows in spans if all(granted[rows.start : rows.stop]))
         self.executed = [(layer, rows) for layer, rows in spans if layer.name not in free]
         self.home = homes(graph, free)
         self.shuffled = {self.home[t] for t in self._reshaped(free) if t in self.home}
         self.widths = self._widths()
         self.number: dict[Tensor, int] = {}
+        self.sources = self._sources()
 
     def program(self) -> Program:
         """Number the buffers in the order of first use, then write down every step."""
@@ -177,7 +208,7 @@ class _Compiler:
         for tensor in self._in_order():
             self.number.setdefault(tensor, len(self.number))
         buffers = tuple(self._buffer(tensor, tensor in inputs, tensor in outputs) for tensor in self.number)
-        steps = tuple(self._step(layer, rows) for layer, rows in self.executed)
+        steps = tuple(starmap(self._step, self.executed))
         return Program(self.graph.name, self.batch, steps, buffers)
 
     def _in_order(self) -> Iterator[Tensor]:
@@ -214,7 +245,18 @@ class _Compiler:
     def _step(self, layer: Layer, rows: range) -> Step:
         reads = tuple(self._reads(layer, rows[0]))
         writes = tuple(self._writes(layer, rows))
-        return Step(layer.name, rows, reads, writes, layer.op.overwrites, self._window(layer, rows))
+        after = frozenset().union(*(self.sources.get(tensor, ()) for tensor in layer.inputs))
+        return Step(layer.name, rows, reads, writes, layer.op.overwrites, self._window(layer, rows), after)
+
+    def _sources(self) -> dict[Tensor, frozenset[int]]:
+        """Steps that write each tensor: that of its layer, or where the layer is free, those of the tensors it renames."""
+        number = {layer: step for step, (layer, _) in enumerate(self.executed)}
+        sources: dict[Tensor, frozenset[int]] = {}
+        for layer in self.graph.layers:
+            renamed = (sources.get(tensor, frozenset()) for tensor in layer.inputs)
+            own = frozenset((number[layer],)) if layer in number else frozenset().union(*renamed)
+            sources |= dict.fromkeys(layer.outputs, own)
+        return sources
 
     def _reads(self, layer: Layer, row: int) -> Iterator[Access]:
         """Activations that the first row reads; a product of two reads the second one as its weight operand."""
