@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import click
 
@@ -23,6 +23,7 @@ from costmodel import __version__
 from costmodel.errors import CostModelError, InputError
 
 if TYPE_CHECKING:
+    from costmodel.activations import MemoryTimeline
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.report.document import Document
@@ -117,11 +118,18 @@ def inputs_option(
     return parse_inputs(value)
 
 
-def pricing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of every command that prices a network."""
-    for option in reversed(PRICING):
-        command = option(command)
-    return command
+Command: TypeAlias = Callable[..., Any]
+
+
+def with_options(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """Give a command options, in the order in which its help lists them."""
+
+    def decorated(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
 
 
 PRICING: Final = (
@@ -153,6 +161,28 @@ PRICING: Final = (
         help="Width of the text format, such as --width 120. [default: the terminal's, 80 in a pipe]",
     ),
     click.option("--strict", is_flag=True, help="Exit with 1 if any layer is unknown. [default: only say so on stderr]"),
+)  # fmt: skip
+
+INPUT: Final = click.option(
+    "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
+    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several. "
+    "[default: the file's own]",
+)  # fmt: skip
+COUNTING: Final = (
+    click.option(
+        "--convention", type=click.Choice(("live", "in_out", "arena")), default="live", show_default=True,
+        help="What activation memory means, such as --convention arena: the most memory alive at once, the largest inputs "
+        "plus outputs of one layer, or the addresses that TensorFlow Lite for Microcontrollers would use.",
+    ),
+    click.option(
+        "--order", type=click.Choice(("program", "least")), default="program", show_default=True,
+        help="Order of execution, such as --order least: as the network is written, or the one that needs least memory.",
+    ),
+    click.option(
+        "--in-place", type=click.Choice(("none", "elementwise", "concat", "all")),
+        help="What is written in place under the convention, such as --in-place concat: element-wise layers over an input "
+        "that dies, concatenations by the layers that compute their inputs. [default: the convention's own]",
+    ),
 )  # fmt: skip
 
 
@@ -240,7 +270,7 @@ def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
     return [word for v in (value if isinstance(value, tuple) else (value,)) for word in (flag, str(v))]
 
 
-def report(result: Analysis | Comparison, fmt: str, output: Path | None, width: int | None) -> None:
+def report(result: Analysis | Comparison | MemoryTimeline, fmt: str, output: Path | None, width: int | None) -> None:
     """Render a result and deliver it."""
     from costmodel.report import render
 
@@ -285,12 +315,8 @@ HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, su
 @cli.command()
 @click.argument("net", metavar="NET")
 @click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
-@click.option(
-    "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
-    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several. "
-    "[default: the file's own]",
-)  # fmt: skip
-@pricing_options
+@INPUT
+@with_options(PRICING)
 def analyze(
     net: str,
     hw: str,
@@ -326,7 +352,7 @@ def analyze(
 @cli.command()
 @click.argument("nets", metavar="NET...", nargs=-1, required=True)
 @click.option("--hw", required=True, multiple=True, metavar="PROFILE", help=f"{HARDWARE} Repeat it for several.")
-@pricing_options
+@with_options(PRICING)
 def compare(
     nets: tuple[str, ...],
     hw: tuple[str, ...],
@@ -354,6 +380,42 @@ def compare(
     result = api.compare(nets, hw, batch, dtype, bits)
     report(result, fmt, output, width)
     return strictly(result.analyses, strict=strict)
+
+
+@cli.command()
+@click.argument("net", metavar="NET")
+@click.option("--hw", metavar="PROFILE", help=f"{HARDWARE} Its memory stands beside the figures. [default: none]")
+@INPUT
+@with_options(COUNTING)
+@with_options(PRICING[:-1])
+def memory(
+    net: str,
+    hw: str | None,
+    inputs: dict[str, tuple[int, ...]] | None,
+    convention: str,
+    order: str,
+    in_place: str | None,
+    batch: int,
+    dtype: str | None,
+    bits: dict[str, int] | None,
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+) -> None:
+    """Count the memory that activations take, step by step.
+
+    NET is a network as for analyze. Without --hw and --dtype, activations and weights are int8.
+
+    \b
+    costmodel memory squeezenet --hw stm32h743
+    costmodel memory squeezenet:bypass=complex --order least
+    costmodel memory model.tflite --convention arena --format csv -o arena.csv
+    """
+    checked_output(output)
+    from costmodel import api
+
+    found = api.memory(net, dtype, batch, convention, order, hw, in_place=in_place, bits=bits, inputs=inputs)
+    report(found, fmt, output, width)
 
 
 @cli.group()

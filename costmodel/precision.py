@@ -112,9 +112,8 @@ def precision(hardware: HardwareProfile, dtype: str | None = None, bits: Mapping
         The hardware has no multiplier for it.
     """
     name = hardware.default_dtype if dtype is None else dtype
-    plain = uniform(name, hardware.psum_bits)
-    given = dict(checked_bits(bits or {}))
-    chosen = with_bits(plain, given)
+    given = bits or {}
+    chosen = with_bits(uniform(name, hardware.psum_bits), given)
     operand_given = bool({"weight", "ifmap"} & given.keys())
     widest = max(chosen.weight_bits, chosen.ifmap_bits)
     return replace(chosen, mac_format=priced_format(hardware, name, widest, operand_given))
@@ -135,3 +134,12 @@ def with_bits(plain: Precision, given: Mapping[str, int]) -> Precision:
     chosen = replace(plain, **widths)  # type: ignore[arg-type]  # keys are checked: all of them widths
     label = plain.name + "".join(f", {operand} {value} bit" for operand, value in given.items())
     return replace(chosen, name=label, psum_bits=given.get("psum", max(chosen.psum_bits, chosen.ofmap_bits)))
+
+
+def stored(dtype: str, bits: Mapping[str, int] | None = None) -> Precision:
+    """Widths of operands that are only stored, on no hardware: partial sums of integers have 32 bits.
+
+    >>> stored("int8", {"weight": 4}).weight_bits
+    4
+    """
+    return with_bits(uniform(dtype, FORMAT_BITS["fp32"]), bits or {})

@@ -7,11 +7,12 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from costmodel.activations import MemoryTimeline
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
 
 
-def json_text(result: Analysis | Comparison) -> str:
+def json_text(result: Analysis | Comparison | MemoryTimeline) -> str:
     """JSON of a result; ASCII, so that no name acts on a terminal; a ratio to zero is null, since JSON has no infinity."""
     return json.dumps(finite(result.to_dict()), indent=2, allow_nan=False) + "\n"
 

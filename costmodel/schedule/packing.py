@@ -67,7 +67,7 @@ def least_packing(blocks: Sequence[Block], alignment_bytes: int = 1) -> Packing:
     sizes = sizes_of(blocks, alignment_bytes)
     best, order = None, list(range(len(blocks)))
     for key in ORDERS:
-        tried = sorted(range(len(blocks)), key=lambda block: key(blocks[block], sizes[block]))  # noqa: B023 - used at once
+        tried = sorted(range(len(blocks)), key=lambda block: key(blocks[block], sizes[block]))
         found = placed(blocks, sizes, tried)
         if best is None or found.size_bytes < best.size_bytes:
             best, order = found, tried
