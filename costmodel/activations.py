@@ -14,7 +14,7 @@ from costmodel.schedule.liveness import whole_bytes_of
 from costmodel.schedule.timeline import Sized, Timeline, timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
@@ -61,14 +61,12 @@ class StepMemory:
 class ConventionPeak:
     """The figure of one convention, the step at which it comes about, and what any order and any addresses need at least.
 
-    ``overwrites``, ``joins`` and ``views`` say what is written in place: element-wise layers, concatenations, views.
+    ``in_place`` says what it takes to be written in place, by the names of :data:`costmodel.schedule.conventions.PLACES`.
     """
 
     convention: str
     meaning: str
-    overwrites: bool
-    joins: bool
-    views: bool
+    in_place: tuple[str, ...]
     peak_bytes: int
     peak_step: str
     lower_bound_bytes: int
@@ -228,7 +226,7 @@ def sized(graph: Graph, widths: Precision, batch: int) -> Sized:
     return Sized(graph, table, bits.ifmap, bits.ofmap, batch)
 
 
-def every_convention(name: str, in_place: str | None) -> dict[str, Convention]:
+def every_convention(name: str, in_place: Iterable[str] | None) -> dict[str, Convention]:
     """All conventions by name; what is written in place replaced in the one that is asked for."""
     return {**CONVENTIONS, name: convention(name, in_place)}
 
@@ -268,9 +266,7 @@ def peak_of(found: Timeline) -> ConventionPeak:
     return ConventionPeak(
         by.name,
         by.meaning,
-        by.overwrites,
-        by.joins,
-        by.views,
+        by.in_place,
         found.peak_bytes,
         found.program.steps[steps[found.peak_position]].name if steps else "",
         found.lower_bound_bytes,

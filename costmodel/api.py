@@ -134,7 +134,7 @@ def memory(
     order: str = "program",
     hw: Hardware | None = None,
     *,
-    in_place: str | None = None,
+    in_place: Sequence[str] | None = None,
     bits: Mapping[str, int] | None = None,
     inputs: Mapping[str, Sequence[int]] | None = None,
 ) -> MemoryTimeline:
@@ -156,7 +156,9 @@ def memory(
     hw
         Hardware whose memory the figures stand beside.
     in_place
-        What is written in place: ``none``, ``elementwise`` layers, ``concat`` or ``all``; the convention's own where None.
+        What is written in place: ``elementwise`` layers over an input that dies, ``concat`` by the layers that compute its
+        inputs, ``view``; under ``in_out`` also ``depthwise`` convolutions or every ``layer`` over its input, and ``pool``
+        with the convolution before it. The convention's own where None.
 
     Returns
     -------

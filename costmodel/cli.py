@@ -107,6 +107,13 @@ def bits_option(_context: click.Context, _parameter: click.Parameter, value: str
     return None if value is None else parse_bits(value)
 
 
+def places_option(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """What is written in place."""
+    from costmodel.schedule.conventions import parse_places
+
+    return None if value is None else parse_places(value)
+
+
 def inputs_option(
     _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
 ) -> dict[str, tuple[int, ...]] | None:
@@ -179,9 +186,10 @@ COUNTING: Final = (
         help="Order of execution, such as --order least: as the network is written, or the one that needs least memory.",
     ),
     click.option(
-        "--in-place", type=click.Choice(("none", "elementwise", "concat", "all")),
-        help="What is written in place under the convention, such as --in-place concat: element-wise layers over an input "
-        "that dies, concatenations by the layers that compute their inputs. [default: the convention's own]",
+        "--in-place", callback=places_option, metavar="WHAT,...",
+        help="What is written in place, such as --in-place elementwise,concat: none, elementwise (layers over an input that "
+        "dies), concat (by the layers that compute its inputs), view; with in_out also depthwise (convolutions over their "
+        "input), layer (every layer) and pool (with the convolution before it). [default: the convention's own]",
     ),
 )  # fmt: skip
 
@@ -394,7 +402,7 @@ def memory(
     inputs: dict[str, tuple[int, ...]] | None,
     convention: str,
     order: str,
-    in_place: str | None,
+    in_place: tuple[str, ...] | None,
     batch: int,
     dtype: str | None,
     bits: dict[str, int] | None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from costmodel.report.document import Column, Document, Fact, Facts, Row, Sentences, Table
 from costmodel.report.names import visible
 from costmodel.report.numbers import NOTHING, Scale, bar, counted, listed, scale, share
+from costmodel.schedule.conventions import PLACES
 from costmodel.units import si_bytes
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 NAMED = 3
 """Buffers that a line names; the others are counted."""
-IN_PLACE = {"overwrites": "element-wise layers", "joins": "concatenations", "views": "views"}
 
 
 def document(found: MemoryTimeline) -> Document:
@@ -166,7 +166,7 @@ def conventions(found: MemoryTimeline) -> Table:
 
 def convention_row(peak: ConventionPeak, live_bytes: int, *, chosen: bool) -> Row:
     """One convention."""
-    places = listed([name for key, name in IN_PLACE.items() if getattr(peak, key)]) or "nothing"
+    places = listed([PLACES[place] for place in peak.in_place]) or "nothing"
     figures = f"{peak.peak_bytes:,}", share(peak.peak_bytes, live_bytes)
     return Row((peak.convention, *figures, visible(peak.peak_step), places), "group" if chosen else "plain")
 

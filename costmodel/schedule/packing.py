@@ -96,7 +96,7 @@ ORDERS: Final[tuple[Callable[[Block, int], tuple[int, ...]], ...]] = (
     lambda block, size: (block.first - block.last, -size),
     lambda block, size: (-size * (block.last - block.first + 1), block.first),
 )
-"""Orders of placing: by size, of equals the one that begins first; by beginning, by end, by duration, by size times duration."""
+"""Orders of placing: by size, of equals the first; by beginning, by end, by duration, by size times duration."""
 
 
 def improved(blocks: Sequence[Block], sizes: Sequence[int], order: list[int], best: Packing) -> Packing:

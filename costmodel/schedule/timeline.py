@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from costmodel.schedule.conventions import Convention
     from costmodel.schedule.liveness import Block, Liveness
     from costmodel.schedule.order import Order
-    from costmodel.schedule.program import Buffer, Program
+    from costmodel.schedule.program import Buffer, Program, Step
 
     Ints = NDArray[np.int64]
 
@@ -121,7 +121,7 @@ def addresses_of(program: Program, memory: Sequence[Block], packing: Packing) ->
 
 def in_out(network: Sized, convention: Convention, program: Program, order: Order, found: Liveness) -> Timeline:
     """Convention ``in_out``: every step by itself, whatever the order, and nothing has an address."""
-    needs = operands(network, overwrites=convention.overwrites)
+    needs = operands(network, convention)
     steps = [needs[program.steps[number].name] for number in order.steps] or [needs_of_none(program, found)]
     step_bytes, alive = zip(*steps, strict=True)
     nowhere = (None,) * len(program.buffers)
@@ -134,21 +134,46 @@ def needs_of_none(program: Program, found: Liveness) -> tuple[int, tuple[str, ..
     return found.peak_bytes, names(program.buffers)
 
 
-def operands(network: Sized, *, overwrites: bool) -> dict[str, tuple[int, tuple[str, ...]]]:
+def operands(network: Sized, convention: Convention) -> dict[str, tuple[int, tuple[str, ...]]]:
     """Inputs plus outputs of every step by name [B], and their names: whole tensors, each once.
 
-    Of a concatenation in place a layer has only the part that it reads or writes. Where element-wise layers overwrite, an
-    output that takes the place of an input does not count.
+    Of a concatenation in place a layer has only the part that it reads or writes. An output in the place of an input does
+    not count beside it: where nothing else is in the way, the larger of both does.
     """
     whole = network.program(frozenset((IN_PLACE, VIEW)))
-    replaced = liveness(whole, range(len(whole.steps)), in_place=overwrites).replaced
+    replaced = liveness(whole, range(len(whole.steps)), in_place=convention.overwrites).replaced
+    pooled = pools(whole, network.table) if "pool" in convention.in_place else {}
     found = {}
-    for step in whole.steps:
-        inputs = dict.fromkeys(access.buffer for access in step.reads)
-        outputs = dict.fromkeys(access.buffer for access in step.writes if access.buffer not in replaced)
+    for number, step in enumerate(whole.steps):
+        first, last = (whole.steps[end] for end in pooled.get(number, (number, number)))
+        inputs = dict.fromkeys(access.buffer for access in first.reads)
+        outputs = dict.fromkeys(access.buffer for access in last.writes if access.buffer not in replaced)
         counted = [whole.buffers[buffer] for buffer in inputs | outputs]
-        size_bytes = sum(whole_bytes_of(buffer.bits) for buffer in counted)
+        sizes = [whole_bytes_of(buffer.bits) for buffer in counted]
+        size_bytes = max(sizes) if overwritten(network.table, step, convention) else sum(sizes)
         found[step.name] = size_bytes, names(counted)
+    return found
+
+
+def overwritten(table: LayerTable, step: Step, convention: Convention) -> bool:
+    """Whether a convention lets a step write over its input whatever it computes."""
+    row = step.rows[0]
+    channel_by_channel = int(table.g[row, 0]) > 1 == int(table.c[row, 0]) == int(table.k[row, 0])
+    depthwise = channel_by_channel and table.ops[row] == "conv"
+    return "layer" in convention.in_place or ("depthwise" in convention.in_place and depthwise)
+
+
+def pools(program: Program, table: LayerTable) -> dict[int, tuple[int, int]]:
+    """Convolutions and pools that are computed together, each with both step numbers: the pool alone reads the convolution."""
+    found = {}
+    readers = program.readers()
+    for number, step in enumerate(program.steps[1:], 1):
+        before = program.steps[number - 1]
+        ops = table.ops[before.rows[0]], table.ops[step.rows[0]]
+        between = [access.buffer for access in before.writes]
+        alone = [access.buffer for access in step.reads] == between and readers[between[0]] == (number,)
+        if ops == ("conv", "max_pool") and alone:
+            found[number - 1] = found[number] = number - 1, number
     return found
 
 

@@ -28,7 +28,7 @@ def program(steps, sizes, inputs=(), outputs=()):
 
 @st.composite
 def programs(draw, most_steps=6):
-    """Draw a program: bypasses, several inputs, steps of two outputs, joins in place, outputs read or not, sizes of odd bits."""
+    """Draw a program: bypasses, several inputs, steps of two outputs, joins in place, outputs read or not, odd sizes."""
     inputs = draw(st.integers(1, 2))
     sizes = [draw(SIZES) for _ in range(inputs)]
     steps = []

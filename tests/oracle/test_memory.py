@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -83,7 +83,7 @@ def memories(draw):
 
 def collisions(found, packing, alignment):
     """Return pairs of blocks that share a byte at some time."""
-    sizes = [-(-block.size_bytes // alignment) * alignment for block in found]
+    sizes = [rounded(block, alignment) for block in found]
     return [
         (one, two)
         for one, two in combinations(range(len(found)), 2)
@@ -97,7 +97,7 @@ def most_alive(found, alignment):
     """Return the most bytes alive together, looking at every position."""
     return max(
         (
-            sum(-(-b.size_bytes // alignment) * alignment for b in found if b.first <= position <= b.last)
+            sum(rounded(b, alignment) for b in found if b.first <= position <= b.last)
             for position in range(20)
         ),
         default=0,
@@ -121,7 +121,7 @@ def test_addresses_never_collide(pack, found, alignment):
 @given(memories(), st.sampled_from([1, 16]))
 def test_the_greedy_packing_is_that_of_tflite_micro(found, alignment):
     """By size, of equals the last one first, each at the lowest address free; the least packing is never larger."""
-    greedy = sorted(range(len(found)), key=lambda b: (-(-(-found[b].size_bytes // alignment)), -b))
+    greedy = sorted(range(len(found)), key=lambda b: (rounded(found[b], alignment), b), reverse=True)
     packing = greedy_by_size(found, alignment)
     placed = {}
     for block in greedy:
@@ -131,18 +131,21 @@ def test_the_greedy_packing_is_that_of_tflite_micro(found, alignment):
     assert least_packing(found, alignment).size_bytes <= packing.size_bytes
 
 
+def rounded(one, alignment):
+    """Return the size of a block in whole multiples of the alignment."""
+    return next(size for size in range(0, 1000, alignment) if size >= one.size_bytes)
+
+
 def lowest(found, placed, block, alignment):
     """Return the lowest aligned address at which a block collides with none placed already, trying one after another."""
-
-    def size(number):
-        return -(-found[number].size_bytes // alignment) * alignment
+    sizes = [rounded(one, alignment) for one in found]
 
     def free(address):
         return all(
             found[other].last < found[block].first
             or found[block].last < found[other].first
-            or at + size(other) <= address
-            or address + size(block) <= at
+            or at + sizes[other] <= address
+            or address + sizes[block] <= at
             for other, at in placed.items()
         )
 
@@ -160,7 +163,7 @@ def test_buffers_that_take_a_place_share_one_block(found, in_place, data):
     assert sorted(buffer for block in memory for buffer in block.buffers) == list(range(len(found.buffers)))
     for block in memory:
         ends = [timeline.ranges[buffer] for buffer in block.buffers]
-        assert all(one[1] == two[0] for one, two in zip(ends, ends[1:], strict=False))
+        assert all(one[1] == two[0] for one, two in pairwise(ends))
     assert [sum(b.size_bytes for b in memory if b.first <= at <= b.last) for at in range(len(order))] == list(
         timeline.live_bytes
     )
