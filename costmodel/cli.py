@@ -273,6 +273,8 @@ def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
         return [flag]
     if parameter.name == "inputs":
         return [word for name, shape in value.items() for word in (flag, f"{name}={'x'.join(map(str, shape))}")]
+    if parameter.name == "in_place":
+        return [flag, ",".join(value) or "none"]
     if isinstance(value, dict):
         return [flag, ",".join(f"{k}={v}" for k, v in value.items())]
     return [word for v in (value if isinstance(value, tuple) else (value,)) for word in (flag, str(v))]

@@ -113,7 +113,7 @@ def parse_places(text: str) -> tuple[str, ...]:
     >>> parse_places("elementwise,concat"), parse_places("none")
     (('elementwise', 'concat'), ())
     """
-    return () if text == "none" else tuple(checked(part.strip(), (*PLACES, "none"), "--in-place") for part in text.split(","))
+    return () if text == "none" else tuple(checked(part.strip(), PLACES, "--in-place") for part in text.split(","))
 
 
 def checked(name: str, known: Iterable[str], option: str) -> str:

@@ -226,7 +226,10 @@ class _Compiler:
                 yield layer.outputs[0]
 
     def _widths(self) -> dict[Tensor, int]:
-        """Width of every home [bits]: that of its first writer, or of its first reader where it is an input."""
+        """Width of every home [bits]: that of its first writer, or of its first reader where it is an input.
+
+        An input that no step reads has that of the first row.
+        """
         widths: dict[Tensor, int] = {}
         for layer, rows in self.executed:
             for tensor in layer.outputs:
@@ -235,10 +238,12 @@ class _Compiler:
             for tensor in layer.inputs:
                 if tensor in self.home:
                     widths.setdefault(self.home[tensor], self.ifmap_bits[rows[0]])
+        for tensor in self.graph.inputs:
+            widths.setdefault(self.home[tensor], self.ifmap_bits[0])
         return widths
 
     def _buffer(self, tensor: Tensor, is_input: bool, is_output: bool) -> Buffer:
-        bits = int(tensor.elems) * self.batch * self.widths.get(tensor, 0)
+        bits = int(tensor.elems) * self.batch * self.widths[tensor]
         rows = 0 if tensor in self.shuffled else height(tensor)
         return Buffer(tensor.name, bits, rows, is_input, is_output)
 
