@@ -273,11 +273,19 @@ def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
         return [flag]
     if parameter.name == "inputs":
         return [word for name, shape in value.items() for word in (flag, f"{name}={'x'.join(map(str, shape))}")]
-    if parameter.name == "in_place":
-        return [flag, ",".join(value) or "none"]
-    if isinstance(value, dict):
-        return [flag, ",".join(f"{k}={v}" for k, v in value.items())]
+    if isinstance(value, dict) or parameter.name == "in_place":
+        return [flag, spelled(value)]
     return [word for v in (value if isinstance(value, tuple) else (value,)) for word in (flag, str(v))]
+
+
+def spelled(value: dict[str, Any] | tuple[str, ...]) -> str:
+    """A list of things as the command line reads it.
+
+    >>> spelled({"weight": 4, "ifmap": 8}), spelled(("concat", "view")), spelled(())
+    ('weight=4,ifmap=8', 'concat,view', 'none')
+    """
+    words = [f"{key}={given}" for key, given in value.items()] if isinstance(value, dict) else value
+    return ",".join(words) or "none"
 
 
 def report(result: Analysis | Comparison | MemoryTimeline, fmt: str, output: Path | None, width: int | None) -> None:

@@ -269,8 +269,9 @@ class Search:
     """Bottleneck shortest path through closed sets, from one that loses nothing to the next.
 
     ``level_bits`` is the least peak of any order as far as proved. Sets reached within it are looked at first, those with
-    the least alive before others. It rises only when none is left, to the least peak of those set aside. A set reached
-    within it at which no more is alive than where the search began, or that no order avoids, becomes the new beginning.
+    the least alive before others, of equals the one found first: what is left out rests on this order. The level rises only
+    when none is left, to the least peak of those set aside. The first set at which no more is alive than where the search
+    began, or that no order avoids, becomes the new beginning.
     """
 
     def __init__(self, program: Program, own: Order, *, in_place: bool, most_sets: int) -> None:
@@ -327,16 +328,18 @@ class Search:
     def look_at(self, at: Executed) -> None:
         """Execute every ready step after a set; only the first that loses nothing, if there is one."""
         self.looked_at += 1
-        ways = [self.executed(at, step) for step in at.ready]
-        safe = (way for way in ways if way[0] <= self.level_bits and way[1].live_bits <= at.live_bits)
-        for way in list(safe)[:1] or ways:
-            self.put(*way)
+        for step in at.ready:
+            self.put(*self.executed(at, step))
 
     def loses_nothing(self, at: Executed) -> bool:
-        """Whether the least peak of any order is that of one through this set."""
+        """Whether the least peak of any order is that of one through this set.
+
+        Not by what is alive where an unused input burdens whichever step is the first.
+        """
         if at.path is None:
             return False
-        return self.cut[at.path.step] or at.live_bits <= self.base.live_bits
+        burdened = self.base.path is None and self.memory.unused_bits > 0
+        return self.cut[at.path.step] or (at.live_bits <= self.base.live_bits and not burdened)
 
     def executed(self, at: Executed, step: int) -> tuple[int, Executed]:
         """Memory while a step is executed after a set [bits], and the set with it."""
