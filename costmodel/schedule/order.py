@@ -326,7 +326,7 @@ class Search:
         heappush(self.open, at)
 
     def look_at(self, at: Executed) -> None:
-        """Execute every ready step after a set; only the first that loses nothing, if there is one."""
+        """Execute every ready step after a set."""
         self.looked_at += 1
         for step in at.ready:
             self.put(*self.executed(at, step))

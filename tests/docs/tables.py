@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 import costmodel as cm
 from costmodel.formulas.counts import ceil_div
+from costmodel.validation import check
 
 PUBLISHED: Final = Path(__file__).parents[1] / "published"
 MIB: Final = 1 << 20
@@ -161,3 +162,46 @@ def off_chip_words() -> str:
     ]
     header = ("layer", "compulsory", "costmodel", *OTHERS)
     return table(header, rows)
+
+
+REMEMBERED: Final = (
+    "squeezenet",
+    "squeezenet:version=1.1",
+    "squeezenet:bypass=complex",
+    "alexnet",
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "resnet:depth=50",
+    "googlenet",
+    "inception_v4",
+)
+
+
+def activation_memory() -> str:
+    """Networks under every convention, in program order and in that of least memory, and the best addresses."""
+    rows = []
+    for network in REMEMBERED:
+        own, least, in_out, arena = (
+            cm.memory(network, convention=convention, order=order)
+            for convention, order in (("live", "program"), ("live", "least"), ("in_out", "program"), ("arena", "program"))
+        )
+        proofs = ("" if found else " (not proved)" for found in (least.order_proved, arena.packed_proved))
+        best = (f"{size:,}{proof}" for size, proof in zip((least.peak_bytes, arena.packed_bytes), proofs, strict=True))
+        ordered, packed = best
+        rows.append((f"`{network}`", f"{own.peak_bytes:,}", ordered, f"{in_out.peak_bytes:,}", f"{arena.peak_bytes:,}", packed))
+    header = ("network", "`live`", "in the least order", "`in_out`", "`arena`", "at the least addresses")
+    return table(header, rows)
+
+
+def published_memory() -> str:
+    """Published peaks of RAM beside ours, with the convention of each."""
+    rows = []
+    for figure in published("memory.yaml"):
+        if figure["quantity"] == "peak_ram_bytes":
+            found = check(figure)
+            assumed = "".join(f", {name.replace('_', ' ')}" for name in figure.get("assume", ()))
+            bound = {"<=": "at most ", ">=": "at least "}.get(found.relation, "")
+            deviation = f"{100 * found.deviation_ratio:+.1f} %" if found.deviation_ratio else "none"
+            name = f"`{figure['id'].removesuffix('-ram')}`"
+            rows.append((name, f"{figure['convention']}{assumed}", f"{bound}{found.expected:,}", f"{found.actual:,}", deviation))
+    return table(("figure", "convention", "published", "computed", "deviation"), rows)

@@ -82,15 +82,15 @@ def test_the_peak_with_its_bounds():
     """In bytes, where, in any order, at other addresses."""
     lines = {fact.label.strip(): (fact.value, fact.detail) for fact in facts(found()).facts}
     assert lines["peak of activations"] == ("2.816 kB", "2,816 B, most at conv1")
-    assert lines["least in any order"] == ("2.816 kB", "no other order needs less")
+    assert lines["least in any order"] == ("2.816 kB", "alive at once; no other order needs less")
     assert lines["at other addresses"] == ("2.816 kB", "no other addresses span less")
 
 
 def test_what_is_not_proved_says_so():
     """A bound below the peak, a packing above it."""
     loose = replace(found(), order_proved=False, packed_bytes=3000, packed_proved=False)
-    assert order(loose).detail == "at least, as far as proved; --order least looks for a better one"
-    assert order(replace(loose, order="least")).detail == "at least, as far as proved"
+    assert order(loose).detail == "alive at once at least, as far as proved; --order least looks for a better one"
+    assert order(replace(loose, order="least")).detail == "alive at once at least, as far as proved"
     assert packed(loose).detail == "the best addresses found"
 
 
