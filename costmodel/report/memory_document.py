@@ -115,10 +115,11 @@ def order(found: MemoryTimeline) -> Fact | None:
     """What other orders could need; nothing where the figure does not depend on the order."""
     if found.convention == "in_out":
         return None
+    least = si_bytes(found.peak.lower_bound_bytes)
     if found.order_proved:
-        return Fact("  least in any order", si_bytes(found.peak.lower_bound_bytes), "alive at once; no other order needs less")
+        return Fact("  least in any order", least, "alive at once; no other order needs less")
     better = "" if found.order == "least" else "; --order least looks for a better one"
-    return Fact("  least in any order", si_bytes(found.peak.lower_bound_bytes), f"alive at once at least, as far as proved{better}")
+    return Fact("  least in any order", least, f"alive at once at least, as far as proved{better}")
 
 
 def packed(found: MemoryTimeline) -> Fact | None:

@@ -185,11 +185,11 @@ def activation_memory() -> str:
             cm.memory(network, convention=convention, order=order)
             for convention, order in (("live", "program"), ("live", "least"), ("in_out", "program"), ("arena", "program"))
         )
-        proofs = ("" if found else " (not proved)" for found in (least.order_proved, arena.packed_proved))
-        best = (f"{size:,}{proof}" for size, proof in zip((least.peak_bytes, arena.packed_bytes), proofs, strict=True))
-        ordered, packed = best
-        rows.append((f"`{network}`", f"{own.peak_bytes:,}", ordered, f"{in_out.peak_bytes:,}", f"{arena.peak_bytes:,}", packed))
-    header = ("network", "`live`", "in the least order", "`in_out`", "`arena`", "at the least addresses")
+        ordered = f"{least.peak_bytes:,}{'' if least.order_proved else ' (not proved)'}"
+        packed = f"{arena.packed_bytes:,}{'' if arena.packed_proved else ' (not proved)'}"
+        figures = (f"{found.peak_bytes:,}" for found in (own, in_out, arena))
+        rows.append((f"`{network}`", ordered, *figures, packed))
+    header = ("network", "`live`, least order", "`live`", "`in_out`", "`arena`", "`arena`, least addresses")
     return table(header, rows)
 
 
