@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from costmodel.boundary import layer_at, whole_bytes
+from costmodel.boundary import layer_at, operand_widths, whole_bytes
 from costmodel.errors import InputError, NetworkError
 from costmodel.estimate import Estimate
 from costmodel.mapping import Mapping, mapping_of
 from costmodel.precision import precision
+from costmodel.schedule import KINDS, PHASES, Scheduler, checked_kind, checked_phase, pins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Map
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from costmodel.graph import Graph
     from costmodel.hardware import Constant, HardwareProfile, Source
     from costmodel.precision import Precision
+    from costmodel.schedule import Kind, Phase, Schedule
 
 SCHEMA_VERSION = 1
 COUNT_COLUMNS = ("params", "macs", "other_ops")
@@ -50,7 +52,8 @@ class LayerCost:
 
     ``weight_bytes`` is the stored size of its parameters; ``*_dram_bytes`` cross the off-chip boundary under the optimal
     mapping; ``compulsory_bytes`` is the least that any mapping of the layer alone moves; ``binding`` names the resource
-    that sets the latency; ``status`` is counted, free (by the rule in ``note``) or unknown.
+    that sets the latency; ``on_chip`` the operands that the schedule keeps on chip, or the cascade that the layer is part of;
+    ``status`` is counted, free (by the rule in ``note``) or unknown.
     """
 
     name: str
@@ -80,6 +83,7 @@ class LayerCost:
     latency_low_s: float
     latency_high_s: float
     binding: str
+    on_chip: str
     mapping: Mapping | None
 
     @property
@@ -207,6 +211,10 @@ class Analysis:
         The columns behind it, arrays (layers, 1).
     inputs_bytes, outputs_bytes
         Size of the network's inputs and outputs [B].
+    kind, phase
+        Schedule that was priced (``layer``, ``resident`` or ``fused``), in ``steady`` state or from a ``cold`` start.
+    scheduler
+        Makes the other schedules.
     """
 
     network: str
@@ -216,6 +224,37 @@ class Analysis:
     estimate: Estimate
     inputs_bytes: int
     outputs_bytes: int
+    kind: Kind
+    phase: Phase
+    scheduler: Scheduler
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule that was priced."""
+        return self.scheduled(self.kind, self.phase)
+
+    def scheduled(self, kind: Kind, phase: Phase) -> Schedule:
+        """The schedule of a kind, the one that was priced or another."""
+        if self.estimate.schedule is not None and (kind, phase) == (self.kind, self.phase):
+            return self.estimate.schedule
+        if (kind, phase) not in self.made:
+            self.made[kind, phase] = self.scheduler.schedule(self.hardware, kind, phase)
+        return self.made[kind, phase]
+
+    @cached_property
+    def made(self) -> dict[tuple[Kind, Phase], Schedule]:
+        """Schedules made so far, beside the one that was priced."""
+        return {}
+
+    @property
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Every kind of schedule; in both phases where they differ, since weights may stay."""
+        return tuple(
+            self.scheduled(kind, phase)
+            for kind in KINDS
+            for phase in PHASES
+            if phase == self.phase or pins(self.hardware, kind, "steady")
+        )
 
     @cached_property
     def values(self) -> dict[str, list[Any]]:
@@ -229,7 +268,7 @@ class Analysis:
         buffering = 2 if self.hardware.levels[1].double_buffered else 1
         return {
             int(row): mapping_of(
-                layer_at(table, self.estimate.widths, int(row)),
+                layer_at(table, crossing.widths, int(row)),
                 int(crossing.solutions.stationary[index]),
                 crossing.solutions.tile[:, index],
                 buffering,
@@ -251,6 +290,7 @@ class Analysis:
                 status=table.status[row],
                 note=table.notes[row],
                 binding=names[binding[row, 0]] if values["latency_s"][row] else "",
+                on_chip=self.estimate.schedule.places[row] if self.estimate.schedule else "",
                 mapping=self.mappings.get(row),
                 **{name: found[row] for name, found in values.items()},
             )
@@ -296,6 +336,8 @@ class Analysis:
             "precision": self.precision.to_dict(),
             "inputs_bytes": self.inputs_bytes,
             "outputs_bytes": self.outputs_bytes,
+            "schedule": self.schedule.to_dict(),
+            "schedules": [summary(schedule) for schedule in self.schedules],
             "totals": self.totals.to_dict(),
             "layers": [layer.to_dict() for layer in self.layers],
             "unknown": [layer.name for layer in self.unknown],
@@ -323,6 +365,11 @@ class Analysis:
         return html_table(self)
 
 
+def summary(schedule: Schedule) -> dict[str, Any]:
+    """What a schedule gives, as plain data."""
+    return {name: value for name, value in schedule.to_dict().items() if not isinstance(value, list)}
+
+
 def checked_batch(batch: int) -> int:
     """Refuse batches that are not positive whole numbers."""
     if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or not 1 <= batch <= MOST_BATCH:
@@ -341,21 +388,31 @@ def estimate_of(
 
 
 def analysis_of(
-    graph: Graph, hardware: HardwareProfile, batch: int, dtype: str | None, bits: Map[str, int] | None
+    graph: Graph,
+    hardware: HardwareProfile,
+    batch: int,
+    dtype: str | None,
+    bits: Map[str, int] | None,
+    schedule: str | None = None,
+    state: str = "steady",
 ) -> Analysis:
-    """Analysis of a graph without design axes.
+    """Analysis of a graph without design axes, under the schedule that the profile declares or another.
 
     Raises
     ------
     InputError
         The graph carries arrays: ``sweep`` evaluates those.
     """
+    kind, phase = checked_kind(schedule, hardware), checked_phase(state)
     estimate = estimate_of(graph, hardware, batch, dtype, bits)
     if estimate.table.design_points != 1:
         raise InputError(
             f"{graph.name}: carries {estimate.table.design_points} design points; analyze prices one network, "
             "sweep prices a design space"
         )
+    scheduler = Scheduler(graph, estimate.table, operand_widths(estimate.table, estimate.precision), batch)
+    if kind != "layer":
+        estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))
     estimate.off_chip  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
 
     def tensor_bytes(tensors: Any, width: int) -> int:  # noqa: ANN401 - tensors of the graph
@@ -369,4 +426,7 @@ def analysis_of(
         estimate,
         tensor_bytes(graph.inputs, estimate.precision.ifmap_bits),
         tensor_bytes(graph.outputs, estimate.precision.ofmap_bits),
+        kind,
+        phase,
+        scheduler,
     )

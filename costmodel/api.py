@@ -18,9 +18,21 @@ if TYPE_CHECKING:
 
     from costmodel.activations import MemoryTimeline
     from costmodel.comparison import Comparison
+    from costmodel.explore.vary import Variation
     from costmodel.importers.torch import Module
 
-__all__ = ["Hardware", "Network", "analyze", "compare", "from_torch", "load_hardware", "load_network", "memory", "sweep"]
+__all__ = [
+    "Hardware",
+    "Network",
+    "analyze",
+    "compare",
+    "from_torch",
+    "load_hardware",
+    "load_network",
+    "memory",
+    "sweep",
+    "vary",
+]
 
 Network: TypeAlias = Graph | str | Path
 Hardware: TypeAlias = HardwareProfile | str | Path
@@ -43,6 +55,8 @@ def analyze(
     dtype: str | None = None,
     bits: Mapping[str, int] | None = None,
     inputs: Mapping[str, Sequence[int]] | None = None,
+    schedule: str | None = None,
+    state: str = "steady",
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -61,6 +75,11 @@ def analyze(
         Widths that differ, by operand (weight, ifmap, ofmap, psum) [bits].
     inputs
         Shapes by input name, for axes that a model file leaves open.
+    schedule
+        ``layer`` (every layer by itself), ``resident`` (what fits stays on chip) or ``fused`` (and layers are cascaded);
+        what the profile declares where None.
+    state
+        ``steady``, where weights that stay on chip are there already, or ``cold``, where every inference loads them.
 
     Returns
     -------
@@ -78,7 +97,7 @@ def analyze(
     >>> cm.analyze("squeezenet:version=1.1", "snapdragon", dtype="fp32").totals.macs
     349151936
     """
-    return analysis_of(resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits)
+    return analysis_of(resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits, schedule, state)
 
 
 def compare(
@@ -87,6 +106,8 @@ def compare(
     batch: int = 1,
     dtype: str | Sequence[str] | None = None,
     bits: Mapping[str, int] | None = None,
+    schedule: str | None = None,
+    state: str = "steady",
 ) -> Comparison:
     """Price networks side by side, and say why one moves less than another.
 
@@ -100,6 +121,8 @@ def compare(
         As for :func:`analyze`.
     dtype
         As for :func:`analyze`; or one per network, as a list or separated by commas (``"fp32,int8"``).
+    schedule, state
+        As for :func:`analyze`.
 
     Returns
     -------
@@ -123,7 +146,7 @@ def compare(
     profiles = [hw] if isinstance(hw, HardwareProfile | str | Path) else list(hw)
     dtypes = dtype.split(",") if isinstance(dtype, str) else dtype
     graphs = [resolved_network(net) for net in nets]
-    return comparison_of(graphs, [resolved_hardware(profile) for profile in profiles], batch, dtypes, bits)
+    return comparison_of(graphs, [resolved_hardware(profile) for profile in profiles], batch, dtypes, bits, schedule, state)
 
 
 def memory(
@@ -229,6 +252,58 @@ def sweep(
 
     function = build if callable(build) else load_builder(str(build))
     return sweep_of(function, axes, resolved_hardware(hw), batch, dtype, metrics)
+
+
+def vary(
+    nets: Sequence[Network],
+    hw: Hardware,
+    axes: Mapping[str, str | Sequence[Any]],
+    batch: int = 1,
+    schedule: str | None = None,
+    state: str = "steady",
+) -> Variation:
+    """Price networks while the hardware, the batch, the number format or the schedule varies.
+
+    Parameters
+    ----------
+    nets
+        Networks as for :func:`analyze`; ``"squeezenet@weight=3"`` and ``"alexnet@fp32"`` have widths of their own.
+    hw
+        As for :func:`analyze`.
+    axes
+        Values by name. Names are ``batch``, ``dtype``, ``schedule``, ``state``, and constants of the hardware such as
+        ``hw.dram.bandwidth``; ``hw.vtcm`` is the capacity of that level, ``hw.sram`` that of the first memory on chip. Values
+        are a sequence, or a text: ``"int8,fp16"``, ``"32KiB:16MiB:2x"``, ``"1:9:2"``.
+    batch, schedule, state
+        As for :func:`analyze`, where they do not vary.
+
+    Returns
+    -------
+    Variation
+        Frozen; its ``repr`` is the report, ``to_frame()`` has one row per point.
+
+    Raises
+    ------
+    CostModelError
+        Unknown axes or values. A layer that cannot be tiled is no error: the point says so.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> found = cm.vary(["squeezenet"], "snapdragon", {"hw.sram": "1MiB:4MiB:2x"}, schedule="resident").to_frame()
+    >>> found[["hw.vtcm.capacity", "dram_bytes", "fits"]].values.tolist()
+    [[1048576.0, 3561323, False], [2097152.0, 718299, False], [4194304.0, 150187, True]]
+    """
+    from costmodel.explore.vary import Subject, axis_of, variation_of, with_widths
+
+    profile = resolved_hardware(hw)
+    subjects = []
+    for net in nets:
+        name, dtype, bits = with_widths(str(net)) if isinstance(net, str) else (net, None, None)
+        graph = resolved_network(name)
+        subjects.append(Subject(net if isinstance(net, str) else graph.name, graph, dtype, bits))
+    chosen = [axis_of(name, values, profile) for name, values in axes.items()]
+    return variation_of(subjects, profile, chosen, batch, schedule, state)
 
 
 def from_torch(module: Module, *inputs: Any, name: str | None = None) -> Graph:  # noqa: ANN401 - tensors or shapes

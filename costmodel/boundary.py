@@ -44,7 +44,8 @@ class Boundary:
     """Traffic between two neighbouring memories, int64 arrays (L, D) in bytes.
 
     ``psum_bytes`` is what unfinished outputs write, and read back again: it is part of ``ofmap_bytes`` twice.
-    ``solutions`` holds the mappings of the rows listed in ``mapped``, row after row.
+    ``solutions`` holds the mappings of the rows listed in ``mapped``, row after row, at the ``widths`` that cross: 0 for an
+    operand that is on chip already.
     """
 
     outer: str
@@ -55,6 +56,7 @@ class Boundary:
     psum_bytes: Ints
     mapped: Ints
     solutions: Solutions
+    widths: Widths
 
     @property
     def load_bytes(self) -> Ints:
@@ -122,7 +124,7 @@ def capacity_bits(level: MemoryLevel) -> int:
     return int(level.capacity_bytes.value) * 8 // (2 if level.double_buffered else 1)
 
 
-def resident(problems: Problems, bits: int) -> NDArray[np.bool_]:
+def resident(problems: Problems, bits: int | Ints) -> NDArray[np.bool_]:
     """Whether the whole weight of a recurrent step fits beside one input and one output vector."""
     whole = problems.weight_elems * problems.weight_bits
     vectors = problems.c * problems.ifmap_bits + problems.k * problems.ofmap_bits
@@ -197,18 +199,22 @@ def boundary(table: LayerTable, widths: Widths, outer: str, level: MemoryLevel) 
     solutions = solve(problems, capacity)
     checked(table, rows, problems, solutions, level)
     steps = np.broadcast_to(table.steps[rows], (rows.size, points)).reshape(-1)
+    for name, column in operand_bits(problems, steps, capacity, solutions).items():
+        bits[name][rows] = column.reshape(rows.size, points)
+    moved = {f"{name}_bytes": whole_bytes(column, 1) for name, column in bits.items()}
+    return Boundary(outer, level.name, **moved, mapped=rows, solutions=solutions, widths=widths)
+
+
+def operand_bits(problems: Problems, steps: Ints, capacity: int | Ints, solutions: Solutions) -> dict[str, Ints]:
+    """Bits that cross for each operand, and those of partial sums written, over all ``steps`` of a layer, arrays (M,)."""
     stays = (steps == 1) | resident(problems, capacity)
     finished = moved_ofmap_bits(problems.ofmap_elems, 1, problems.ofmap_bits, problems.psum_bits)
-    found = {
+    return {
         "weight": solutions.weight_bits * np.where(stays, 1, steps),
         "ifmap": solutions.ifmap_bits * steps,
         "ofmap": solutions.ofmap_bits * steps,
         "psum": (solutions.ofmap_bits - finished) // 2 * steps,
     }
-    for name, column in found.items():
-        bits[name][rows] = column.reshape(rows.size, points)
-    moved = {f"{name}_bytes": whole_bytes(column, 1) for name, column in bits.items()}
-    return Boundary(outer, level.name, **moved, mapped=rows, solutions=solutions)
 
 
 def layer_at(table: LayerTable, widths: Widths, row: int, point: int = 0) -> Layer:

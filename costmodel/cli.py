@@ -23,9 +23,8 @@ from costmodel import __version__
 from costmodel.errors import CostModelError, InputError
 
 if TYPE_CHECKING:
-    from costmodel.activations import MemoryTimeline
     from costmodel.analysis import Analysis
-    from costmodel.comparison import Comparison
+    from costmodel.report import Result
     from costmodel.report.document import Document
 
 FORMATS: Final = ("text", "md", "json", "csv")
@@ -139,6 +138,17 @@ def with_options(options: Sequence[Callable[[Command], Command]]) -> Callable[[C
     return decorated
 
 
+SCHEDULING: Final = (
+    click.option(
+        "--schedule", type=click.Choice(("layer", "resident", "fused")),
+        help="What stays on chip, such as --schedule resident: nothing beyond a layer, tensors and weights that fit, or these "
+        "and layers cascaded in stripes. [default: what the profile declares]",
+    ),
+    click.option(
+        "--state", type=click.Choice(("steady", "cold")), default="steady", show_default=True,
+        help="Whether weights that stay on chip are there already, or every inference loads them, such as --state cold.",
+    ),
+)  # fmt: skip
 PRICING: Final = (
     click.option(
         "--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
@@ -169,6 +179,8 @@ PRICING: Final = (
     ),
     click.option("--strict", is_flag=True, help="Exit with 1 if any layer is unknown. [default: only say so on stderr]"),
 )  # fmt: skip
+SWEEPING: Final = (PRICING[0], *PRICING[3:6])
+"""The batch, and how to print."""
 
 INPUT: Final = click.option(
     "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
@@ -288,7 +300,7 @@ def spelled(value: dict[str, Any] | tuple[str, ...]) -> str:
     return ",".join(words) or "none"
 
 
-def report(result: Analysis | Comparison | MemoryTimeline, fmt: str, output: Path | None, width: int | None) -> None:
+def report(result: Result, fmt: str, output: Path | None, width: int | None) -> None:
     """Render a result and deliver it."""
     from costmodel.report import render
 
@@ -334,11 +346,13 @@ HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, su
 @click.argument("net", metavar="NET")
 @click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
 @INPUT
-@with_options(PRICING)
+@with_options((*SCHEDULING, *PRICING))
 def analyze(
     net: str,
     hw: str,
     inputs: dict[str, tuple[int, ...]] | None,
+    schedule: str | None,
+    state: str,
     batch: int,
     dtype: str | None,
     bits: dict[str, int] | None,
@@ -357,12 +371,13 @@ def analyze(
     costmodel analyze squeezenet --hw snapdragon
     costmodel analyze model.onnx --hw snapdragon --input data=1x3x224x224
     costmodel analyze squeezenet:version=1.1,input=227 --hw horowitz-45nm --batch 8
+    costmodel analyze mobilenet_v2 --hw ethos-u65-512 --schedule fused
     costmodel analyze mine.py --hw mine.yaml --format json -o mine.json
     """
     checked_output(output)
     from costmodel import api
 
-    result = api.analyze(net, hw, batch, dtype, bits, inputs)
+    result = api.analyze(net, hw, batch, dtype, bits, inputs, schedule, state)
     report(result, fmt, output, width)
     return strictly((result,), strict=strict)
 
@@ -370,10 +385,12 @@ def analyze(
 @cli.command()
 @click.argument("nets", metavar="NET...", nargs=-1, required=True)
 @click.option("--hw", required=True, multiple=True, metavar="PROFILE", help=f"{HARDWARE} Repeat it for several.")
-@with_options(PRICING)
+@with_options((*SCHEDULING, *PRICING))
 def compare(
     nets: tuple[str, ...],
     hw: tuple[str, ...],
+    schedule: str | None,
+    state: str,
     batch: int,
     dtype: str | None,
     bits: dict[str, int] | None,
@@ -395,7 +412,7 @@ def compare(
     checked_output(output)
     from costmodel import api
 
-    result = api.compare(nets, hw, batch, dtype, bits)
+    result = api.compare(nets, hw, batch, dtype, bits, schedule, state)
     report(result, fmt, output, width)
     return strictly(result.analyses, strict=strict)
 
@@ -434,6 +451,55 @@ def memory(
 
     found = api.memory(net, dtype, batch, convention, order, hw, in_place=in_place, bits=bits, inputs=inputs)
     report(found, fmt, output, width)
+
+
+def axes_option(
+    _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
+) -> dict[str, str]:
+    """Values by name of what varies."""
+    found: dict[str, str] = {}
+    for text in value:
+        name, equals, values = text.partition("=")
+        if not equals or not values:
+            raise InputError(f"--vary: {text!r} is not NAME=VALUES; write for example hw.sram=32KiB:16MiB:2x")
+        if name in found:
+            raise InputError(f"--vary: {name} is given twice; give all its values at once")
+        found[name] = values
+    return found
+
+
+@cli.command()
+@click.argument("nets", metavar="NET...", nargs=-1, required=True)
+@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@click.option(
+    "--vary", "axes", multiple=True, required=True, callback=axes_option, metavar="NAME=VALUES",
+    help="What varies: batch, dtype, schedule, state, or a constant of the hardware (hw.sram is the first memory on chip), as "
+    "a list or START:STOP:STEP, such as --vary hw.sram=32KiB:16MiB:2x. Repeat it for several.",
+)  # fmt: skip
+@with_options((*SCHEDULING, *SWEEPING))
+def sweep(
+    nets: tuple[str, ...],
+    hw: str,
+    axes: dict[str, str],
+    schedule: str | None,
+    state: str,
+    batch: int,
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+) -> None:
+    """Price networks while the hardware, the batch, the number format or the schedule varies.
+
+    A NET may have widths of its own: squeezenet@weight=3, alexnet@fp32. The first NET is the baseline of every ratio.
+
+    \b
+    costmodel sweep alexnet squeezenet --hw snapdragon --vary hw.sram=32KiB:16MiB:2x --schedule resident
+    costmodel sweep alexnet squeezenet --hw snapdragon --vary batch=1:64:2x --vary schedule=layer,resident
+    """
+    checked_output(output)
+    from costmodel import api
+
+    report(api.vary(nets, hw, axes, batch, schedule, state), fmt, output, width)
 
 
 @cli.group()

@@ -8,9 +8,9 @@ from itertools import pairwise
 from math import inf, prod
 from typing import TYPE_CHECKING, Any
 
-from costmodel.analysis import SCHEMA_VERSION, Analysis, analysis_of, estimate_of
+from costmodel.analysis import SCHEMA_VERSION, Analysis, analysis_of
 from costmodel.errors import InputError
-from costmodel.schedule import peak_live_bytes
+from costmodel.schedule import KINDS, peak_live_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,11 +47,11 @@ class Cause:
 
 @dataclass(frozen=True)
 class Fit:
-    """What would stay on chip if the hardware kept what fits: the floor under any schedule.
+    """What fits on chip, and what each kind of schedule then moves off chip.
 
-    ``peak_bytes`` is the largest set of activations alive at once, ``capacity_bytes`` the first memory on chip.
-    ``resident`` says what fits: ``all`` (weights beside the peak), ``activations``, or ``nothing``. ``floor_bytes`` is
-    what must then still cross: inputs and outputs, and the weights unless they stay.
+    ``peak_bytes`` is the largest set of activations alive at once, ``capacity_bytes`` the first memory on chip. Off-chip bytes
+    ``layer_bytes`` layer by layer, ``resident_bytes`` where tensors stay, ``fused_bytes`` where layers are cascaded as well;
+    ``bound_bytes`` is what every schedule moves.
     """
 
     network: str
@@ -59,10 +59,10 @@ class Fit:
     weight_bytes: int
     peak_bytes: int
     capacity_bytes: int
-    resident: str
-    floor_bytes: int
-    dram_bytes: int
-    floor_energy_j: float
+    layer_bytes: int
+    resident_bytes: int
+    fused_bytes: int
+    bound_bytes: int
     pj_per_byte: float
     pj_per_mac: float
 
@@ -128,8 +128,8 @@ def factors_of(baseline: Analysis, other: Analysis) -> tuple[Factor, ...]:
     """Replace one ingredient of the baseline after another by the other's; what each step saves.
 
     The ingredients: bits per element, elements of the weight operand, elements of the activations, bytes moved per
-    compulsory byte (what fits on chip), energy per off-chip byte. The steps telescope, so they multiply to the whole; what
-    each contributes depends on those replaced before it.
+    compulsory byte layer by layer, the parts of these that residency and then fusion leave, energy per off-chip byte. The
+    steps telescope, so they multiply to the whole; what each contributes depends on those replaced before it.
     """
     a, b = ingredients(baseline), ingredients(other)
     steps = [a]
@@ -147,7 +147,9 @@ WHY = {
     "activation_bits": ("fewer bits per activation", "{before:g} against {after:g} bits"),
     "weight_elems": ("fewer weights", "{before:,.0f} against {after:,.0f} weights to read"),
     "activation_elems": ("activations", "{before:,.0f} against {after:,.0f} elements of ifmaps and ofmaps"),
-    "refetch": ("what fits on chip", "{before:.3f} against {after:.3f} bytes moved per compulsory byte"),
+    "refetch": ("tiles that fit on chip", "{before:.3f} against {after:.3f} bytes moved per compulsory byte"),
+    "residency": ("residency", "{before:.2%} against {after:.2%} of that still moves where tensors stay on chip"),
+    "fusion": ("fusion", "{before:.2%} against {after:.2%} of that still moves where layers are cascaded"),
     "pj_per_byte": ("energy per off-chip byte", "{before:.4g} against {after:.4g} pJ/B"),
 }
 
@@ -158,12 +160,16 @@ def ingredients(analysis: Analysis) -> dict[str, float]:
     weight_bits = 8 * sum(layer.compulsory_bytes - layer.ifmap_bytes - layer.ofmap_bytes for layer in analysis.layers)
     activation_bits = 8 * (t.ifmap_bytes + t.ofmap_bytes)
     widths = analysis.precision
+    kinds = KINDS[: KINDS.index(analysis.kind) + 1][:2]
+    moved = [analysis.scheduled(kind, analysis.phase).dram_bytes for kind in (*kinds, kinds[-1])]
     return {
         "weight_bits": float(widths.weight_bits),
         "activation_bits": float(widths.ifmap_bits),
         "weight_elems": weight_bits / widths.weight_bits,
         "activation_elems": activation_bits / widths.ifmap_bits,
-        "refetch": t.dram_bytes / t.compulsory_bytes,
+        "refetch": moved[0] / t.compulsory_bytes,
+        "residency": moved[1] / moved[0],
+        "fusion": t.dram_bytes / moved[1],
         "pj_per_byte": 1e12 * t.energy_off_chip_j / t.dram_bytes,
     }
 
@@ -171,7 +177,7 @@ def ingredients(analysis: Analysis) -> dict[str, float]:
 def off_chip_j(i: dict[str, float]) -> float:
     """Off-chip energy of a set of ingredients [J]."""
     bits = i["weight_elems"] * i["weight_bits"] + i["activation_elems"] * i["activation_bits"]
-    return bits / 8 * i["refetch"] * i["pj_per_byte"] / 1e12
+    return bits / 8 * i["refetch"] * i["residency"] * i["fusion"] * i["pj_per_byte"] / 1e12
 
 
 def certain(baseline: Analysis, other: Analysis) -> bool:
@@ -225,29 +231,20 @@ def pair_of(baseline: Analysis, other: Analysis) -> Pair:
 
 
 def fit_of(analysis: Analysis, graph: Graph) -> Fit:
-    """What would stay on chip between layers and between inferences."""
-    level, totals, widths = analysis.hardware.levels[1], analysis.totals, analysis.precision
-    capacity = int(level.capacity_bytes.value) if level.capacity_bytes else 0
-    peak = peak_live_bytes(graph, max(widths.ifmap_bits, widths.ofmap_bits), analysis.batch)
-    ends = analysis.inputs_bytes + analysis.outputs_bytes
-    if totals.weight_bytes + peak <= capacity:
-        resident, floor = "all", ends
-    elif peak <= capacity:
-        resident, floor = "activations", ends + totals.weight_dram_bytes
-    else:
-        resident, floor = "nothing", totals.dram_bytes
-    read = analysis.hardware.levels[0].read_pj_per_byte.value
+    """What stays on chip between layers and between inferences."""
+    level, widths = analysis.hardware.levels[1], analysis.precision
+    moved = {kind: analysis.scheduled(kind, analysis.phase).dram_bytes for kind in KINDS}
     return Fit(
         analysis.network,
         analysis.hardware.name,
-        totals.weight_bytes,
-        peak,
-        capacity,
-        resident,
-        floor,
-        totals.dram_bytes,
-        totals.energy_off_chip_j * floor / max(totals.dram_bytes, 1),
-        read,
+        analysis.totals.weight_bytes,
+        peak_live_bytes(graph, max(widths.ifmap_bits, widths.ofmap_bits), analysis.batch),
+        int(level.capacity_bytes.value) if level.capacity_bytes else 0,
+        moved["layer"],
+        moved["resident"],
+        moved["fused"],
+        analysis.scheduler.bound_bytes(analysis.hardware, "fused", analysis.phase),
+        analysis.hardware.levels[0].read_pj_per_byte.value,
         analysis.hardware.compute.mac_pj[widths.mac_format].value,
     )
 
@@ -288,11 +285,18 @@ class Comparison:
         return tuple(fit_of(a, graph) for a, graph in zip(self.analyses, self.graphs, strict=True))
 
     def bytes_per_input(self, index: int, batch: int) -> tuple[float, float]:
-        """Off-chip and compulsory bytes per input of one analysis at another batch."""
-        analysis, graph = self.analyses[index], self.graphs[index]
-        estimate = estimate_of(graph, analysis.hardware, batch, self.dtypes[index], self.bits)
-        moved, least = estimate.off_chip.moved_bytes.sum(), estimate.compulsory_bytes.sum()
-        return float(moved) / batch, float(least) / batch
+        """Off-chip and compulsory bytes per input of one analysis at another batch, under its kind of schedule."""
+        if (index, batch) not in self.priced:
+            one, graph = self.analyses[index], self.graphs[index]
+            found = analysis_of(graph, one.hardware, batch, self.dtypes[index], self.bits, one.kind, one.phase).estimate
+            moved, least = found.off_chip.moved_bytes.sum(), found.compulsory_bytes.sum()
+            self.priced[index, batch] = float(moved) / batch, float(least) / batch
+        return self.priced[index, batch]
+
+    @cached_property
+    def priced(self) -> dict[tuple[int, int], tuple[float, float]]:
+        """What :meth:`bytes_per_input` has found so far."""
+        return {}
 
     @cached_property
     def batch_sweep(self) -> tuple[BatchPoint, ...]:
@@ -382,6 +386,8 @@ def comparison_of(
     batch: int,
     dtypes: Sequence[str] | None,
     bits: Mapping[str, int] | None,
+    schedule: str | None = None,
+    state: str = "steady",
 ) -> Comparison:
     """Every network on every piece of hardware; the first is the baseline. ``dtypes``: none, one, or one per network.
 
@@ -394,7 +400,7 @@ def comparison_of(
     jobs = [(graph, profile, dtype) for profile in hardware for graph, dtype in zip(graphs, each, strict=True)]
     if len(jobs) < 2:
         raise InputError("compare: needs at least two networks, or one network on two hardware profiles")
-    analyses = tuple(analysis_of(graph, profile, batch, dtype, bits) for graph, profile, dtype in jobs)
+    analyses = tuple(analysis_of(graph, profile, batch, dtype, bits, schedule, state) for graph, profile, dtype in jobs)
     return Comparison(analyses, tuple(graph for graph, _, _ in jobs), tuple(dtype for _, _, dtype in jobs), bits)
 
 

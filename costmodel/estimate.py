@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from costmodel.graph import LayerTable
     from costmodel.hardware import Compute, Constant, HardwareProfile, MemoryLevel
     from costmodel.precision import Precision
+    from costmodel.schedule import Schedule
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
@@ -76,12 +77,14 @@ def utilisation_ratio(table: LayerTable, compute: Compute) -> Floats:
 class Estimate:
     """Everything that is computed from one table, one profile and one precision; arrays (L, D).
 
-    Totals are sums over axis 0; nothing here depends on the order of layers or on another design point.
+    Totals are sums over axis 0; nothing here depends on another design point, nor, without a `schedule`, on the order of
+    layers. With one, the outermost boundary is what the schedule moves.
     """
 
     table: LayerTable
     hardware: HardwareProfile
     precision: Precision
+    schedule: Schedule | None = None
 
     @cached_property
     def widths(self) -> Widths:
@@ -91,13 +94,14 @@ class Estimate:
     @cached_property
     def boundaries(self) -> tuple[Boundary, ...]:
         """Least traffic across every boundary from the backing store inwards, each boundary by itself."""
-        pairs = pairwise(self.hardware.levels)
-        return tuple(boundary(self.table, self.widths, outer.name, inner) for outer, inner in pairs)
+        outermost = () if self.schedule is None else (self.schedule.boundary,)
+        pairs = list(pairwise(self.hardware.levels))[len(outermost) :]
+        return outermost + tuple(boundary(self.table, self.widths, outer.name, inner) for outer, inner in pairs)
 
     @cached_property
     def off_chip(self) -> Boundary:
         """Traffic between the backing store and the first memory on chip; the mapper alone, nothing else priced."""
-        return self.boundaries[0]
+        return self.schedule.boundary if self.schedule is not None else self.boundaries[0]
 
     @cached_property
     def weight_bytes(self) -> Ints:
@@ -115,13 +119,18 @@ class Estimate:
         )
 
     @cached_property
+    def executed_macs(self) -> Ints:
+        """MACs, those included that a schedule computes again because stripes overlap."""
+        return self.table.macs if self.schedule is None else self.table.macs + self.schedule.again_macs
+
+    @cached_property
     def operations(self) -> Floats:
         """Return MACs and other operations together, the latter priced as a MAC each [operations]."""
-        return np.asarray(self.table.macs + self.table.other_ops, dtype=np.float64)
+        return np.asarray(self.executed_macs + self.table.other_ops, dtype=np.float64)
 
     def feed_bytes(self, bound: Bound) -> dict[str, Floats]:
         """Bytes the multipliers take from the innermost memory, per operand; partial sums are read and written."""
-        level, macs = self.hardware.levels[-1], self.table.macs.astype(np.float64)
+        level, macs = self.hardware.levels[-1], self.executed_macs.astype(np.float64)
         bits = {"weight": self.widths.weight, "ifmap": self.widths.ifmap, "ofmap": self.widths.psum}
         reuse = {op: at(level.macs_per_access[op], INVERSE[bound]) if op in level.macs_per_access else 1.0 for op in bits}
         return {op: np.asarray(operand_feed_bytes(macs, bits[op].astype(np.float64), reuse[op])) for op in bits}

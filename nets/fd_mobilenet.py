@@ -1,7 +1,7 @@
 """FD-MobileNet: MobileNet that reaches 7 x 7 pixels in 12 layers instead of 24.
 
 Z. Qin, Z. Zhang, X. Chen, C. Wang, Y. Peng, "FD-MobileNet: improved MobileNet with a fast downsampling strategy",
-arXiv:1802.03750. Table 1: five layers of stride 2 among the first seven, then as MobileNet V1.
+arXiv:1802.03750: five layers of stride 2 among the first twelve, then as MobileNet V1.
 
     width   parameters (1000 classes, 224 pixels)
     1.0      2,901,288

@@ -21,6 +21,7 @@ from costmodel.hardware.profile import (
     LOOP_DIMS,
     OPERANDS,
     RESERVED_LEVELS,
+    RESIDENCIES,
     TIERS,
     ArrayAxis,
     Compute,
@@ -63,7 +64,7 @@ def profile_of(data: Data, file: Path, shipped: Bibliography) -> HardwareProfile
     IrregularError
         Data that `schema.ProfileSpec` refuses, or takes in another form.
     """
-    keys(data, _PROFILE, ("description", "inherits", "psum_bits", "sources"))
+    keys(data, _PROFILE, ("description", "inherits", "psum_bits", "residency", "fusion", "sources"))
     expect(type(data.get("inherits", "")) in (str, type(None)))
     sources = shipped.extended(sources_of(data.get("sources", {})))
     compute = _compute(data["compute"], sources)
@@ -79,7 +80,10 @@ def profile_of(data: Data, file: Path, shipped: Bibliography) -> HardwareProfile
         overlap=flag(data["overlap"]),
         file=file,
         description=text(data.get("description", "")),
+        residency=one_of(data.get("residency", "none"), RESIDENCIES),
+        fusion=flag(data.get("fusion", False)),
     )
+    expect(profile.residency != "none" or not profile.fusion)
     cited = {constant.source for constant in profile.constants()}
     return replace(profile, bibliography=sources.only(cited))
 

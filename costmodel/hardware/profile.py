@@ -16,6 +16,8 @@ Tier = Literal["measured", "datasheet", "literature", "scaled", "assumed"]
 TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 LevelKind = Literal["backing", "scratchpad", "cache"]
 LEVEL_KINDS: Final[tuple[LevelKind, ...]] = get_args(LevelKind)
+Residency = Literal["none", "activations", "all"]
+RESIDENCIES: Final[tuple[Residency, ...]] = get_args(Residency)
 LEVEL_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED_LEVELS: Final = ("compute", "static_power", "layer_overhead")
 """Words of a constant's path that are no memory level."""
@@ -160,8 +162,9 @@ class HardwareProfile:
     """A piece of hardware: memories from the backing store inwards, multipliers, and what is spent anyway.
 
     ``psum_bits`` is the width of partial sums of integer formats (floating-point formats add at 32 bits);
-    ``overlap`` says whether transfers overlap with compute; ``bibliography`` holds the sources that the
-    constants cite.
+    ``overlap`` says whether transfers overlap with compute; ``residency`` what may stay in the first memory on chip
+    beyond one layer (``all``: activations, and weights for ever), ``fusion`` whether layers are cascaded in stripes;
+    ``bibliography`` holds the sources that the constants cite.
     """
 
     name: str
@@ -176,6 +179,8 @@ class HardwareProfile:
     file: Path
     description: str = ""
     bibliography: Mapping[str, Source] = field(default_factory=dict)
+    residency: Residency = "none"
+    fusion: bool = False
 
     @cached_property
     def _by_name(self) -> dict[str, Constant]:

@@ -24,7 +24,15 @@ from pydantic_core import PydanticCustomError
 
 from costmodel.errors import CostModelError, HardwareError
 from costmodel.hardware import constants as fields
-from costmodel.hardware.profile import LEVEL_NAME, LOOP_DIMS, RESERVED_LEVELS, Format, LevelKind, Tier
+from costmodel.hardware.profile import (
+    LEVEL_NAME,
+    LOOP_DIMS,
+    RESERVED_LEVELS,
+    Format,
+    LevelKind,
+    Residency,
+    Tier,
+)
 
 Finding = tuple[tuple[str, ...], str]
 """Path below the value that is checked, and a sentence about what stands there."""
@@ -193,6 +201,14 @@ class ProfileSpec(_Strict):
     overlap: StrictBool = Field(
         description="whether transfers overlap with compute (maximum of both, else the sum)"
     )
+    residency: Residency = Field(
+        "none",
+        description="what may stay in the first memory on chip: 'none' beyond a layer, 'activations' between layers, "
+        "or 'all', weights for ever included",
+    )
+    fusion: StrictBool = Field(
+        False, description="whether layers are cascaded stripe by stripe; needs residency of activations or all"
+    )
     memory: dict[StrictStr, LevelSpec] = Field(
         min_length=2, description="levels from the backing store inwards, by name"
     )
@@ -202,6 +218,14 @@ class ProfileSpec(_Strict):
     sources: dict[StrictStr, SourceSpec] = Field(
         default_factory=dict, description="further entries of the bibliography"
     )
+
+    @field_validator("fusion")
+    @classmethod
+    def _fused_on_chip(cls, fusion: bool, info: ValidationInfo) -> bool:
+        if fusion and info.data.get("residency") == "none":
+            text = "true, but residency is 'none': what a cascade hands on stays on chip, write residency: activations or all"
+            raise problem(((), text))
+        return fusion
 
     @field_validator("memory")
     @classmethod

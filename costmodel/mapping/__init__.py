@@ -3,7 +3,14 @@
 from costmodel.mapping.mapping import DIMS, Mapping
 from costmodel.mapping.nest import Layer, Traffic, buffer_bits, traffic
 from costmodel.mapping.problem import Problems
-from costmodel.mapping.search import EXACT_BITS, Solutions, mapping_of, smallest_buffer_bits, solve
+from costmodel.mapping.search import (
+    EXACT_BITS,
+    Solutions,
+    compulsory_bits,
+    mapping_of,
+    smallest_buffer_bits,
+    solve,
+)
 
 __all__ = [
     "DIMS",
@@ -14,6 +21,7 @@ __all__ = [
     "Solutions",
     "Traffic",
     "buffer_bits",
+    "compulsory_bits",
     "mapping_of",
     "smallest_buffer_bits",
     "solve",

@@ -88,9 +88,12 @@ class Problems:
         """Return the problems that ``index`` selects."""
         return Problems(**{name: column[index] for name, column in vars(self).items()})
 
-    def classes(self, names: tuple[str, ...] = ()) -> tuple[Ints, Ints]:
-        """One position per distinct combination of the named columns (default: all), and the class of every problem."""
-        columns = [getattr(self, name) for name in names or vars(self)]
+    def classes(self, *more: Ints, names: tuple[str, ...] = ()) -> tuple[Ints, Ints]:
+        """One position per distinct combination of columns, and the class of every problem.
+
+        The columns are the named ones (default: all of the problem) and ``more`` arrays of one value per problem.
+        """
+        columns = [*(getattr(self, name) for name in names or vars(self)), *more]
         first, inverse = grouped(hashed(columns))
         if all(np.array_equal(column, column[first][inverse]) for column in columns):
             return first, inverse
@@ -100,7 +103,7 @@ class Problems:
 
     def by_geometry(self) -> Iterator[tuple[Ints, int, Axis, Axis]]:
         """Yield the indices of problems that share batch and spatial geometry, with batch and both axes."""
-        first, inverse = self.classes(GEOMETRY)
+        first, inverse = self.classes(names=GEOMETRY)
         order = np.argsort(inverse, kind="stable")
         groups = np.split(order, np.cumsum(np.bincount(inverse))[:-1]) if order.size else []
         rows = np.stack([getattr(self, name)[first] for name in GEOMETRY], axis=1)

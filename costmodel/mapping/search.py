@@ -45,6 +45,8 @@ ORDERS = {  # outermost first; by operand in place and, for the ifmap's overlap,
 }
 CHUNK_CELLS = 1 << 17
 EXACT_BITS = 1 << 52
+LEAST_BITS = 2.0**-30
+"""Stands for the zero bits of an operand that is on chip already, where a size is divided by it."""
 CHANNELS = ("g", "k", "c", "weight_elems", "ofmap_elems", "weight_bits", "ifmap_bits", "ofmap_bits", "psum_bits")
 
 
@@ -78,15 +80,16 @@ class Best:
     ``bound`` is what no mapping undercuts, ``spilled`` what none undercuts whose partial sums leave [bits].
     """
 
-    def __init__(self, rows: Problems, capacity_bits: int, batch: int, height: Axis, width: Axis) -> None:
+    def __init__(self, rows: Problems, capacity_bits: Ints, batch: int, height: Axis, width: Axis) -> None:
         self.rows = rows
-        self.capacity = float(capacity_bits)
         self.batch, self.height, self.width = batch, height, width
         count = len(rows)
         self.cost = np.full(count, np.inf)
         self.stationary = np.zeros(count, dtype=np.int64)
         self.tile = np.ones((8, count), dtype=np.int64)
         self.column = {name: getattr(rows, name).astype(np.float64) for name in CHANNELS}
+        self.column["capacity"] = capacity_bits.astype(np.float64)
+        self.least = LEAST_BITS if any((self.column[f"{name}_bits"] == 0).any() for name in OPERANDS) else 0.0
         self.weight = self.column["weight_elems"] * self.column["weight_bits"]
         self.ifmap = self.column["g"] * self.column["c"] * batch * self.column["ifmap_bits"]
         positions = touched(height) * touched(width)
@@ -107,6 +110,12 @@ class Best:
         c = self.column
         elems, bits, psum = c["ofmap_elems"][rows], c["ofmap_bits"][rows], c["psum_bits"][rows]
         return np.asarray(moved_ofmap_bits(elems, passes, bits, psum))
+
+    def fitting(self, room: Floats, each: Floats, most: Floats | float) -> Floats:
+        """How many of ``each`` bits fit into ``room`` bits, at most ``most``; below 1 where none does."""
+        if self.least:  # half a bit more changes no quotient of integers, and lets nothing fit into no room
+            return np.minimum(np.floor((room + 0.5) / np.maximum(each, self.least)), most)
+        return np.minimum(np.floor(room / each), most)
 
     def open(self, bound: Floats) -> Ints:
         """Indices of problems that a mapping with at least ``bound`` bits could still improve."""
@@ -151,13 +160,15 @@ def weight_in_place(best: Best, space: Space) -> None:
     """Whole reduction in a tile; the output channels of a tile follow from the memory that is left."""
     for rows in chunks(best.open(best.bound), len(space)):
         c = best.columns(rows)
-        room = best.capacity - c["ifmap_bits"] * c["c"] * space.area
+        room = c["capacity"] - c["ifmap_bits"] * c["c"] * space.area
         per_channel = c["weight_bits"] * c["c"] * best.taps + c["ofmap_bits"] * (space.p * space.q)
-        channels = np.minimum(np.floor(room / per_channel), c["k"])
+        channels = best.fitting(room, per_channel, c["k"])
         fits = channels >= 1
         trips = np.ceil(c["k"] / np.maximum(channels, 1))
         choice, sweeps = cheapest(trips * space.sweep, fits)
-        cost = best.weight[rows] + best.ifmap[rows] * sweeps + best.ofmap(1.0, rows)
+        reached = np.isfinite(sweeps)  # an ifmap of no bits times infinity would be no number
+        cost = best.weight[rows] + best.ifmap[rows] * np.where(reached, sweeps, 0) + best.ofmap(1.0, rows)
+        cost = np.where(reached, cost, np.inf)
         k, chosen = best.column["k"][rows], space[choice]
         best.update(
             rows, cost, 0, k=even(k, picked(trips, choice)), c=best.column["c"][rows],
@@ -170,9 +181,9 @@ def ifmap_in_place(best: Best, space: Space) -> None:
     batch = float(best.batch)
     for rows in chunks(best.open(best.bound), len(space)):
         c = best.columns(rows)
-        room = best.capacity - c["weight_bits"] * c["c"] * best.taps
+        room = c["capacity"] - c["weight_bits"] * c["c"] * best.taps
         per_image = c["ifmap_bits"] * c["c"] * space.area + c["ofmap_bits"] * (space.p * space.q)
-        images = np.minimum(np.floor(room / per_image), batch)
+        images = best.fitting(room, per_image, batch)
         trips = np.ceil(batch / np.maximum(images, 1))
         weight, ifmap = best.weight[rows, None], best.ifmap[rows, None]
         moved = weight * (trips * space.trips) + ifmap * space.sweep
@@ -188,10 +199,10 @@ def ofmap_in_place(best: Best, space: Space) -> None:
     """One input channel at a time; the output channels of a tile follow from the memory that is left."""
     for rows in chunks(best.open(best.bound), len(space)):
         c = best.columns(rows)
-        room = best.capacity - c["ifmap_bits"] * (space.n * space.area)
+        room = c["capacity"] - c["ifmap_bits"] * (space.n * space.area)
         outputs = space.n * space.p * space.q
         per_channel = c["weight_bits"] * (space.r * space.s) + c["psum_bits"] * outputs
-        channels = np.minimum(np.floor(room / per_channel), c["k"])
+        channels = best.fitting(room, per_channel, c["k"])
         trips = np.ceil(c["k"] / np.maximum(channels, 1))
         moved = best.weight[rows, None] * space.trips + best.ifmap[rows, None] * (trips * space.sweep)
         choice, cost = cheapest(moved, channels >= 1)
@@ -223,9 +234,9 @@ def spilled_weight_step(best: Best, space: Space, rows: Ints, depth: Floats) -> 
     """Price the tiles with ``depth`` input channels, one value per row."""
     c = best.columns(rows)
     passes = np.ceil(c["c"] / depth[:, None]) * space.tap_trips
-    room = best.capacity - c["ifmap_bits"] * depth[:, None] * space.area
+    room = c["capacity"] - c["ifmap_bits"] * depth[:, None] * space.area
     per_channel = c["weight_bits"] * depth[:, None] * (space.r * space.s) + c["psum_bits"] * (space.p * space.q)
-    channels = np.minimum(np.floor(room / per_channel), c["k"])
+    channels = best.fitting(room, per_channel, c["k"])
     trips = np.ceil(c["k"] / np.maximum(channels, 1))
     moved = best.ifmap[rows, None] * (trips * space.sweep) + moved_ofmap_bits(
         c["ofmap_elems"], passes, c["ofmap_bits"], c["psum_bits"]
@@ -242,9 +253,9 @@ def spilled_ifmap_in_place(best: Best, space: Space) -> None:
     """As :func:`ifmap_in_place`, the reduction split; the input channels of a tile follow from the memory left."""
     for rows in chunks(best.open(best.spilled), len(space)):
         c = best.columns(rows)
-        room = best.capacity - c["psum_bits"] * (space.n * space.p * space.q)
+        room = c["capacity"] - c["psum_bits"] * (space.n * space.p * space.q)
         per_channel = c["weight_bits"] * (space.r * space.s) + c["ifmap_bits"] * (space.n * space.area)
-        depth = np.minimum(np.floor(room / per_channel), c["c"])
+        depth = best.fitting(room, per_channel, c["c"])
         trips = np.ceil(c["c"] / np.maximum(depth, 1))
         passes = trips * space.tap_trips
         moved = (
@@ -260,7 +271,7 @@ def spilled_ifmap_in_place(best: Best, space: Space) -> None:
         )  # fmt: skip
 
 
-def solve_geometry(rows: Problems, capacity_bits: int, batch: int, height: Axis, width: Axis) -> Best:
+def solve_geometry(rows: Problems, capacity_bits: Ints, batch: int, height: Axis, width: Axis) -> Best:
     """Best mappings of problems with one batch and one spatial geometry; each step only for those still improvable."""
     best = Best(rows, capacity_bits, batch, height, width)
     weight_in_place(best, tiles.weight_stationary(height, width))
@@ -291,28 +302,39 @@ def smallest_buffer_bits(problem: Problems) -> int:
     return min(whole, split) if depth * height.taps * width.taps > 1 else whole
 
 
-def solve(problems: Problems, capacity_bits: int) -> Solutions:
+def compulsory_bits(problems: Problems) -> Ints:
+    """What each layer moves at least, whatever the buffer: every element of an operand once [bits], shape (M,)."""
+    least = np.zeros(len(problems), dtype=np.int64)
+    for indices, batch, height, width in problems.by_geometry():
+        none = np.zeros(indices.size, dtype=np.int64)
+        least[indices] = Best(problems[indices], none, batch, height, width).bound
+    return least
+
+
+def solve(problems: Problems, capacity_bits: int | Ints) -> Solutions:
     """Minimise the bits each layer moves between a backing store and a buffer of ``capacity_bits``.
 
     Parameters
     ----------
     problems
-        Layers to map, any number.
+        Layers to map, any number. An operand of 0 bits is on chip already: it is neither moved nor buffered.
     capacity_bits
-        Buffer size divided by the buffering factor (2 where double-buffered) [bits].
+        Buffer size divided by the buffering factor (2 where double-buffered) [bits]; one for all, or one per problem.
 
     Returns
     -------
     Solutions
         One per problem; where ``fits`` or ``exact`` is False the rest is meaningless.
     """
-    first, inverse = problems.classes()  # none at all where a network has neither products nor pooling
-    unique = problems[first]
+    capacities = np.broadcast_to(np.asarray(capacity_bits, dtype=np.int64), len(problems))
+    each = () if np.ndim(capacity_bits) == 0 else (capacities,)
+    first, inverse = problems.classes(*each)  # none at all where a network has neither products nor pooling
+    unique, capacities = problems[first], capacities[first]
     cost = np.full(first.size, np.inf)
     stationary = np.zeros(first.size, dtype=np.int64)
     tile = np.ones((8, first.size), dtype=np.int64)
     for indices, batch, height, width in unique.by_geometry():
-        best = solve_geometry(unique[indices], capacity_bits, batch, height, width)
+        best = solve_geometry(unique[indices], capacities[indices], batch, height, width)
         cost[indices], stationary[indices], tile[:, indices] = best.cost, best.stationary, best.tile
     return solutions(unique, cost, stationary, tile)[inverse]
 

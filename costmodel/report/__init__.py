@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from costmodel.errors import InputError
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from costmodel.activations import MemoryTimeline
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
+    from costmodel.explore.vary import Variation
     from costmodel.report.document import Document
+
+    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | Variation
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
@@ -24,10 +27,11 @@ DOCUMENTS: Final = {
     "Analysis": "analysis_document",
     "Comparison": "comparison_document",
     "MemoryTimeline": "memory_document",
+    "Variation": "variation_document",
 }
 
 
-def document_of(result: Analysis | Comparison | MemoryTimeline) -> Document:
+def document_of(result: Result) -> Document:
     """Tables, facts and sentences of a result."""
     module = import_module(f"costmodel.report.{DOCUMENTS[type(result).__name__]}")
     document: Document = module.document(result)
@@ -35,7 +39,7 @@ def document_of(result: Analysis | Comparison | MemoryTimeline) -> Document:
 
 
 def render(
-    result: Analysis | Comparison | MemoryTimeline,
+    result: Result,
     fmt: str = "text",
     *,
     width: int | None = None,
@@ -47,7 +51,7 @@ def render(
     Parameters
     ----------
     result
-        An Analysis, a Comparison or a MemoryTimeline.
+        An Analysis, a Comparison, a MemoryTimeline or a Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width
@@ -93,7 +97,7 @@ def render_document(document: Document, *, width: int | None = None, color: bool
     return text(document, width, color=color)
 
 
-def html_table(result: Analysis | Comparison | MemoryTimeline) -> str:
+def html_table(result: Result) -> str:
     """Render a result as an HTML fragment for notebooks, every text escaped."""
     from costmodel.report.as_html import html
 

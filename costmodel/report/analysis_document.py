@@ -17,6 +17,7 @@ from costmodel.report.document import Document
 from costmodel.report.dominance import dominance
 from costmodel.report.layer_table import layer_table
 from costmodel.report.names import visible
+from costmodel.report.schedule_table import cascades, schedule_table
 from costmodel.report.totals import totals_facts
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ def document(analysis: Analysis) -> Document:
     used = used_constants([analysis])
     return Document(
         title=title(analysis),
-        summary=(unknown(analysis.unknown), totals_facts(analysis), dominance(analysis)),
-        details=(layer_table(analysis), free_rules(analysis.layers)),
-        notes=(assumed_constants(used), modelling(analysis.hardware)),
+        summary=(unknown(analysis.unknown), totals_facts(analysis), schedule_table(analysis), dominance(analysis)),
+        details=(layer_table(analysis), free_rules(analysis.layers), cascades(analysis)),
+        notes=(assumed_constants(used), modelling(analysis.hardware, analysis.kind)),
         appendix=lambda: (constant_table(used), bibliography(analysis)),
     )
 
@@ -38,4 +39,6 @@ def document(analysis: Analysis) -> Document:
 def title(analysis: Analysis) -> str:
     """What was priced."""
     name = f"{visible(analysis.network)} on {visible(analysis.hardware.name)}"
-    return f"{name}, {visible(analysis.precision.name)}, batch {analysis.batch}"
+    executed = {"layer": "layer by layer", "resident": "resident", "fused": "fused"}[analysis.kind]
+    phase = "" if analysis.kind == "layer" else f", {analysis.phase}"
+    return f"{name}, {visible(analysis.precision.name)}, batch {analysis.batch}, {executed}{phase}"

@@ -12,11 +12,11 @@ from costmodel.report.names import visible
 if TYPE_CHECKING:
     from costmodel.activations import MemoryTimeline
     from costmodel.analysis import Analysis
-    from costmodel.comparison import Comparison
+    from costmodel.report import Result
 
 
-def csv_text(result: Analysis | Comparison | MemoryTimeline) -> str:
-    """CSV of a result: every layer of every analysis, or every step of a timeline."""
+def csv_text(result: Result) -> str:
+    """CSV of a result: every layer of every analysis, every step of a timeline, or every point of a variation."""
     records = list(records_of(result))
     out = StringIO()
     writer = csv.DictWriter(out, list(records[0]) if records else [], lineterminator="\n")
@@ -26,9 +26,11 @@ def csv_text(result: Analysis | Comparison | MemoryTimeline) -> str:
 
 
 def records_of(result: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any result
-    """Records of an Analysis, a Comparison or a MemoryTimeline."""
+    """Rows of a result."""
     if hasattr(result, "steps"):
         yield from step_records(result)
+    elif hasattr(result, "points"):
+        yield from ({k: visible(v) if isinstance(v, str) else v for k, v in row.items()} for row in result.records())
     else:
         for analysis in analyses(result):
             yield from layer_records(analysis)

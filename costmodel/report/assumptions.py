@@ -14,6 +14,7 @@ from costmodel.units import quantity
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis, LayerCost
     from costmodel.hardware import Constant, HardwareProfile
+    from costmodel.schedule import Kind
 
 CONSTANT_COLUMNS = (
     Column("constant", numeric=False),
@@ -72,7 +73,14 @@ def bibliography(analysis: Analysis) -> Sentences:
     return Sentences("Sources", found)
 
 
-def modelling(hardware: HardwareProfile) -> Sentences:
+EXECUTED = {
+    "layer": "Every layer reads its inputs from {store} and writes its outputs there; nothing stays on chip between layers.",
+    "resident": "What the schedule keeps in {memory} is neither written to {store} nor read from it; every other tensor is.",
+    "fused": "What the schedule keeps in {memory}, or hands on in stripes, is neither written to {store} nor read from it.",
+}
+
+
+def modelling(hardware: HardwareProfile, kind: Kind) -> Sentences:
     """Simplifications of the model."""
     first = hardware.levels[1]
     half = ", half of it holding the next tile (double buffering)" if first.double_buffered else ""
@@ -80,9 +88,9 @@ def modelling(hardware: HardwareProfile) -> Sentences:
     return Sentences(
         "How it was modelled",
         (
-            f"Every layer reads its inputs from {hardware.levels[0].name} and writes its outputs there; "
-            "nothing stays on chip between layers.",
-            f"Off-chip bytes are the exact minimum over all tilings and loop orders that fit in {first.name}{half}.",
+            EXECUTED[kind].format(store=hardware.levels[0].name, memory=first.name),
+            "Off-chip bytes of a layer are the exact minimum over all tilings and loop orders that fit in "
+            f"{first.name}{half}.",
             "Nothing is compressed, no zero is skipped; biases stay beside the accumulators.",
             "Every other operation (activation, pooling, normalisation) costs what a MAC costs.",
             f"Transfers and compute {together}.",

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 INLINE = 3
 ANALYSIS = Column("", numeric=False, wrap=True)
-RESIDENT = {"all": "all of it", "activations": "activations", "nothing": "neither"}
 
 
 class Quantity(NamedTuple):
@@ -171,31 +170,26 @@ def causes(comparison: Comparison) -> Iterator[Table]:
 
 
 def fits(comparison: Comparison) -> Table:
-    """What would stay on chip, and what must cross even then."""
+    """What fits on chip, and what crosses under each kind of schedule."""
     columns = (
         ANALYSIS,
         Column("weights", priority=3),
         Column("peak of", "activations", 2),
         Column("on-chip", "memory", 1),
-        Column("fits", numeric=False),
-        Column("crosses", "now"),
-        Column("must", "cross"),
+        Column("layer by", "layer"),
+        Column("resident"),
+        Column("fused"),
+        Column("inputs, outputs,", "loose weights", 4),
     )
     lines = zip(comparison.analyses, comparison.fits, strict=True)
-    rows = tuple(Row((subject(comparison, analysis), *fit_cells(fit))) for analysis, fit in lines)
-    return Table("What fits on chip, and what would still cross if the hardware kept it there", columns, rows)
+    rows = tuple(Row((subject(comparison, analysis), *map(si_bytes, fit_bytes(fit)))) for analysis, fit in lines)
+    return Table("What fits on chip, and the off-chip bytes of each schedule", columns, rows)
 
 
-def fit_cells(fit: Fit) -> tuple[str, ...]:
-    """One line of what fits."""
-    return (
-        si_bytes(fit.weight_bytes),
-        si_bytes(fit.peak_bytes),
-        si_bytes(fit.capacity_bytes),
-        RESIDENT.get(fit.resident, visible(fit.resident)),
-        si_bytes(fit.dram_bytes),
-        si_bytes(fit.floor_bytes),
-    )
+def fit_bytes(fit: Fit) -> tuple[int, ...]:
+    """One line of what fits [B]."""
+    sizes = (fit.weight_bytes, fit.peak_bytes, fit.capacity_bytes)
+    return (*sizes, fit.layer_bytes, fit.resident_bytes, fit.fused_bytes, fit.bound_bytes)
 
 
 # ---- batch

@@ -31,6 +31,7 @@ class Line:
     style: Style
     sums: dict[str, float]
     binding: str = ""
+    on_chip: str = ""
     mapping: str = ""
 
 
@@ -74,6 +75,8 @@ def intensity(sums: dict[str, float], _total: dict[str, float]) -> str:
     return bare_ratio(sums["macs"] / moved) if moved and sums["macs"] else NOTHING
 
 
+REFETCH = derived(Column("times", "least", 5), refetch)
+"""Means something where every layer moves at least its compulsory bytes: layer by layer."""
 FIELDS = (
     label("layer", "name", 0),
     label("op", "op", 6),
@@ -83,7 +86,7 @@ FIELDS = (
     quantity("weights", "weight_dram_bytes", 7),
     quantity("ifmaps", "ifmap_dram_bytes", 7),
     quantity("ofmaps", "ofmap_dram_bytes", 7),
-    derived(Column("times", "least", 5), refetch),
+    REFETCH,
     derived(Column("MAC/B", "", 9), intensity),
     quantity("energy", "energy_j", 0),
     derived(Column("%", "", 2), lambda sums, total: share(sums["energy_j"], total["energy_j"], sign="")),
@@ -93,6 +96,7 @@ FIELDS = (
     ),
     quantity("latency", "latency_s", 1),
     label("bound", "binding", 3),
+    label("on chip", "on_chip", 4),
     label("mapping off chip", "mapping", 10),
 )
 UNITS = {
@@ -104,9 +108,10 @@ UNITS = {
 def layer_table(analysis: Analysis) -> Table:
     """Every layer of an analysis, modules with their subtotal, the free ones in one line, the total last."""
     total = total_line(analysis.totals)
+    alone = analysis.kind == "layer"
     lines = [*module_lines(analysis.layers), *free_lines(analysis.layers), total]
     scales = scales_of(lines)
-    fields = [make(scales) for make in FIELDS]
+    fields = [make(scales) for make in FIELDS if alone or make is not REFETCH]
     rows = tuple(Row(tuple(f.text(line, scales, total) for f in fields), line.style) for line in lines)
     return Table("Layers", tuple(f.column for f in fields), rows)
 
@@ -139,6 +144,7 @@ def layer_line(layer: LayerCost, name: str, style: Style) -> Line:
         style="unknown" if unknown else style,
         sums=sums([layer]),
         binding=visible(layer.binding),
+        on_chip=visible(layer.on_chip),
         mapping=visible(str(layer.mapping or "")),
     )
 

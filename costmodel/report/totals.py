@@ -24,28 +24,41 @@ def totals_facts(analysis: Analysis) -> Facts:
     """Totals of an analysis."""
     t = analysis.totals
     title = "Totals" if analysis.batch == 1 else f"Totals for the batch of {analysis.batch}"
-    return Facts(title, (*work(analysis), *bytes_moved(t), *energy(t), *time(t)))
+    return Facts(title, (*work(analysis), *bytes_moved(analysis), *energy(t), *time(t)))
 
 
 def work(analysis: Analysis) -> tuple[Fact, ...]:
     """Parameters and operations."""
     t, bits = analysis.totals, analysis.precision.weight_bits
+    again = int(analysis.estimate.executed_macs.sum()) - t.macs
     return (
         Fact("parameters", si_count(t.params), f"{si_bytes(t.weight_bytes)} at {counted(bits, 'bit')} each"),
         Fact("MACs", si_count(t.macs), f"and {si_count(t.other_ops)} other operations"),
+        *((Fact("  again", si_count(again), "computed more than once, where stripes overlap"),) if again else ()),
     )
 
 
-def bytes_moved(totals: Totals) -> tuple[Fact, ...]:
+def bytes_moved(analysis: Analysis) -> tuple[Fact, ...]:
     """Off-chip bytes, by operand, and the least that must move."""
+    totals = analysis.totals
     return (
         Fact("off-chip bytes", si_bytes(totals.dram_bytes), f"{bare_ratio(totals.macs_per_dram_byte)} MACs per byte"),
         *(
             Fact(f"  {name}", si_bytes(getattr(totals, key)), share(getattr(totals, key), totals.dram_bytes))
             for key, name in OPERANDS.items()
         ),
-        Fact("  compulsory", si_bytes(totals.compulsory_bytes), compulsory_detail(totals)),
+        compared(analysis),
     )
+
+
+def compared(analysis: Analysis) -> Fact:
+    """What the bytes moved are to be compared with: the least layer by layer, or what no schedule of the kind undercuts."""
+    totals = analysis.totals
+    if analysis.kind == "layer":
+        return Fact("  compulsory", si_bytes(totals.compulsory_bytes), compulsory_detail(totals))
+    saved = share(totals.dram_bytes, analysis.scheduled("layer", analysis.phase).dram_bytes)
+    detail = f"at most {analysis.schedule.gap_ratio:.1%} above" if analysis.schedule.gap_ratio else "the optimum, proved"
+    return Fact("  at least", si_bytes(analysis.schedule.lower_bytes), f"{detail}; {saved} of layer by layer")
 
 
 def compulsory_detail(totals: Totals) -> str:

@@ -1,17 +1,43 @@
-"""Across layers: what is alive at the same time, in which order, and where it lies."""
+"""Across layers: what is alive, in which order and where, what stays on chip, and which layers are executed together."""
 
 from costmodel.schedule.liveness import Liveness, liveness, peak_live_bytes
 from costmodel.schedule.order import Order, least_memory_order, program_order
 from costmodel.schedule.packing import Packing, greedy_by_size, least_packing
+from costmodel.schedule.schedule import (
+    KINDS,
+    PHASES,
+    Fused,
+    Kind,
+    Phase,
+    Schedule,
+    Scheduler,
+    Stay,
+    checked_kind,
+    checked_phase,
+    declared_kind,
+    pins,
+)
 
 __all__ = [
+    "KINDS",
+    "PHASES",
+    "Fused",
+    "Kind",
     "Liveness",
     "Order",
     "Packing",
+    "Phase",
+    "Schedule",
+    "Scheduler",
+    "Stay",
+    "checked_kind",
+    "checked_phase",
+    "declared_kind",
     "greedy_by_size",
     "least_memory_order",
     "least_packing",
     "liveness",
     "peak_live_bytes",
+    "pins",
     "program_order",
 ]

@@ -7,7 +7,6 @@ tensor they rename. A step is one layer; a buffer is one piece of memory with ev
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import starmap
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -53,32 +52,33 @@ class Access:
 class Buffer:
     """Memory of one or several tensors.
 
-    ``bits`` is its size for the whole batch; ``rows`` the height of its tensors, 0 where they cannot be cut into stripes.
+    ``bits`` is its size for the whole batch; ``rows`` the height of its tensors, 0 where they cannot be cut into stripes;
+    ``row_bits`` the size of one row of one input of the batch.
     """
 
     name: str
     bits: int
     rows: int
+    row_bits: int
     is_input: bool
     is_output: bool
 
 
 @dataclass(frozen=True)
 class Step:
-    """One executed layer: its rows in the table and its accesses.
+    """One executed layer: its rows in the table, its accesses, and the steps that it needs the results of.
 
     ``overwrites`` says that the output may take the place of an input of the same size that nobody reads any more;
-    ``window`` is None where the step cannot be executed stripe by stripe. ``after`` are the steps that write the tensors
-    it reads; None stands for every earlier step that writes a buffer it reads.
+    ``window`` is None where the step cannot be executed stripe by stripe.
     """
 
     name: str
     rows: range
     reads: tuple[Access, ...]
     writes: tuple[Access, ...]
+    needs: frozenset[int]
     overwrites: bool
     window: Window | None
-    after: frozenset[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,26 +98,16 @@ class Program:
         """Steps that write each buffer, in order; several where a concatenation is written in place."""
         return self._users("writes")
 
+    def predecessors(self) -> tuple[frozenset[int], ...]:
+        """Steps that must be executed before each step."""
+        return tuple(step.needs for step in self.steps)
+
     def _users(self, kind: Literal["reads", "writes"]) -> tuple[tuple[int, ...], ...]:
         found: list[list[int]] = [[] for _ in self.buffers]
         for number, step in enumerate(self.steps):
             for buffer in dict.fromkeys(access.buffer for access in getattr(step, kind)):
                 found[buffer].append(number)
         return tuple(map(tuple, found))
-
-    def predecessors(self) -> tuple[frozenset[int], ...]:
-        """Steps that must be executed before each step: the writers of what it reads.
-
-        These are the writers of its tensors, not of their buffers: a part of a concatenation written in place may be read
-        while other parts are still missing, as in DenseNet.
-        """
-        writers = self.writers()
-        return tuple(
-            frozenset(w for access in step.reads for w in writers[access.buffer] if w < number)
-            if step.after is None
-            else step.after
-            for number, step in enumerate(self.steps)
-        )
 
 
 def homes(graph: Graph, free: frozenset[str]) -> dict[Tensor, Tensor]:
@@ -199,7 +189,6 @@ class _Compiler:
         self.shuffled = {self.home[t] for t in self._reshaped(free) if t in self.home}
         self.widths = self._widths()
         self.number: dict[Tensor, int] = {}
-        self.sources = self._sources()
 
     def program(self) -> Program:
         """Number the buffers in the order of first use, then write down every step."""
@@ -208,7 +197,8 @@ class _Compiler:
         for tensor in self._in_order():
             self.number.setdefault(tensor, len(self.number))
         buffers = tuple(self._buffer(tensor, tensor in inputs, tensor in outputs) for tensor in self.number)
-        steps = tuple(starmap(self._step, self.executed))
+        makers = self._makers()
+        steps = tuple(self._step(layer, rows, makers) for layer, rows in self.executed)
         return Program(self.graph.name, self.batch, steps, buffers)
 
     def _in_order(self) -> Iterator[Tensor]:
@@ -245,23 +235,24 @@ class _Compiler:
     def _buffer(self, tensor: Tensor, is_input: bool, is_output: bool) -> Buffer:
         bits = int(tensor.elems) * self.batch * self.widths[tensor]
         rows = 0 if tensor in self.shuffled else height(tensor)
-        return Buffer(tensor.name, bits, rows, is_input, is_output)
+        images = int(tensor.shape[0]) * self.batch if rows else 1
+        return Buffer(tensor.name, bits, rows, bits // (images * rows) if rows else 0, is_input, is_output)
 
-    def _step(self, layer: Layer, rows: range) -> Step:
+    def _makers(self) -> dict[Tensor, frozenset[int]]:
+        """Steps that compute each tensor, seen through layers that are free."""
+        number = {layer.name: step for step, (layer, _) in enumerate(self.executed)}
+        makers: dict[Tensor, frozenset[int]] = {}
+        for layer in self.graph.layers:
+            through = frozenset[int]().union(*(makers.get(tensor, frozenset()) for tensor in layer.inputs))
+            found = frozenset((number[layer.name],)) if layer.name in number else through
+            makers |= dict.fromkeys(layer.outputs, found)
+        return makers
+
+    def _step(self, layer: Layer, rows: range, makers: dict[Tensor, frozenset[int]]) -> Step:
         reads = tuple(self._reads(layer, rows[0]))
         writes = tuple(self._writes(layer, rows))
-        after = frozenset().union(*(self.sources.get(tensor, ()) for tensor in layer.inputs))
-        return Step(layer.name, rows, reads, writes, layer.op.overwrites, self._window(layer, rows), after)
-
-    def _sources(self) -> dict[Tensor, frozenset[int]]:
-        """Steps that write each tensor: that of its layer, or where the layer is free, those of the tensors it renames."""
-        number = {layer: step for step, (layer, _) in enumerate(self.executed)}
-        sources: dict[Tensor, frozenset[int]] = {}
-        for layer in self.graph.layers:
-            renamed = (sources.get(tensor, frozenset()) for tensor in layer.inputs)
-            own = frozenset((number[layer],)) if layer in number else frozenset().union(*renamed)
-            sources |= dict.fromkeys(layer.outputs, own)
-        return sources
+        needs = frozenset[int]().union(*(makers.get(tensor, frozenset()) for tensor in layer.inputs))
+        return Step(layer.name, rows, reads, writes, needs, layer.op.overwrites, self._window(layer, rows))
 
     def _reads(self, layer: Layer, row: int) -> Iterator[Access]:
         """Activations that the first row reads; a product of two reads the second one as its weight operand."""

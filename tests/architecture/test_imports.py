@@ -13,7 +13,7 @@ import pytest
 from tests.architecture.source import ROOT, Source, listing, package
 
 LAYERS = (
-    "errors", "data", "units", "formulas", "graph", "hardware", "mapping", "schedule", "precision", "boundary", "estimate",
+    "errors", "data", "units", "formulas", "graph", "hardware", "mapping", "precision", "boundary", "schedule", "estimate",
     "importers", "analysis", "activations", "comparison", "explore", "report", "validation", "api", "cli", "__main__",
 )  # fmt: skip
 """From the bottom upwards."""

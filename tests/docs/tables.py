@@ -202,6 +202,6 @@ def published_memory() -> str:
             assumed = "".join(f", {name.replace('_', ' ')}" for name in figure.get("assume", ()))
             bound = {"<=": "at most ", ">=": "at least "}.get(found.relation, "")
             deviation = f"{100 * found.deviation_ratio:+.1f} %" if found.deviation_ratio else "none"
-            name = f"`{figure['id'].removesuffix('-ram')}`"
-            rows.append((name, f"{figure['convention']}{assumed}", f"{bound}{found.expected:,}", f"{found.actual:,}", deviation))
+            name = f"`{figure['id'].removesuffix('-ram')}`", f"{figure['convention']}{assumed}"
+            rows.append((*name, f"{bound}{found.expected:,}", f"{found.actual:,}", deviation))
     return table(("figure", "convention", "published", "computed", "deviation"), rows)

@@ -16,13 +16,14 @@ from costmodel.schedule.program import Access, Buffer, Program, Step
 def program(steps, sizes, inputs=(), outputs=()):
     """Build a program from (reads, writes, overwrites) per step, every access to a whole buffer, and sizes in bits."""
     buffers = tuple(
-        Buffer(f"b{i}", bits, 0, is_input=i in inputs, is_output=i in outputs) for i, bits in enumerate(sizes)
+        Buffer(f"b{i}", bits, 0, 0, is_input=i in inputs, is_output=i in outputs) for i, bits in enumerate(sizes)
     )
     made = []
     for number, (reads, writes, overwrites) in enumerate(steps):
         ins = tuple(Access(b, number, "ifmap", sizes[b]) for b in reads)
         outs = tuple(Access(b, number, "ofmap", sizes[b]) for b in writes)
-        made.append(Step(f"s{number}", range(number, number + 1), ins, outs, overwrites, None))
+        needs = frozenset(n for n, (_, written, _) in enumerate(steps[:number]) if set(written) & set(reads))
+        made.append(Step(f"s{number}", range(number, number + 1), ins, outs, needs, overwrites, None))
     return Program("random", 1, tuple(made), buffers)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from costmodel.graph import Graph
@@ -47,13 +45,6 @@ def test_a_part_is_read_while_others_are_missing():
         "grow2": {"stem", "grow0", "grow1"},
         "head": {"stem", "grow0", "grow1", "grow2"},
     }
-
-
-def test_steps_made_by_hand_wait_for_earlier_writers():
-    """Without the steps they come after, they take all earlier writers of their buffers, and never a later one."""
-    found = compiled(dense())
-    bare = replace(found, steps=tuple(replace(step, after=None) for step in found.steps))
-    assert bare.predecessors() == found.predecessors()
 
 
 def test_order_of_every_sample_is_valid():
