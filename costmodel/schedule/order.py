@@ -86,19 +86,19 @@ def least_of_steps(program: Program, *, in_place: bool = True) -> int:
         sum(size for size, buffer in zip(sizes, program.buffers, strict=True) if getattr(buffer, end))
         for end in ("is_input", "is_output")
     ]
-    needs = [-saved for saved in saved_bits(program, sizes, in_place=in_place)]
+    needs = [-sizes[inputs[0]] if inputs else 0 for inputs in replaceable_inputs(program, in_place=in_place)]
     for size, steps in zip(sizes, alive_in_every_order(program), strict=True):
         for step in members_of(steps):
             needs[step] += size
     return max(*ends, *needs)
 
 
-def saved_bits(program: Program, sizes: Sequence[int], *, in_place: bool) -> list[int]:
-    """What each step saves at most by writing over an input [bits]."""
+def replaceable_inputs(program: Program, *, in_place: bool) -> list[tuple[int, ...]]:
+    """Inputs over which each step may write its output if they end there; they are as large as it."""
     writers = program.writers()
     outputs = [overwriting(program, step, writers) if in_place else None for step in program.steps]
     return [
-        sizes[output] if output is not None and replaceable(program, step, output) else 0
+        () if output is None else tuple(replaceable(program, step, output))
         for step, output in zip(program.steps, outputs, strict=True)
     ]
 
@@ -216,12 +216,7 @@ class Memory:
         self.given = [buffer.is_input for buffer in program.buffers]
         self.operands = [tuple(dict.fromkeys(a.buffer for a in (*s.reads, *s.writes))) for s in program.steps]
         self.written = [tuple(dict.fromkeys(a.buffer for a in step.writes)) for step in program.steps]
-        writers = program.writers()
-        outputs = [overwriting(program, step, writers) if in_place else None for step in program.steps]
-        self.replaceable = [
-            () if output is None else tuple(replaceable(program, step, output))
-            for step, output in zip(program.steps, outputs, strict=True)
-        ]
+        self.replaceable = replaceable_inputs(program, in_place=in_place)
         self.unused_bits = sum(
             size
             for size, given, kept, users in zip(self.sizes, self.given, self.kept, self.users, strict=True)
