@@ -135,11 +135,15 @@ def overwriting(program: Program, step: Step, writers: Sequence[Sequence[int]]) 
 def replaceable(program: Program, step: Step, output: int) -> list[int]:
     """Inputs in whose place a step may write ``output`` if they die there, in the order in which it reads them.
 
-    As large as the output, and read as a whole: an element of a part that is broadcast would be overwritten too early.
+    As large as the output, and read as a whole by all its names: an element of a part that is broadcast would be overwritten
+    too early.
     """
     bits = program.buffers[output].bits
-    whole = (a.buffer for a in step.reads if a.bits == bits == program.buffers[a.buffer].bits and a.buffer != output)
-    return [buffer for buffer in dict.fromkeys(whole) if not program.buffers[buffer].is_output]
+    read: dict[int, set[int]] = {}
+    for access in step.reads:
+        read.setdefault(access.buffer, {program.buffers[access.buffer].bits}).add(access.bits)
+    whole = (buffer for buffer, sizes in read.items() if sizes == {bits} and buffer != output)
+    return [buffer for buffer in whole if not program.buffers[buffer].is_output]
 
 
 def blocks(program: Program, found: Liveness) -> list[Block]:

@@ -103,20 +103,37 @@ def improved(blocks: Sequence[Block], sizes: Sequence[int], order: list[int], be
     """The best packing of a local search over orders of placing.
 
     Every packing comes from some order of placing, that by address. First, blocks that stick out of the bound are placed
-    before all others, again and again; then, one at the top changes turns with one that was placed before it, and what is
-    not worse stays. The same choices on every call.
+    before all others, again and again; then, from where this began, one at the top changes turns with one that was placed
+    before it, and what is not worse stays. The same choices on every call.
     """
-    choices, found = Random(0), best
-    for number in range(min(ROUNDS, PLACINGS // max(len(blocks), 1))):
+    rounds = min(ROUNDS, PLACINGS // max(len(blocks), 1))
+    start, found = order, best
+    for _ in range(min(FORWARD, rounds)):
+        if best.proved:
+            return best
+        order = forwarded(sizes, order, found)
+        found = placed(blocks, sizes, order)
+        best = min(best, found, key=size_of)
+    return swapping(blocks, sizes, start, best, rounds - FORWARD)
+
+
+def swapping(blocks: Sequence[Block], sizes: Sequence[int], order: list[int], best: Packing, rounds: int) -> Packing:
+    """The best packing when blocks change turns, round after round."""
+    choices, found = Random(0), placed(blocks, sizes, order)
+    for _ in range(rounds):
         if best.proved:
             break
-        forward = number < FORWARD
-        changed = forwarded(sizes, order, found) if forward else swapped(blocks, sizes, order, found, choices)
+        changed = swapped(blocks, sizes, order, found, choices)
         tried = placed(blocks, sizes, changed)
-        if forward or tried.size_bytes <= found.size_bytes:
+        if tried.size_bytes <= found.size_bytes:
             found, order = tried, changed
-        best = min(best, found, key=lambda packing: packing.size_bytes)
+        best = min(best, found, key=size_of)
     return best
+
+
+def size_of(packing: Packing) -> int:
+    """Memory that a packing spans [B]."""
+    return packing.size_bytes
 
 
 def forwarded(sizes: Sequence[int], order: Sequence[int], found: Packing) -> list[int]:
