@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from costmodel.api import load_network as load_network
     from costmodel.api import memory as memory
     from costmodel.api import sweep as sweep
+    from costmodel.api import vary as vary
     from costmodel.comparison import Comparison as Comparison
     from costmodel.errors import CostModelError as CostModelError
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
     from costmodel.graph import Ratio as Ratio
     from costmodel.hardware import HardwareProfile as HardwareProfile
+    from costmodel.schedule import Schedule as Schedule
 
 __version__ = "0.1.0"
 
@@ -40,6 +42,7 @@ HOMES = {
     "HardwareProfile": "hardware",
     "MemoryTimeline": "activations",
     "Ratio": "graph",
+    "Schedule": "schedule",
     "analyze": "api",
     "compare": "api",
     "from_torch": "api",
@@ -47,6 +50,7 @@ HOMES = {
     "load_network": "api",
     "memory": "api",
     "sweep": "api",
+    "vary": "api",
 }
 __all__ = list(HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 

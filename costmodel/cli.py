@@ -283,21 +283,20 @@ def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
     flag = max(parameter.opts, key=len)
     if isinstance(parameter, click.Option) and parameter.is_flag:
         return [flag]
-    if parameter.name == "inputs":
-        return [word for name, shape in value.items() for word in (flag, f"{name}={'x'.join(map(str, shape))}")]
-    if isinstance(value, dict) or parameter.name == "in_place":
-        return [flag, spelled(value)]
-    return [word for v in (value if isinstance(value, tuple) else (value,)) for word in (flag, str(v))]
+    return [word for text in texts_of(parameter.name or "", value) for word in (flag, text)]
 
 
-def spelled(value: dict[str, Any] | tuple[str, ...]) -> str:
-    """A list of things as the command line reads it.
-
-    >>> spelled({"weight": 4, "ifmap": 8}), spelled(("concat", "view")), spelled(())
-    ('weight=4,ifmap=8', 'concat,view', 'none')
-    """
-    words = [f"{key}={given}" for key, given in value.items()] if isinstance(value, dict) else value
-    return ",".join(words) or "none"
+def texts_of(name: str, value: Any) -> list[str]:  # noqa: ANN401 - whatever an option gives
+    """What stood behind an option, once for every time that it was given."""
+    if name == "inputs":
+        return [f"{key}={'x'.join(map(str, shape))}" for key, shape in value.items()]
+    if name == "axes":
+        return [f"{key}={values}" for key, values in value.items()]
+    if isinstance(value, dict):
+        return [",".join(f"{key}={width}" for key, width in value.items())]
+    if name == "in_place":
+        return [",".join(value) or "none"]
+    return [str(one) for one in (value if isinstance(value, tuple) else (value,))]
 
 
 def report(result: Result, fmt: str, output: Path | None, width: int | None) -> None:

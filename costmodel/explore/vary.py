@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
-from costmodel.analysis import SCHEMA_VERSION, checked_batch, estimate_of
+from costmodel.analysis import SCHEMA_VERSION, Analysis, analysis_of, checked_batch, estimate_of
+from costmodel.comparison import Factor, factors_of
 from costmodel.errors import CostModelError, InputError, MappingError
 from costmodel.hardware.variation import field_of
 from costmodel.precision import FORMAT_BITS, parse_bits
@@ -72,6 +73,19 @@ class Point:
         return not self.problem and self.dram_bytes <= self.bound_bytes
 
 
+@dataclass(frozen=True)
+class Reason:
+    """Why the first network moves so many times the bytes of another, where that ratio is largest or smallest.
+
+    The factors multiply to the ratio of the off-chip energies.
+    """
+
+    other: str
+    at: tuple[Value, ...]
+    ratio: float
+    factors: tuple[Factor, ...]
+
+
 @dataclass(frozen=True, repr=False)
 class Variation:
     """Networks on one piece of hardware while something varies; points in order of the axes, networks fastest."""
@@ -80,6 +94,7 @@ class Variation:
     axes: tuple[Axis, ...]
     networks: tuple[str, ...]
     points: tuple[Point, ...]
+    reasons: tuple[Reason, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -88,6 +103,7 @@ class Variation:
             "hardware": self.hardware.name,
             "axes": {axis.name: list(axis.values) for axis in self.axes},
             "points": self.records(),
+            "reasons": [asdict(reason) for reason in self.reasons],
         }
 
     def records(self) -> list[dict[str, Any]]:
@@ -230,14 +246,31 @@ def variation_of(
     if twice or not axes:
         raise InputError(f"vary: {', '.join(sorted(twice))} varies twice" if twice else "vary: nothing varies; give an axis")
     settings = {"batch": batch, "schedule": schedule, "state": state, "dtype": None}
+    pricers = [_Pricer(subject, hardware, [axis.name for axis in axes], settings) for subject in subjects]
     combined = list(product(*(axis.values for axis in axes)))
-    found: dict[tuple[int, int], Point] = {}
-    for column, subject in enumerate(subjects):
-        pricer = _Pricer(subject, hardware, [axis.name for axis in axes], settings)
-        for row in sorted(range(len(combined)), key=lambda row: pricer.order(combined[row])):
-            found[row, column] = pricer.point(combined[row])
-    points = tuple(found[row, column] for row in range(len(combined)) for column in range(len(subjects)))
-    return Variation(hardware, tuple(axes), tuple(subject.name for subject in subjects), points)
+    largest_first = sorted(combined, key=pricers[0].order)
+    columns = [{at: pricer.point(at) for at in largest_first} for pricer in pricers]
+    points = tuple(column[at] for at in combined for column in columns)
+    reasons = [reason for other in range(1, len(pricers)) for reason in _reasons(pricers, columns, combined, other)]
+    return Variation(hardware, tuple(axes), tuple(subject.name for subject in subjects), points, tuple(reasons))
+
+
+def _reasons(
+    pricers: Sequence[_Pricer],
+    columns: Sequence[Mapping[tuple[Value, ...], Point]],
+    combined: Sequence[tuple[Value, ...]],
+    other: int,
+) -> Iterator[Reason]:
+    """Where the ratio of the first network to another is largest and smallest, each with its factors."""
+    ratios = {
+        at: columns[0][at].dram_bytes / columns[other][at].dram_bytes
+        for at in combined
+        if not columns[0][at].problem and columns[other][at].dram_bytes
+    }
+    ends = (max(ratios, key=ratios.__getitem__), min(ratios, key=ratios.__getitem__)) if ratios else ()
+    for at in dict.fromkeys(ends):
+        factors = factors_of(pricers[0].analysis(at), pricers[other].analysis(at))
+        yield Reason(pricers[other].subject.name, at, ratios[at], factors)
 
 
 class _Pricer:
@@ -253,17 +286,29 @@ class _Pricer:
         sizes = [float(v) for name, v in zip(self.names, at, strict=True) if name == f"{HARDWARE}{level}.capacity"]
         return -sum(sizes)
 
-    def point(self, at: tuple[Value, ...]) -> Point:
-        """One point."""
-        chosen = {**self.settings, **dict(zip(self.names, at, strict=True))}
+    def chosen(self, at: tuple[Value, ...]) -> tuple[dict[str, Any], HardwareProfile]:
+        """Settings and hardware of a point."""
+        settings = {**self.settings, **dict(zip(self.names, at, strict=True))}
         hardware = self.hardware
-        for name, value in chosen.items():
+        for name, value in settings.items():
             if name.startswith(HARDWARE):
                 hardware = hardware.with_constant(name.removeprefix(HARDWARE), float(value))
+        return settings, hardware
+
+    def analysis(self, at: tuple[Value, ...]) -> Analysis:
+        """The whole analysis of a point."""
+        settings, hardware = self.chosen(at)
+        dtype = settings["dtype"] or self.subject.dtype
+        widths = (settings["batch"], dtype, self.subject.bits)
+        return analysis_of(self.subject.graph, hardware, *widths, settings["schedule"], settings["state"])
+
+    def point(self, at: tuple[Value, ...]) -> Point:
+        """One point."""
+        settings, hardware = self.chosen(at)
         try:
-            return self._priced(at, hardware, chosen)
+            return self._priced(at, hardware, settings)
         except MappingError as error:
-            return Point(self.subject.name, at, chosen["batch"], 0, 0, 0, 0.0, 0.0, error.problems[0])
+            return Point(self.subject.name, at, settings["batch"], 0, 0, 0, 0.0, 0.0, error.problems[0])
 
     def _priced(self, at: tuple[Value, ...], hardware: HardwareProfile, chosen: Mapping[str, Any]) -> Point:
         subject, batch = self.subject, chosen["batch"]

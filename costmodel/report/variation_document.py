@@ -4,34 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from math import prod
+from typing import TYPE_CHECKING
 
 from costmodel.report.assumptions import EXECUTED
+from costmodel.report.comparison_tables import equal_row, factor_rows
 from costmodel.report.document import Column, Document, Row, Sentences, Table
 from costmodel.report.names import visible
 from costmodel.report.numbers import NOTHING, bare_ratio, times
 from costmodel.units import si_bytes
 
 if TYPE_CHECKING:
-    from costmodel.explore.vary import Axis, Point, Variation
+    from costmodel.explore.vary import Axis, Point, Reason, Variation
 
 HUNDREDFOLD = 100
 FITS = " *"
-
-
-class Compared(NamedTuple):
-    """Bytes of the first network over those of another, at one point."""
-
-    ratio: float
-    other: str
-    place: str
 
 
 def document(variation: Variation) -> Document:
     """Report of a variation."""
     return Document(
         title=title(variation),
-        summary=(Sentences("In short", (*extremes(variation), *beginnings(variation))),),
+        summary=(Sentences("In short", tuple(extremes(variation))), beginnings(variation), *reasons(variation)),
         details=tuple(tables(variation)),
         notes=(legend(variation),),
     )
@@ -97,46 +91,61 @@ def ratio(first: Point, other: Point) -> float:
     return first.dram_bytes / other.dram_bytes
 
 
-def compared(variation: Variation) -> Iterator[Compared]:
-    """Every ratio with its place."""
-    width = len(variation.networks)
-    combined = list(product(*(axis.labels for axis in variation.axes)))
-    for row, labels in enumerate(combined):
-        first, *others = variation.points[row * width : (row + 1) * width]
-        for point in others:
-            if comparable(first, point):
-                yield Compared(ratio(first, point), point.network, where(variation.axes, labels))
-
-
 def extremes(variation: Variation) -> Iterator[str]:
     """Largest and smallest ratio to each network, and in how many places it is a hundred."""
-    everything = list(compared(variation))
+    baseline, width = visible(variation.networks[0]), len(variation.networks)
+    for column, other in enumerate(variation.networks[1:], 1):
+        lines = zip(variation.points[::width], variation.points[column::width], strict=True)
+        ratios = [ratio(first, point) for first, point in lines if comparable(first, point)]
+        ends = [reason for reason in variation.reasons if reason.other == other]
+        if ratios:
+            span = " to ".join(f"{bare_ratio(end.ratio)} times ({named(variation, end)})" for end in reversed(ends))
+            yield (
+                f"{baseline} moves {span} the off-chip bytes of {visible(other)}: at least {HUNDREDFOLD} times in "
+                f"{sum(found >= HUNDREDFOLD for found in ratios)} of {len(ratios)} places, fewer in "
+                f"{sum(found < 1 for found in ratios)}."
+            )
+
+
+def named(variation: Variation, reason: Reason) -> str:
+    """Where a ratio was found."""
+    places = zip(variation.axes, reason.at, strict=True)
+    return where(variation.axes, [axis.labels[axis.values.index(value)] for axis, value in places])
+
+
+def reasons(variation: Variation) -> Iterator[Table]:
+    """Factors of the largest and of the smallest ratio to each network."""
     baseline = visible(variation.networks[0])
-    for other in dict.fromkeys(one.other for one in everything):
-        found = [one for one in everything if one.other == other]
-        most, least = max(found), min(found)
-        hundred = sum(one.ratio >= HUNDREDFOLD for one in found)
-        turned = sum(one.ratio < 1 for one in found)
-        yield (
-            f"{baseline} moves from {bare_ratio(least.ratio)} times ({least.place}) to {bare_ratio(most.ratio)} times "
-            f"({most.place}) the off-chip bytes of {visible(other)}: at least {HUNDREDFOLD} times in {hundred} of "
-            f"{len(found)} places, fewer bytes in {turned}."
-        )
+    for reason in variation.reasons:
+        whole = prod(factor.ratio for factor in reason.factors)
+        title = f"Why {baseline} moves {times(reason.ratio)} the bytes of {visible(reason.other)}: {named(variation, reason)}"
+        columns = (Column("factor", numeric=False), Column("ratio"), Column("so far"), Column("", numeric=False, wrap=True))
+        total = Row(("off-chip energy", times(whole), times(whole), "the product of all factors"), "total")
+        yield Table(title, columns, (*factor_rows(reason.factors), *equal_row(reason.factors), total))
 
 
-def beginnings(variation: Variation) -> Iterator[str]:
-    """From which value of the first axis on each network fits, at each combination of the others."""
+def beginnings(variation: Variation) -> Table:
+    """Smallest value of the first axis from which each network fits, by the values of the others."""
     first, *others = variation.axes
     width = len(variation.networks)
-    combined = list(product(*(axis.labels for axis in others))) or [()]
+    combined = list(product(*(axis.labels for axis in others)))
+    rows = []
     for number, labels in enumerate(combined):
-        for column, name in enumerate(variation.networks):
-            step = len(combined) * width
-            line = variation.points[number * width + column :: step]
-            fitting = [label for label, point in zip(first.labels, line, strict=True) if point.fits]
-            if fitting and not all(point.fits for point in line):
-                place = f" at {where(others, labels)}" if labels else ""
-                yield f"{visible(name)} fits from {first.name} {visible(fitting[0])} on{place}: nothing crosses but what must."
+        lines = [variation.points[number * width + column :: len(combined) * width] for column in range(width)]
+        rows.append(Row((where(others, labels), *(beginning(first, line) for line in lines))))
+    columns = (Column("", numeric=False), *(Column(visible(name)) for name in variation.networks))
+    found = any(cell != NOTHING for row in rows for cell in row.cells[1:])
+    return Table(f"Smallest {first.name} from which nothing crosses but what must", columns, tuple(rows) if found else ())
+
+
+def beginning(axis: Axis, line: Sequence[Point]) -> str:
+    """First value from which a network fits at every further one."""
+    fitting = NOTHING
+    for label, point in zip(reversed(axis.labels), reversed(line), strict=True):
+        if not point.fits:
+            break
+        fitting = visible(label)
+    return fitting
 
 
 def legend(variation: Variation) -> Sentences:
