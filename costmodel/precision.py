@@ -125,18 +125,37 @@ def precision(hardware: HardwareProfile, dtype: str | None = None, bits: Mapping
         The hardware has no multiplier for it.
     """
     name = hardware.default_dtype if dtype is None else dtype
-    if name not in FORMAT_BITS:
-        raise InputError(f"dtype: {name!r} is not a number format; use one of {', '.join(FORMAT_BITS)}")
-    given = dict(checked_bits(bits or {}))
-    width = FORMAT_BITS[name]
-    wide = hardware.psum_bits if name.startswith("int") else FORMAT_BITS["fp32"]
-    plain = Precision(name, width, width, width, max(wide, width), name)
-    widths = {f"{operand}_bits": value for operand, value in given.items()}
-    chosen = replace(plain, **widths)  # type: ignore[arg-type]  # keys are checked: all of them widths
-    chosen = replace(chosen, psum_bits=given.get("psum", max(chosen.psum_bits, chosen.ofmap_bits)))
+    given = bits or {}
+    chosen = with_bits(uniform(name, hardware.psum_bits), given)
     operand_given = bool({"weight", "ifmap"} & given.keys())
     widest = max(chosen.weight_bits, chosen.ifmap_bits)
-    return replace(chosen, name=labelled(name, given), mac_format=priced_format(hardware, name, widest, operand_given))
+    return replace(chosen, mac_format=priced_format(hardware, name, widest, operand_given))
+
+
+def uniform(name: str, psum_bits: int) -> Precision:
+    """One number format for all operands; partial sums of integers have ``psum_bits``, others 32 bits at least."""
+    if name not in FORMAT_BITS:
+        raise InputError(f"dtype: {name!r} is not a number format; use one of {', '.join(FORMAT_BITS)}")
+    width = FORMAT_BITS[name]
+    wide = psum_bits if name.startswith("int") else FORMAT_BITS["fp32"]
+    return Precision(name, width, width, width, max(wide, width), name)
+
+
+def with_bits(plain: Precision, given: Mapping[str, int]) -> Precision:
+    """A precision with other widths for some operands, which its name then says."""
+    widths = {f"{operand}_bits": value for operand, value in checked_bits(given).items()}
+    chosen = replace(plain, **widths)  # type: ignore[arg-type]  # keys are checked: all of them widths
+    psum = given.get("psum", max(chosen.psum_bits, chosen.ofmap_bits))
+    return replace(chosen, name=labelled(plain.name, given), psum_bits=psum)
+
+
+def stored(dtype: str, bits: Mapping[str, int] | None = None) -> Precision:
+    """Widths of operands that are only stored, on no hardware: partial sums of integers have 32 bits.
+
+    >>> stored("int8", {"weight": 4}).weight_bits
+    4
+    """
+    return with_bits(uniform(dtype, FORMAT_BITS["fp32"]), bits or {})
 
 
 # ---- widths of a file
@@ -236,6 +255,27 @@ def precision_of(
     ranked = sorted((row for row in macs if macs[row]), key=lambda row: -macs[row])
     names = " and ".join(dict.fromkeys(row.name for row in ranked))
     return replace(ranked[0], name=f"{names} {AS_STORED}")
+
+
+def kept_precisions(table: LayerTable, plain: Precision) -> tuple[Precision, tuple[Precision, ...]]:
+    """The precision that most MACs have and that of every row, as a file stores them, for memory that multiplies nothing.
+
+    What the file does not say is that of ``plain``; no hardware is asked whether it has such a multiplier.
+    """
+    rows = tuple(kept(stored, plain) for stored in table.stored)
+    macs = table.macs.max(axis=1).tolist()
+    main = rows[macs.index(max(macs))]
+    return replace(main, name=f"{main.name} {AS_STORED}"), rows
+
+
+def kept(stored: StoredWidths, plain: Precision) -> Precision:
+    """The widths of one layer as its file stores them."""
+    weight, ifmap, ofmap, kind = stored
+    if not kind:
+        return replace(plain, as_stored=True)
+    form = f"{kind}{max(weight, ifmap)}"
+    bits = weight or plain.weight_bits, ifmap or plain.ifmap_bits, ofmap or plain.ofmap_bits
+    return Precision(form, *bits, max(plain.psum_bits, bits[2]), form, as_stored=True)
 
 
 def tensor_bits(tensor: Tensor, chosen: Precision) -> int:

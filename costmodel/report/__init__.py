@@ -12,21 +12,25 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from costmodel.errors import InputError
 
 if TYPE_CHECKING:
+    from costmodel.activations import MemoryTimeline
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.explore.vary import Variation
     from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
 
-    Result: TypeAlias = Analysis | Comparison | Variation | Reconciliation
+    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | Reconciliation | Variation
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
 FORMATS: Final = ("text", "md", "json", "csv")
 DOCUMENTS: Final = {
-    "Analysis": "analysis_document", "Comparison": "comparison_document", "Reconciliation": "reconciliation_document",
+    "Analysis": "analysis_document",
+    "Comparison": "comparison_document",
+    "MemoryTimeline": "memory_document",
+    "Reconciliation": "reconciliation_document",
     "Variation": "variation_document",
-}  # fmt: skip
+}
 
 
 def document_of(result: Result) -> Document:
@@ -49,7 +53,7 @@ def render(
     Parameters
     ----------
     result
-        An Analysis, a Comparison, a Variation or a Reconciliation.
+        An Analysis, a Comparison, a MemoryTimeline, a Reconciliation or a Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

@@ -20,6 +20,7 @@ from costmodel.graph.stored import multiplied
 from costmodel.hardware import load_hardware
 from costmodel.importers.onnx import onnx_graph
 from costmodel.precision import (
+    kept,
     precision,
     precision_of,
     stored_format,
@@ -509,3 +510,36 @@ def test_formats_that_differ_share_no_constant_of_arithmetic():
     a, b = (analysis.totals.energy_j for analysis in comparison.analyses)
 
     assert comparison.pairs[0].certain == (a.low > b.high or a.high < b.low)
+
+
+# ---- memory of activations
+
+
+@pytest.mark.parametrize("hardware", [None, "snapdragon", "eyeriss"])
+def test_memory_is_that_of_the_file(hardware):
+    """fc1 reads 100 elements of 16 bits and gives 10 of 32, whatever the hardware multiplies; what is asked for wins."""
+    graph = two_layers(StoredWidths(4, 16, 32, "fp"), StoredWidths(16, 32, 16, "fp"))
+    found = cm.memory(graph, hw=hardware)
+    asked = cm.memory(graph, dtype="int8", hw=hardware)
+
+    assert [buffer.size_bytes for buffer in found.buffers] == [200, 40, 8]
+    assert (found.peak_bytes, asked.peak_bytes) == (240, 110)
+    assert (found.weight_bytes, asked.weight_bytes) == (1000 * 4 // 8 + 40 * 2, 1040)
+    assert (found.precision.name, asked.precision.name) == ("fp16 as stored", "int8")
+
+
+def test_memory_without_a_statement_is_as_before():
+    """Single precision says nothing: int8, or the dtype of the hardware."""
+    graph = two_layers(SINGLE, SINGLE)
+
+    assert cm.memory(graph).peak_bytes == 110
+    assert cm.memory(graph, hw="horowitz-45nm").peak_bytes == 440
+
+
+def test_what_the_file_leaves_out_is_kept_as_by_default():
+    """A layer that nothing is said of, and one without weights."""
+    plain = precision(machine())
+
+    assert kept(StoredWidths(), plain).weight_bits == 8
+    found = kept(StoredWidths(0, 32, 8, "fp"), plain)
+    assert (found.weight_bits, found.ifmap_bits, found.ofmap_bits) == (8, 32, 8)
