@@ -112,11 +112,13 @@ class _Halving:
         high = min(self.total, self.search.machine.capacity_bits)
         first = self.activations(0)
         waiting: list[tuple[float, int, int, float]] = []
+        settled = inf
         self._wait(waiting, 0, high, first)
         self._try(high)
         while waiting and waiting[0][0] < self.most * (1 - TOLERANCE) and self.runs < MOST_RUNS:
-            _, start, end, cost = heappop(waiting)
+            bound, start, end, cost = heappop(waiting)
             if end - start <= max(high // GRAINS, 1):
+                settled = min(settled, bound)
                 continue
             middle = (start + end) // 2
             reached = self.activations(middle)
@@ -125,7 +127,7 @@ class _Halving:
             if reached > cost:
                 self._wait(waiting, start, middle, cost)
             self._wait(waiting, middle, end, reached)
-        lower = min([self.most, *(entry[0] for entry in waiting)])
+        lower = min([self.most, settled, *(entry[0] for entry in waiting)])
         return Plan(self.best.path, self.best.pinned, lower)
 
     def _wait(self, waiting: list[tuple[float, int, int, float]], start: int, end: int, cost: float) -> None:

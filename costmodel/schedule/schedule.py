@@ -15,7 +15,7 @@ from costmodel.schedule.costs import Costs
 from costmodel.schedule.pinning import with_pins, without_pins
 from costmodel.schedule.program import Program, program_of
 from costmodel.schedule.search import Machine, Path, Search
-from costmodel.schedule.stripes import Links
+from costmodel.schedule.stripes import Links, mask_of
 from costmodel.schedule.traffic import traffic_of
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ class Scheduler:
 
     def few_orders(self) -> bool:
         """Whether there are few enough orders to search them all."""
-        before = [sum(1 << p for p in found) for found in self.program.predecessors()]
+        before = [mask_of(step.needs) for step in self.program.steps]
         seen, waiting = {0}, [0]
         while waiting and len(seen) <= MOST_ORDERS:
             executed = waiting.pop()

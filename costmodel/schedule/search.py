@@ -105,7 +105,7 @@ class Search:
         self.all = (1 << count) - 1
         self.readers = [mask_of(steps) for steps in links.readers]
         self.writers = [mask_of(steps) for steps in links.writers]
-        self.before = [mask_of(steps) for steps in program.predecessors()]
+        self.before = [mask_of(step.needs) for step in program.steps]
         self.bits = [buffer.bits for buffer in program.buffers]
         self.inputs = [
             (self.readers[b], self.least_read(b)) for b, buffer in enumerate(program.buffers) if buffer.is_input
@@ -146,7 +146,7 @@ class Search:
             return False
         if len(members) == 1:
             return self.program.steps[min(members)].window is not None
-        verdict = self.planner.cascade(self._in_order(executed, members))
+        verdict = self.planner.cascade(self._in_order(executed, members), executed)
         if isinstance(verdict, Verdict):
             return verdict is Verdict.NOT_YET
         if verdict.least_bits > self.machine.capacity_bits:
@@ -185,9 +185,9 @@ class Search:
         return listed
 
     def _spills(self, state: State) -> Iterator[tuple[int, ...]]:
-        """Sets of buffers that may leave the chip: those read before and needed again."""
+        """Sets of buffers that may leave the chip: those written whole, read before and needed again."""
         executed, resident = state
-        used = [b for b, _ in resident if self.readers[b] & executed]
+        used = [b for b, _ in resident if self.readers[b] & executed and not self.writers[b] & ~executed]
         return chain.from_iterable(combinations(used, size) for size in range(len(used) + 1))
 
     def _step_moves(
@@ -198,7 +198,7 @@ class Search:
         fresh = [b for b in distinct(step.writes) if self._may_stay(b, executed, after, rest, given_up)]
         loadable = [
             b for b in distinct(step.reads)
-            if b not in rest and b not in given_up and self.readers[b] & ~after
+            if b not in rest and b not in given_up and self.readers[b] & ~after and not self.writers[b] & ~executed
         ]  # fmt: skip
         for loaded in subsets(loadable):
             for new in subsets(fresh):
@@ -234,7 +234,7 @@ class Search:
         after = executed | mask_of(steps)
         here = rest | dict.fromkeys(loaded, True) | dict.fromkeys(new, False)
         size = sum(self.bits[b] for b in here)
-        if cascade is None and self.program.steps[steps[0]].overwrites:
+        if cascade is None:
             size -= self._overwritten(steps[0], after, here, new)
         dead = [b for b in here if (self.readers[b] | self.writers[b]) & ~after == 0]
         flushed = tuple(b for b in dead if self.program.buffers[b].is_output and not here[b])
@@ -244,9 +244,8 @@ class Search:
 
     def _overwritten(self, number: int, after: int, here: dict[int, bool], new: tuple[int, ...]) -> int:
         """Bits saved where an element-wise step writes over an input that nobody reads any more."""
-        step = self.program.steps[number]
         dying = {
-            self.bits[b] for b in distinct(step.reads)
+            self.bits[b] for b in self.program.steps[number].overwrites
             if b in here and self.readers[b] & ~after == 0 and not (self.program.buffers[b].is_output and not here[b])
         }  # fmt: skip
         return next((self.bits[b] for b in new if self.bits[b] in dying), 0)

@@ -54,13 +54,15 @@ class Edge:
 class Cascade:
     """What a set of steps needs and moves at every stripe height; arrays over ``heights`` (rows per stripe), by style.
 
-    ``inner_bits`` is the memory of buffers that nobody else sees; ``visits`` the stripes that use each step's weights;
-    ``again_by_step`` the MACs it computes again. A style that the cascade cannot have is missing.
+    ``inner_bits`` is the memory of buffers that nobody else sees, ``least_bits`` what one row of each takes, which more
+    steps never lessen; ``visits`` the stripes that use each step's weights; ``again_by_step`` the MACs it computes again. A
+    style that the cascade cannot have is missing.
     """
 
     steps: tuple[int, ...]
     heights: tuple[int, ...]
     inner_bits: dict[str, Ints]
+    least_bits: int
     entering: tuple[Edge, ...]
     leaving: tuple[Edge, ...]
     visits: dict[str, tuple[Ints, ...]]
@@ -78,11 +80,6 @@ class Cascade:
                     kept.append(option)
             self.known[key] = ([option.need_bits for option in kept], kept)
         return self.known[key]
-
-    @property
-    def least_bits(self) -> int:
-        """Memory that it needs at least, whatever is on chip; more steps never need less."""
-        return min(int(inner.min()) for inner in self.inner_bits.values())
 
     @property
     def outside(self) -> frozenset[int]:
@@ -145,6 +142,20 @@ class Stripes:
         shifted[self.first] = 0
         return shifted
 
+    @property
+    def last(self) -> Ints:
+        """Position of the last stripe of each height."""
+        return np.append(self.first[1:], self.start.size) - 1
+
+    def final(self, values: Ints) -> Ints:
+        """For each stripe, the value of the last one of its height."""
+        return np.repeat(values[self.last], np.diff(self.first, append=self.start.size))
+
+    def kept(self, window: Window, done: Ints) -> Ints:
+        """First input row that a reader needs for outputs it has not ``done`` before each stripe, but will do."""
+        before = self.before(done)
+        return np.where(before < self.final(done), needed_start(window, before), window.inputs)
+
     def most(self, values: Ints) -> Ints:
         """Largest value of each height."""
         return np.maximum.reduceat(values, self.first)
@@ -155,9 +166,8 @@ class Stripes:
 
 
 def needed_start(window: Window, outputs: Ints) -> Ints:
-    """First input row under output row ``outputs``; past the end of the input where there is no such output."""
-    start = np.clip(outputs * window.stride - window.pad, 0, window.inputs)
-    return np.where(outputs >= window.outputs, window.inputs, start)
+    """First input row under output row ``outputs``."""
+    return np.clip(outputs * window.stride - window.pad, 0, window.inputs)
 
 
 def needed_end(window: Window, outputs: Ints) -> Ints:
@@ -210,6 +220,7 @@ class Cascades:
     def __init__(self, program: Program, links: Links) -> None:
         self.program, self.links = program, links
         self.target = [step.writes[0].buffer if step.writes else -1 for step in program.steps]
+        self.images = [self._images(buffer) for buffer in self.target]
         self.readers = [mask_of(steps) for steps in links.readers]
         self.writers = [mask_of(steps) for steps in links.writers]
         self.after = self._descendants()
@@ -217,7 +228,7 @@ class Cascades:
             [b for b, users in enumerate(zip(links.writers, links.readers, strict=True)) if spans(*users, number)]
             for number in range(len(program.steps))
         ]
-        self.flows: dict[tuple[int, int], Flow] = {}
+        self.flows: dict[tuple[int, int, bool], Flow] = {}
 
     def _descendants(self) -> list[int]:
         """Steps that depend on each buffer, as masks."""
@@ -231,22 +242,29 @@ class Cascades:
                 below[access.buffer] |= after
         return below
 
-    def cascade(self, members: Sequence[int]) -> Cascade | Verdict:
-        """The cascade of some steps, given in order of execution, or why there is none.
+    def _images(self, buffer: int) -> int:
+        """Inputs of the batch in a buffer that can be cut into stripes, else 0."""
+        one = self.program.buffers[buffer]
+        return one.bits // (one.rows * one.row_bits) if buffer >= 0 and one.row_bits else 0
 
-        There is none where a step needs more of its input than a window of rows, where a buffer is read in the cascade and
-        written both in it and before it, or where the sinks are of different height or a single row.
+    def cascade(self, members: Sequence[int], executed: int) -> Cascade | Verdict:
+        """The cascade of some steps, given in order of execution after the ``executed`` ones, or why there is none.
+
+        There is none where a step needs more of its input than a window of rows, where a buffer is read and written in it
+        but also written outside or by a step that depends on its readers, or where the sinks are of different height or a
+        single row.
         """
         steps = self.program.steps
         inside = mask_of(members)
-        if any(steps[number].window is None for number in members):
+        if any(steps[number].window is None for number in members) or len({self.images[n] for n in members}) != 1:
             return Verdict.NEVER
         written = dict.fromkeys(self.target[number] for number in members)
         read = dict.fromkeys(access.buffer for number in members for access in steps[number].reads)
-        if any(b in written and self.writers[b] & ~inside for b in read):
+        both = [b for b in read if b in written]
+        if any(self.writers[b] & (self.after[b] | executed) for b in both):
             return Verdict.NEVER
         heights = {self.program.buffers[b].rows for b in written if not self.readers[b] & inside}
-        if len(heights) != 1 or min(heights) < 2:
+        if len(heights) != 1 or min(heights) < 2 or any(self.writers[b] & ~inside for b in both):
             return Verdict.NOT_YET
         return self._planned(tuple(members), inside, Stripes.of(min(heights)), [b for b in read if b not in written], written)
 
@@ -258,16 +276,19 @@ class Cascades:
         inner = [b for b in written if b not in left]
         styles = ["lines"] if any(self.readers[b] & inside for b in left) else ["lines", "halo"]
         nothing = np.zeros(len(stripes.heights), dtype=np.int64)
-        every = stripes.total(np.ones_like(stripes.start)) * self._images(members)
+        images = self.images[members[0]]
+        every = stripes.total(np.ones_like(stripes.start)) * images
         targets = [flow[self.target[number]] for number in members]
         lines = sum((flow[b].held_bits for b in inner), nothing)
-        bits = {"lines": lines, "halo": self._halo_bits(members, inner, flow, nothing)}
-        visits = {"lines": tuple(f.active * self._images(members) for f in targets), "halo": (every,) * len(members)}
+        bits = {"lines": lines, "halo": self._alive_bits(members, {b: flow[b].halo_bits for b in inner}, nothing)}
+        rows = {b: nothing + self.program.buffers[b].row_bits for b in inner}
+        visits = {"lines": tuple(f.active * images for f in targets), "halo": (every,) * len(members)}
         again = tuple(f.again * self._row_macs(number) for f, number in zip(targets, members, strict=True))
         return Cascade(
             members,
             stripes.heights,
             {style: bits[style] for style in styles},
+            int(self._alive_bits(members, rows, nothing)[0]),
             tuple(self._edge(b, members, flow[b], styles) for b in entered),
             tuple(self._edge(b, members, flow[b], styles) for b in left),
             visits,
@@ -280,36 +301,38 @@ class Cascades:
         outside = (self.readers[buffer] | self.writers[buffer]) & ~inside
         return bool(outside) or self.program.buffers[buffer].is_output
 
-    def _images(self, members: tuple[int, ...]) -> int:
-        buffer = self.program.buffers[self.target[members[0]]]
-        return buffer.bits // (buffer.rows * buffer.row_bits)
-
     def _row_macs(self, number: int) -> int:
         """MACs of one output row of a step, of all inputs of the batch."""
         return self.links.macs[number] // self.program.buffers[self.target[number]].rows
 
     def flow(self, buffer: int, inside: int, stripes: Stripes) -> Flow:
-        """Rows of a buffer that the steps of ``inside`` after it need; sinks give all rows of a stripe."""
-        key = (buffer, inside & self.after[buffer])
+        """Rows of a buffer that the steps of ``inside`` after it need; sinks give all rows of a stripe.
+
+        A buffer that others want as well is finished in the last stripe.
+        """
+        key = (buffer, inside & self.after[buffer], bool(inside & self.writers[buffer]))
         if key not in self.flows:
             self.flows[key] = self._flow(buffer, inside, stripes)
         return self.flows[key]
 
     def _flow(self, buffer: int, inside: int, stripes: Stripes) -> Flow:
         readers = [number for number in self.links.readers[buffer] if inside >> number & 1]
+        one = self.program.buffers[buffer]
         if not readers:
             done, kept, start, end = stripes.end, stripes.before(stripes.end), stripes.start, stripes.end
         else:
             pairs = [(self._window(n), self.flow(self.target[n], inside, stripes)) for n in readers]
             done = np.maximum.reduce([needed_end(w, f.done) for w, f in pairs])
-            kept = np.minimum.reduce([needed_start(w, stripes.before(f.done)) for w, f in pairs])
+            kept = np.minimum.reduce([stripes.kept(w, f.done) for w, f in pairs])
             start = np.minimum.reduce([needed_start(w, f.start) for w, f in pairs])
             end = np.maximum.reduce([needed_end(w, f.end) for w, f in pairs])
-        row_bits = self.program.buffers[buffer].row_bits
-        held = np.maximum(stripes.most(done - kept), 1) * row_bits
+        if readers and (one.is_output or self.readers[buffer] & ~inside) and self.writers[buffer] & inside:
+            done[stripes.last] = one.rows
+            kept = np.minimum(kept, stripes.before(done))
+        held = np.maximum(stripes.most(done - kept), 1) * one.row_bits
         active = stripes.total((done > stripes.before(done)).astype(np.int64))
         again = stripes.total(np.maximum(stripes.before(end) - start, 0))
-        return Flow(done, start, end, held, stripes.most(end - start) * row_bits, active, again)
+        return Flow(done, start, end, held, stripes.most(end - start) * one.row_bits, active, again)
 
     def _window(self, number: int) -> Window:
         window = self.program.steps[number].window
@@ -317,17 +340,16 @@ class Cascades:
             raise AssertionError("a member of a cascade has a window")
         return window
 
-    def _halo_bits(self, members: tuple[int, ...], inner: list[int], flow: dict[int, Flow], nothing: Ints) -> Ints:
-        """Most memory of inner buffers during a stripe: each lives from its first writer to its last reader."""
-        peak, chosen = nothing, set(inner)
+    def _alive_bits(self, members: tuple[int, ...], sizes: dict[int, Ints], nothing: Ints) -> Ints:
+        """Most memory during a stripe of buffers that each live from their first writer to their last reader."""
+        peak = nothing
         for number in members:
-            alive = [flow[b].halo_bits for b in self.alive[number] if b in chosen]
-            peak = np.maximum(peak, sum(alive, nothing))
+            peak = np.maximum(peak, sum((sizes[b] for b in self.alive[number] if b in sizes), nothing))
         return peak
 
     def _edge(self, buffer: int, members: tuple[int, ...], flow: Flow, styles: list[str]) -> Edge:
         once = self._once_bits(buffer, members) + np.zeros_like(flow.again)
-        repeated = flow.again * self.program.buffers[buffer].row_bits * self._images(members)
+        repeated = flow.again * self.program.buffers[buffer].row_bits * self.images[members[0]]
         stripe = {"lines": flow.held_bits, "halo": flow.halo_bits}
         moved = {"lines": once, "halo": once + repeated}
         return Edge(buffer, {style: stripe[style] for style in styles}, {style: moved[style] for style in styles})
