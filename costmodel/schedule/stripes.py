@@ -147,15 +147,6 @@ class Stripes:
         """Position of the last stripe of each height."""
         return np.append(self.first[1:], self.start.size) - 1
 
-    def final(self, values: Ints) -> Ints:
-        """For each stripe, the value of the last one of its height."""
-        return np.repeat(values[self.last], np.diff(self.first, append=self.start.size))
-
-    def kept(self, window: Window, done: Ints) -> Ints:
-        """First input row that a reader needs for outputs it has not ``done`` before each stripe, but will do."""
-        before = self.before(done)
-        return np.where(before < self.final(done), needed_start(window, before), window.inputs)
-
     def most(self, values: Ints) -> Ints:
         """Largest value of each height."""
         return np.maximum.reduceat(values, self.first)
@@ -166,8 +157,9 @@ class Stripes:
 
 
 def needed_start(window: Window, outputs: Ints) -> Ints:
-    """First input row under output row ``outputs``."""
-    return np.clip(outputs * window.stride - window.pad, 0, window.inputs)
+    """First input row under output row ``outputs``; past the end of the input where there is no such output."""
+    start = np.clip(outputs * window.stride - window.pad, 0, window.inputs)
+    return np.where(outputs >= window.outputs, window.inputs, start)
 
 
 def needed_end(window: Window, outputs: Ints) -> Ints:
@@ -323,7 +315,7 @@ class Cascades:
         else:
             pairs = [(self._window(n), self.flow(self.target[n], inside, stripes)) for n in readers]
             done = np.maximum.reduce([needed_end(w, f.done) for w, f in pairs])
-            kept = np.minimum.reduce([stripes.kept(w, f.done) for w, f in pairs])
+            kept = np.minimum.reduce([needed_start(w, stripes.before(f.done)) for w, f in pairs])
             start = np.minimum.reduce([needed_start(w, f.start) for w, f in pairs])
             end = np.maximum.reduce([needed_end(w, f.end) for w, f in pairs])
         if readers and (one.is_output or self.readers[buffer] & ~inside) and self.writers[buffer] & inside:
