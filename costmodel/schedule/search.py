@@ -252,6 +252,13 @@ class Search:
 
     # ---- the search
 
+    def unwritten(self, buffer: int, executed: int) -> int:
+        """Bits of an output on chip that must still be written, less the parts that steps not ``executed`` owe [bits]."""
+        if not self.program.buffers[buffer].is_output:
+            return 0
+        later = (self.program.steps[number] for number in self.links.writers[buffer] if not executed >> number & 1)
+        return self.bits[buffer] - sum(a.bits for step in later for a in step.writes if a.buffer == buffer)
+
     def least_read(self, buffer: int) -> int:
         """Bits that reading a buffer moves at least [bits]."""
         steps = (self.program.steps[number] for number in self.links.readers[buffer])
@@ -323,7 +330,7 @@ class _Run:
         """Bits of the cheapest schedule that a state could still lead to."""
         search, (executed, resident) = self.search, state
         unread = sum(least for readers, least in search.inputs if not readers & executed)
-        unwritten = sum(search.bits[b] for b, clean in resident if not clean and search.program.buffers[b].is_output)
+        unwritten = sum(search.unwritten(b, executed) for b, clean in resident if not clean)
         return bits + self.rest[executed] + unread + unwritten
 
     def _expand(self, state: State, label: Label) -> None:
@@ -339,17 +346,18 @@ class _Run:
                 option = move.cascade.best(move.on_chip, self.pinned, room)
                 if option is not None:
                     self._offer(state, label, move, option.moved_bits, Way(option, room))
-        short = []
-        for move, room, moved, least in self._priced(steps, held=False):
+        short, costs = [], self.search.costs
+        for move, room, moved in self._priced(steps, held=False):
+            number = move.steps[0]
             self._offer(state, label, move, moved, Way(None, room // self.search.machine.buffering))
-            if moved > least and move.steps[0] not in self.pinned:
-                short.append((move, room - self.search.costs.weight_bits[move.steps[0]]))
-        for move, room, moved, _ in self._priced(short, held=True):
-            loaded = moved + self.search.costs.weight_bits[move.steps[0]]
+            if number not in self.pinned and moved > costs.least_bits(number, move.on_chip) + costs.weight_bits[number]:
+                short.append((move, room - costs.weight_bits[number]))
+        for move, room, moved in self._priced(short, held=True):
+            loaded = moved + costs.weight_bits[move.steps[0]]
             self._offer(state, label, move, loaded, Way(None, room // self.search.machine.buffering, held=True))
 
-    def _priced(self, steps: list[tuple[Move, int]], *, held: bool) -> Iterator[tuple[Move, int, float, float]]:
-        """What each step moves with some room left, and what it moves at least; all of them asked together."""
+    def _priced(self, steps: list[tuple[Move, int]], *, held: bool) -> Iterator[tuple[Move, int, float]]:
+        """What each step moves with some room left; all of them asked together."""
         costs, waiting = self.search.costs, []
         for move, room in steps:
             if room >= 0:
@@ -359,8 +367,7 @@ class _Run:
                 waiting.append((move, room, demand))
         costs.settle()
         for move, room, (streamed, asked) in waiting:
-            moved = streamed + sum(costs.answers[key] for key in asked)
-            yield move, room, moved, streamed + sum(costs.least[key[:2]] for key in asked)
+            yield move, room, streamed + sum(costs.answers[key] for key in asked)
 
     def _offer(self, state: State, label: Label, move: Move, moved: float, way: Way) -> None:
         bits = label.bits + moved + move.fixed_bits

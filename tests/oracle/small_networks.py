@@ -85,3 +85,40 @@ def striped_networks(draw, most=5, height=9, channels=(2, 4)):
         last = [t for t in tensors[1:] if t.origin == "layer"]
         graph.output(*dict.fromkeys([last[-1], draw(st.sampled_from(last)), *graph.outputs]))
     return graph
+
+
+@st.composite
+def mixed_networks(draw):
+    """Draw a network of linear layers, products of two activations, softmax, normalisation, sums and flattened maps."""
+    graph = Graph("mixed")
+    rows, wide = draw(st.integers(1, 3)), draw(st.sampled_from([2, 4]))
+    tensors = [graph.input("x", (1, rows, wide))]
+    if draw(st.booleans()):
+        tensors.append(graph.input("z", (1, rows, wide)))
+    for place in range(draw(st.integers(2, 5))):
+        x = draw(st.sampled_from(tensors[-3:]))
+        tensors.append(mixed_layer(draw, graph, tensors, x, f"m{place}"))
+    if draw(st.integers(0, 3)) == 0:
+        last = [t for t in tensors if t.origin == "layer"]
+        graph.output(*dict.fromkeys([last[-1], draw(st.sampled_from(last)), *graph.outputs]))
+    return graph
+
+
+def mixed_layer(draw, graph, tensors, x, name):
+    """Add a layer over (batch, rows, features)."""
+    kind = draw(st.sampled_from("lllmmsanw"))
+    if kind == "m":
+        fitting = [b for b in tensors if b is not x and b.shape[1] == x.shape[2]]
+        if fitting:
+            return graph.matmul(name, x, draw(st.sampled_from(fitting)))
+    if kind == "s":
+        fitting = [b for b in tensors if b is not x and b.shape == x.shape]
+        if fitting:
+            return graph.add(name, x, draw(st.sampled_from(fitting)))
+    if kind == "a":
+        return graph.sigmoid(name, x)
+    if kind == "n":
+        return draw(st.sampled_from([graph.softmax, graph.layer_norm]))(name, x)
+    if kind == "w":
+        return graph.transpose(name, x, (0, 2, 1))
+    return graph.linear(name, x, draw(st.sampled_from([1, 2, 4, 6])))
