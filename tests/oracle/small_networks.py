@@ -60,15 +60,15 @@ def view_of(draw, graph, x, name):
 
 
 @st.composite
-def striped_networks(draw, most=5, height=9, channels=(2, 4)):
+def striped_networks(draw, most=5, height=9, width=2, channels=(2, 4), kinds="wwwwffdssva"):
     """Draw a network of convolutions, poolings, sums, concatenations, slices and activations over rows."""
     graph = Graph("random")
     n = draw(st.sampled_from([1, 1, 2]))
-    tensors = [graph.input("x", (n, 2, draw(st.integers(2, height)), draw(st.integers(1, 2))))]
+    tensors = [graph.input("x", (n, 2, draw(st.integers(2, height)), draw(st.integers(1, width))))]
     if draw(st.integers(0, 3)) == 0:
         tensors.append(graph.input("z", (draw(st.sampled_from([1, n])), *tensors[0].shape[1:])))
     for place in range(draw(st.integers(2, most))):
-        kind, x = draw(st.sampled_from("wwwwffdssva")), draw(st.sampled_from(tensors[-3:]))
+        kind, x = draw(st.sampled_from(kinds)), draw(st.sampled_from(tensors[-3:]))
         made = None
         if kind == "f":
             made = fire(draw, graph, x, f"fire{place}", channels)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from costmodel.errors import MappingError
-from tests.oracle.schedule_simulator import Optimum, Rules
+from costmodel.mapping import Problems, smallest_buffer_bits
+from tests.oracle.schedule_simulator import Optimum, Rules, problem
 from tests.oracle.small_networks import mixed_networks, striped_networks
 from tests.oracle.stripe_simulator import described
 from tests.oracle.test_stripes import scheduler_of
@@ -36,6 +38,13 @@ def everything_bytes(net):
     return (weights + sum(place.bits for place in net.places)) // 8
 
 
+def smallest_bytes(net):
+    """Return the smallest memory into which every layer can be tiled by itself."""
+    rows = [task.row for task in net.tasks if not net.table.streamed[task.row]]
+    problems = [{name: np.array([size]) for name, size in problem(net, row, (False,) * 3).items()} for row in rows]
+    return -(-max((smallest_buffer_bits(Problems(**one)) for one in problems), default=8) // 8)
+
+
 @st.composite
 def cases(draw, networks, most_steps, most_heavy=3):
     """Draw a network, widths, batch, a machine from too small to more than enough, and a state."""
@@ -44,9 +53,10 @@ def cases(draw, networks, most_steps, most_heavy=3):
     net = described(graph, batch, bits)
     assume(len(net.tasks) <= most_steps)
     assume(sum(net.weight_bits(m) > 0 for m in range(len(net.tasks))) <= most_heavy)
-    share = draw(st.floats(0.0, 1.1))
+    doubled, share = draw(st.booleans()), draw(st.floats(-0.05, 1.0))
+    least, most = smallest_bytes(net) * (2 if doubled else 1), everything_bytes(net)
     profile = hardware(
-        max(1, int(share * share * everything_bytes(net))), doubled=draw(st.booleans()),
+        max(1, int(least + share * abs(share) * max(1.1 * most - least, least))), doubled=doubled,
         residency=draw(st.sampled_from(["none", "activations", "all"])), fusion=False,
         kind=draw(st.sampled_from(["scratchpad", "scratchpad", "cache"])),
     )  # fmt: skip
@@ -79,9 +89,16 @@ def check(case, kind):
 
 
 @settings(max_examples=500)
-@given(cases(striped_networks(most=4, height=6), 5))
+@given(cases(striped_networks(most=4, height=12, width=5), 5))
 def test_fused_schedules_equal_the_enumeration(case):
     """Cascades, residency and pinned weights of 500 networks of windows, sums, concatenations and views."""
+    check(case, "fused")
+
+
+@settings(max_examples=300)
+@given(cases(striped_networks(most=3, height=20, width=6, channels=(2, 8), kinds="wwwwfs"), 4))
+def test_cascades_in_little_memory_equal_the_enumeration(case):
+    """Tall feature maps, where executing in stripes pays: 300 networks."""
     check(case, "fused")
 
 
@@ -101,7 +118,7 @@ def test_schedules_of_products_equal_the_enumeration(case, kind):
 
 @pytest.mark.parametrize("kind", ["resident", "fused"])
 @settings(max_examples=100)
-@given(case=cases(striped_networks(most=4, height=6), 5))
+@given(case=cases(striped_networks(most=4, height=12, width=5), 5))
 def test_a_fixed_order_equals_the_enumeration_in_that_order(kind, case):
     """Where there are too many orders, the order of the network is the only one."""
     graph, batch, bits, net, profile, phase = case
