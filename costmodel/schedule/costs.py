@@ -89,7 +89,7 @@ class Costs:
         self._limits()
 
     def _limits(self) -> None:
-        """Per class and kind: a capacity that holds every operand whole, and the bits that move there, or anywhere, at least."""
+        """Per class and kind: a capacity that holds every operand whole, and the bits that move there: the least of all."""
         count, each = self.rows.first.size, len(KINDS)
         chosen = np.tile(self.rows.first, each)
         p = with_kept(self.rows.problems[chosen], [kept for kept in KINDS for _ in range(count)])

@@ -47,7 +47,7 @@ class Enumeration:
         self.steps = range(len(net.tasks))
 
     def least_bits(self, pinned):
-        """Return the fewest bits that a schedule moves with the weights of ``pinned`` steps on chip; infinite if there is none."""
+        """Return the fewest bits of any schedule with the weights of ``pinned`` steps on chip; infinite if there is none."""
         reserve = sum(self.net.weight_bits(m) for m in pinned)
         known = {}
 
@@ -188,7 +188,8 @@ class Mapper:
         """Answer every question."""
         if not self.questions:
             return
-        columns = {name: np.array([q[name] for q in self.questions.values()], dtype=np.int64) for name in next(iter(self.questions.values()))}
+        asked = list(self.questions.values())
+        columns = {name: np.array([one[name] for one in asked], dtype=np.int64) for name in asked[0]}
         found = solve(Problems(**columns), np.array([capacity for _, _, capacity in self.questions], dtype=np.int64))
         total = found.weight_bits + found.ifmap_bits + found.ofmap_bits
         for key, bits, fits in zip(self.questions, total.tolist(), found.fits.tolist(), strict=True):

@@ -111,9 +111,8 @@ def described(graph, batch, widths):
     groups = list(dict.fromkeys(together[t] for t in users))
     number = {t: groups.index(together[t]) for t in tensors if together[t] in groups}
     written = {number[layer.outputs[0]] for layer, _ in executed}
-    places = [
-        place_of(group, batch, widths["ofmap" if i in written else "ifmap"], graph, whole_rows) for i, group in enumerate(groups)
-    ]
+    width = [widths["ofmap" if i in written else "ifmap"] for i in range(len(groups))]
+    places = [place_of(group, batch, bits, graph, whole_rows) for group, bits in zip(groups, width, strict=True)]
     made = made_by(graph, free, executed)
     tasks = []
     for layer, row in executed:
@@ -157,7 +156,8 @@ def place_of(group, batch, width, graph, whole_rows):
     bits = int(largest.elems) * batch * width
     rows = largest.shape[2] if largest.rank == 4 and largest in whole_rows else 0
     row_bits = int(largest.shape[1] * largest.shape[3]) * width if rows else 0
-    return Place(bits, int(largest.elems) * batch, rows, row_bits, bool(group & set(graph.inputs)), bool(group & set(graph.outputs)))
+    ends = (bool(group & set(tensors)) for tensors in (graph.inputs, graph.outputs))
+    return Place(bits, int(largest.elems) * batch, rows, row_bits, *ends)
 
 
 def made_by(graph, free, executed):
@@ -165,8 +165,8 @@ def made_by(graph, free, executed):
     step = {layer.name: i for i, (layer, _) in enumerate(executed)}
     made = {t: frozenset() for t in graph.inputs}
     for layer in graph.layers:
-        steps = frozenset().union(*(made[t] for t in layer.inputs)) if layer.name in free else frozenset([step[layer.name]])
-        made.update(dict.fromkeys(layer.outputs, steps))
+        before = frozenset().union(*(made[t] for t in layer.inputs))
+        made.update(dict.fromkeys(layer.outputs, before if layer.name in free else frozenset([step[layer.name]])))
     return made
 
 
@@ -251,7 +251,7 @@ def walked(net, members, height, style):
 def backwards(net, members, buffers, start):
     """Return for each buffer the rows its readers ask for, sinks given; ``start`` maps sinks to their rows."""
     asked = dict(start)
-    for m in reversed(sorted(members)):
+    for m in sorted(members, reverse=True):
         task = net.tasks[m]
         rows = asked.get(task.writes, set())
         below = set().union(*(spanned(task.window, y) for y in rows))

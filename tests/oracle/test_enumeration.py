@@ -81,8 +81,9 @@ KEPT = [chosen for chosen in product((False, True), repeat=3) if any(chosen)]
 def with_kept(layer, kept):
     """Return a layer some of whose operands are on chip: no bits, and outputs that are added up where they stay."""
     weight, ifmap, ofmap = kept
-    zero = {"weight_bits": weight, "ifmap_bits": ifmap, "ofmap_bits": ofmap, "psum_bits": ofmap and layer.psum_bits <= layer.ofmap_bits}
-    return Layer(**{**vars(layer), **{name: 0 for name, taken in zero.items() if taken}})
+    in_place = ofmap and layer.psum_bits <= layer.ofmap_bits
+    taken = {"weight_bits": weight, "ifmap_bits": ifmap, "ofmap_bits": ofmap, "psum_bits": in_place}
+    return Layer(**{**vars(layer), **{name: 0 for name, here in taken.items() if here}})
 
 
 @settings(max_examples=600, deadline=None)

@@ -91,7 +91,7 @@ def test_cascades_are_possible_where_the_rules_say_so(graph):
 @settings(max_examples=300)
 @given(striped_networks(most=4))
 def test_more_steps_never_need_less_than_the_bound(graph):
-    """What a cascade needs at least is at most what it and every larger one need: leaving out the larger ones loses nothing."""
+    """What a cascade needs at least is at most what it and every larger one need: none is left out for nothing."""
     net, planner = described(graph, 1, WIDTHS), planner_of(scheduler_of(graph), 1)
     found = {}
     for before, members in candidates(net):
