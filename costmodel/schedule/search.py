@@ -146,12 +146,14 @@ class Search:
             return False
         if len(members) == 1:
             return self.program.steps[min(members)].window is not None
-        verdict = self.planner.cascade(self._in_order(executed, members), executed)
+        order = self._in_order(executed, members)
+        if self.planner.least_bits(order) > self.machine.capacity_bits:
+            return False
+        verdict = self.planner.cascade(order, executed)
         if isinstance(verdict, Verdict):
             return verdict is Verdict.NOT_YET
-        if verdict.least_bits > self.machine.capacity_bits:
-            return False
-        found.append(verdict)
+        if verdict.need_bits <= self.machine.capacity_bits:
+            found.append(verdict)
         return True
 
     def _in_order(self, executed: int, members: frozenset[int]) -> tuple[int, ...]:
@@ -342,7 +344,7 @@ class _Run:
                 continue
             if move.cascade is None:
                 steps.append((move, room))
-            else:
+            elif move.cascade.need_bits <= room:
                 option = move.cascade.best(move.on_chip, self.pinned, room)
                 if option is not None:
                     self._offer(state, label, move, option.moved_bits, Way(option, room))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -54,15 +54,13 @@ class Edge:
 class Cascade:
     """What a set of steps needs and moves at every stripe height; arrays over ``heights`` (rows per stripe), by style.
 
-    ``inner_bits`` is the memory of buffers that nobody else sees, ``least_bits`` what one row of each takes, which more
-    steps never lessen; ``visits`` the stripes that use each step's weights; ``again_by_step`` the MACs it computes again. A
-    style that the cascade cannot have is missing.
+    ``inner_bits`` is the memory of buffers that nobody else sees; ``visits`` the stripes that use each step's weights;
+    ``again_by_step`` the MACs it computes again. A style that the cascade cannot have is missing.
     """
 
     steps: tuple[int, ...]
     heights: tuple[int, ...]
     inner_bits: dict[str, Ints]
-    least_bits: int
     entering: tuple[Edge, ...]
     leaving: tuple[Edge, ...]
     visits: dict[str, tuple[Ints, ...]]
@@ -81,7 +79,12 @@ class Cascade:
             self.known[key] = ([option.need_bits for option in kept], kept)
         return self.known[key]
 
-    @property
+    @cached_property
+    def need_bits(self) -> int:
+        """Memory that it needs at least, whatever is on chip."""
+        return min(int(inner.min()) for inner in self.inner_bits.values())
+
+    @cached_property
     def outside(self) -> frozenset[int]:
         """Buffers that others see."""
         return frozenset(edge.buffer for edge in (*self.entering, *self.leaving))
@@ -168,6 +171,12 @@ def needed_end(window: Window, outputs: Ints) -> Ints:
     return np.where(outputs > 0, end, 0)
 
 
+def least_rows(window: Window, outputs: int) -> int:
+    """Input rows under that many neighbouring output rows, wherever they lie: fewest at one of the borders."""
+    below = (window.outputs - 1) * window.stride - window.pad + window.reach + 1 - window.inputs
+    return min((outputs - 1) * window.stride + window.reach + 1 - max(window.pad, below, 0), window.inputs)
+
+
 @dataclass(frozen=True)
 class Links:
     """Readers and writers of every buffer of a program as sets, and per step its MACs, weights and one filter.
@@ -213,6 +222,7 @@ class Cascades:
         self.program, self.links = program, links
         self.target = [step.writes[0].buffer if step.writes else -1 for step in program.steps]
         self.images = [self._images(buffer) for buffer in self.target]
+        self.window_bits = [self._window_bits(buffer) for buffer in range(len(program.buffers))]
         self.readers = [mask_of(steps) for steps in links.readers]
         self.writers = [mask_of(steps) for steps in links.writers]
         self.after = self._descendants()
@@ -238,6 +248,24 @@ class Cascades:
         """Inputs of the batch in a buffer that can be cut into stripes, else 0."""
         one = self.program.buffers[buffer]
         return one.bits // (one.rows * one.row_bits) if buffer >= 0 and one.row_bits else 0
+
+    def least_bits(self, members: Sequence[int]) -> int:
+        """Memory that steps need together at least, in stripes of any height and either style; more steps never need less."""
+        inside = mask_of(members)
+        inner = {b for b in {self.target[number] for number in members} if not self._leaves(b, inside)}
+        least: dict[int, int] = {}
+        for number in reversed(members):
+            step = self.program.steps[number]
+            rows = least_rows(step.window, least.get(self.target[number], 1)) if step.window else 1
+            least |= {access.buffer: max(rows, least.get(access.buffer, 1)) for access in step.reads}
+        halo = {b: least.get(b, 1) * self.program.buffers[b].row_bits for b in inner}
+        alive = max(sum(halo[b] for b in self.alive[number] if b in inner) for number in members)
+        return min(alive, sum(self.window_bits[b] for b in inner))
+
+    def _window_bits(self, buffer: int) -> int:
+        """What one window of its most demanding reader takes of a buffer [bits]."""
+        windows = [self.program.steps[number].window for number in self.links.readers[buffer]]
+        return self.program.buffers[buffer].row_bits * max((least_rows(one, 1) for one in windows if one), default=1)
 
     def cascade(self, members: Sequence[int], executed: int) -> Cascade | Verdict:
         """The cascade of some steps, given in order of execution after the ``executed`` ones, or why there is none.
@@ -273,14 +301,12 @@ class Cascades:
         targets = [flow[self.target[number]] for number in members]
         lines = sum((flow[b].held_bits for b in inner), nothing)
         bits = {"lines": lines, "halo": self._alive_bits(members, {b: flow[b].halo_bits for b in inner}, nothing)}
-        rows = {b: nothing + self.program.buffers[b].row_bits for b in inner}
         visits = {"lines": tuple(f.active * images for f in targets), "halo": (every,) * len(members)}
         again = tuple(f.again * self._row_macs(number) for f, number in zip(targets, members, strict=True))
         return Cascade(
             members,
             stripes.heights,
             {style: bits[style] for style in styles},
-            int(self._alive_bits(members, rows, nothing)[0]),
             tuple(self._edge(b, members, flow[b], styles) for b in entered),
             tuple(self._edge(b, members, flow[b], styles) for b in left),
             visits,

@@ -100,10 +100,10 @@ def test_more_steps_never_need_less_than_the_bound(graph):
             found[before, members] = cascade
             everything = frozenset(range(len(net.places)))
             needs, _ = cascade.options(everything & cascade.outside, frozenset(m for m in members if net.weight_bits(m)))
-            assert cascade.least_bits <= min(needs)
-    for (before, members), cascade in found.items():
-        larger = [one for (b, m), one in found.items() if b == before and set(members) < set(m)]
-        assert all(cascade.least_bits <= one.least_bits for one in larger)
+            assert planner.least_bits(members) <= cascade.need_bits <= min(needs)
+    for before, members in found:
+        larger = [m for b, m in found if b == before and set(members) < set(m)]
+        assert all(planner.least_bits(members) <= planner.least_bits(more) for more in larger)
 
 
 def chosen(cascade, room, on_chip=frozenset(), pinned=frozenset()):

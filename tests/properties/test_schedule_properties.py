@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -48,8 +49,8 @@ def scheduled(name, capacity, kind, phase="steady", residency="all"):
 def machines(draw):
     """Draw a small machine."""
     return hardware(
-        draw(st.integers(8, 1200)), doubled=draw(st.booleans()), residency=draw(st.sampled_from(["none", "activations", "all"])),
-        fusion=False, kind=draw(st.sampled_from(["scratchpad", "cache"])),
+        draw(st.integers(8, 1200)), doubled=draw(st.booleans()),
+        residency=draw(st.sampled_from(["none", "activations", "all"])), fusion=False, kind=draw(st.sampled_from(["scratchpad", "cache"])),
     )  # fmt: skip
 
 
@@ -225,7 +226,7 @@ def test_more_memory_on_real_networks(name):
     sizes = [64 << 10, 128 << 10, 200 << 10, 256 << 10, 512 << 10, 1 << 20, 3 << 20, 4 << 20, 16 << 20]
     for kind in KINDS:
         moved = [scheduled(name, size, kind) for size in sizes]
-        for small, large in zip(moved, moved[1:], strict=False):
+        for small, large in pairwise(moved):
             assert large.lower_bytes <= small.dram_bytes
             assert large.dram_bytes * (1 - large.gap_ratio) <= small.dram_bytes
 
