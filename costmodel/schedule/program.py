@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Operand = Literal["weight", "ifmap", "ofmap"]
 STRIPED_RANK: Final = 4
 """Axes of a tensor that can be cut into stripes: batch, channels, height, width."""
+WINDOWS: Final = ("conv", "max_pool", "avg_pool")
+"""Operations whose rows depend on a window of rows as the layer table has it."""
 
 
 @dataclass(frozen=True)
@@ -270,7 +272,8 @@ class _Compiler:
         t = self.table
         if bool(t.streamed[row]):
             return Window(outputs, inputs) if layer.op.row_local and inputs == outputs else None
-        if bool(t.dynamic_weight[row]) or (int(t.p[row, 0]), int(t.ifmap_h[row, 0])) != (outputs, inputs):
+        literal = t.ops[row] in WINDOWS and not t.dynamic_weight[row]
+        if not literal or (int(t.p[row, 0]), int(t.ifmap_h[row, 0])) != (outputs, inputs):
             return None
         stride, pad = int(t.stride_h[row, 0]), int(t.pad_top[row, 0])
         reach = (int(t.r[row, 0]) - 1) * int(t.dilation_h[row, 0])

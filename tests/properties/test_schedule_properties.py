@@ -48,10 +48,8 @@ def scheduled(name, capacity, kind, phase="steady", residency="all"):
 @st.composite
 def machines(draw):
     """Draw a small machine."""
-    return hardware(
-        draw(st.integers(8, 1200)), doubled=draw(st.booleans()),
-        residency=draw(st.sampled_from(["none", "activations", "all"])), fusion=False, kind=draw(st.sampled_from(["scratchpad", "cache"])),
-    )  # fmt: skip
+    residency, kind = draw(st.sampled_from(["none", "activations", "all"])), draw(st.sampled_from(["scratchpad", "cache"]))
+    return hardware(draw(st.integers(8, 1200)), doubled=draw(st.booleans()), residency=residency, fusion=False, kind=kind)
 
 
 def schedulers():
