@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from costmodel.analysis import Analysis, analysis_of
+from costmodel.errors import InputError
 from costmodel.graph import Graph
 from costmodel.hardware import HardwareProfile, load_hardware
-from costmodel.importers import load_builder, load_network
+from costmodel.importers import format_of, load_builder, load_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,14 @@ Hardware: TypeAlias = HardwareProfile | str | Path
 def resolved_network(net: Network, inputs: Mapping[str, Sequence[int]] | None = None) -> Graph:
     """Return a Graph as it is; load a path, a bare name or ``name:argument=value``."""
     return net if isinstance(net, Graph) else load_network(str(net), inputs)
+
+
+def resolved_networks(nets: Sequence[Network], inputs: Mapping[str, Sequence[int]] | None) -> list[Graph]:
+    """Return the graphs of one call; shapes are for those that are model files."""
+    files = [not isinstance(net, Graph) and format_of(Path(net)) != "python" for net in nets]
+    if inputs and not any(files):
+        raise InputError("input shapes are for model files; a Python network takes arguments, such as squeezenet:input=224")
+    return [resolved_network(net, inputs if file else None) for net, file in zip(nets, files, strict=True)]
 
 
 def resolved_hardware(hw: Hardware) -> HardwareProfile:
@@ -94,6 +103,7 @@ def compare(
     batch: int = 1,
     dtype: str | Sequence[str] | None = None,
     bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Sequence[int]] | None = None,
     schedule: str | None = None,
     state: str = "steady",
 ) -> Comparison:
@@ -109,6 +119,8 @@ def compare(
         As for :func:`analyze`.
     dtype
         As for :func:`analyze`; or one per network, as a list or separated by commas (``"fp32,int8"``).
+    inputs
+        As for :func:`analyze`; for every network that is a model file.
     schedule, state
         As for :func:`analyze`.
 
@@ -133,7 +145,7 @@ def compare(
 
     profiles = [hw] if isinstance(hw, HardwareProfile | str | Path) else list(hw)
     dtypes = dtype.split(",") if isinstance(dtype, str) else dtype
-    graphs = [resolved_network(net) for net in nets]
+    graphs = resolved_networks(nets, inputs)
     return comparison_of(graphs, [resolved_hardware(profile) for profile in profiles], batch, dtypes, bits, schedule, state)
 
 
@@ -190,6 +202,7 @@ def vary(
     hw: Hardware,
     axes: Mapping[str, str | Sequence[Any]],
     batch: int = 1,
+    inputs: Mapping[str, Sequence[int]] | None = None,
     schedule: str | None = None,
     state: str = "steady",
 ) -> Variation:
@@ -198,7 +211,8 @@ def vary(
     Parameters
     ----------
     nets
-        Networks as for :func:`analyze`; ``"squeezenet@weight=3"`` and ``"alexnet@fp32"`` have widths of their own.
+        Networks as for :func:`analyze`; ``"squeezenet@weight=3"`` and ``"alexnet@fp32"`` have widths of their own, which do
+        not vary.
     hw
         As for :func:`analyze`.
     axes
@@ -207,6 +221,8 @@ def vary(
         are a sequence, or a text: ``"int8,fp16"``, ``"32KiB:16MiB:2x"``, ``"1:9:2"``.
     batch, schedule, state
         As for :func:`analyze`, where they do not vary.
+    inputs
+        As for :func:`analyze`; for every network that is a model file.
 
     Returns
     -------
@@ -225,14 +241,14 @@ def vary(
     >>> found[["hw.vtcm.capacity", "dram_bytes", "fits"]].values.tolist()
     [[1048576.0, 3561323, False], [2097152.0, 718299, False], [4194304.0, 150187, True]]
     """
-    from costmodel.explore.vary import Subject, axis_of, variation_of, with_widths
+    from costmodel.explore.axes import axis_of
+    from costmodel.explore.vary import Subject, variation_of, with_widths
 
     profile = resolved_hardware(hw)
-    subjects = []
-    for net in nets:
-        name, dtype, bits = with_widths(str(net)) if isinstance(net, str) else (net, None, None)
-        graph = resolved_network(name)
-        subjects.append(Subject(net if isinstance(net, str) else graph.name, graph, dtype, bits))
+    split = [with_widths(net) if isinstance(net, str) else (net, None, None) for net in nets]
+    graphs = resolved_networks([name for name, _, _ in split], inputs)
+    names = [net if isinstance(net, str) else graph.name for net, graph in zip(nets, graphs, strict=True)]
+    subjects = [Subject(name, graph, *own) for name, graph, (_, *own) in zip(names, graphs, split, strict=True)]
     chosen = [axis_of(name, values, profile) for name, values in axes.items()]
     return variation_of(subjects, profile, chosen, batch, schedule, state)
 

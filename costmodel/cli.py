@@ -254,8 +254,9 @@ def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
     flag = max(parameter.opts, key=len)
     if isinstance(parameter, click.Option) and parameter.is_flag:
         return [flag]
-    if parameter.name == "inputs":
-        return [word for name, shape in value.items() for word in (flag, f"{name}={'x'.join(map(str, shape))}")]
+    if parameter.name in ("inputs", "axes"):
+        texts = {name: given if isinstance(given, str) else "x".join(map(str, given)) for name, given in value.items()}
+        return [word for name, text in texts.items() for word in (flag, f"{name}={text}")]
     if isinstance(value, dict):
         return [flag, ",".join(f"{k}={v}" for k, v in value.items())]
     return [word for v in (value if isinstance(value, tuple) else (value,)) for word in (flag, str(v))]
@@ -300,17 +301,18 @@ def cli() -> None:
     """
 
 
+input_option: Final = click.option(
+    "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
+    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several. "
+    "[default: the file's own]",
+)  # fmt: skip
 HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, such as --hw snapdragon."
 
 
 @cli.command()
 @click.argument("net", metavar="NET")
 @click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
-@click.option(
-    "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
-    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several. "
-    "[default: the file's own]",
-)  # fmt: skip
+@input_option
 @pricing_options
 def analyze(
     net: str,
@@ -350,10 +352,12 @@ def analyze(
 @cli.command()
 @click.argument("nets", metavar="NET...", nargs=-1, required=True)
 @click.option("--hw", required=True, multiple=True, metavar="PROFILE", help=f"{HARDWARE} Repeat it for several.")
+@input_option
 @pricing_options
 def compare(
     nets: tuple[str, ...],
     hw: tuple[str, ...],
+    inputs: dict[str, tuple[int, ...]] | None,
     schedule: str | None,
     state: str,
     batch: int,
@@ -377,7 +381,7 @@ def compare(
     checked_output(output)
     from costmodel import api
 
-    result = api.compare(nets, hw, batch, dtype, bits, schedule, state)
+    result = api.compare(nets, hw, batch, dtype, bits, inputs, schedule, state)
     report(result, fmt, output, width)
     return strictly(result.analyses, strict=strict)
 
@@ -405,11 +409,13 @@ def axes_option(
     help="What varies: batch, dtype, schedule, state, or a constant of the hardware (hw.sram is the first memory on chip), as "
     "a list or START:STOP:STEP, such as --vary hw.sram=32KiB:16MiB:2x. Repeat it for several.",
 )  # fmt: skip
+@input_option
 @sweep_options
 def sweep(
     nets: tuple[str, ...],
     hw: str,
     axes: dict[str, str],
+    inputs: dict[str, tuple[int, ...]] | None,
     schedule: str | None,
     state: str,
     batch: int,
@@ -419,7 +425,8 @@ def sweep(
 ) -> None:
     """Price networks while the hardware, the batch, the number format or the schedule varies.
 
-    A NET may have widths of its own: squeezenet@weight=3, alexnet@fp32. The first NET is the baseline of every ratio.
+    A NET may have widths of its own, which do not vary: squeezenet@weight=3, alexnet@fp32. The first NET is the baseline of
+    every ratio, the first --vary the lines of the table.
 
     \b
     costmodel sweep alexnet squeezenet --hw snapdragon --vary hw.sram=32KiB:16MiB:2x --schedule resident
@@ -428,7 +435,7 @@ def sweep(
     checked_output(output)
     from costmodel import api
 
-    report(api.vary(nets, hw, axes, batch, schedule, state), fmt, output, width)
+    report(api.vary(nets, hw, axes, batch, inputs, schedule, state), fmt, output, width)
 
 
 @cli.group()

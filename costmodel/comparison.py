@@ -148,8 +148,8 @@ WHY = {
     "weight_elems": ("fewer weights", "{before:,.0f} against {after:,.0f} weights to read"),
     "activation_elems": ("activations", "{before:,.0f} against {after:,.0f} elements of ifmaps and ofmaps"),
     "refetch": ("tiles that fit on chip", "{before:.3f} against {after:.3f} bytes moved per compulsory byte"),
-    "residency": ("residency", "{before:.2%} against {after:.2%} of that still moves where tensors stay on chip"),
-    "fusion": ("fusion", "{before:.2%} against {after:.2%} of that still moves where layers are cascaded"),
+    "residency": ("residency", "{before:.4g} against {after:.4g} of each byte still moves where tensors stay on chip"),
+    "fusion": ("fusion", "{before:.4g} against {after:.4g} of each byte left moves where layers are cascaded"),
     "pj_per_byte": ("energy per off-chip byte", "{before:.4g} against {after:.4g} pJ/B"),
 }
 

@@ -21,6 +21,7 @@ LAYERS = (
 LAZY = {
     ("costmodel.analysis", "report"): "the repr of a result is its report",
     ("costmodel.comparison", "report"): "the repr of a result is its report",
+    ("costmodel.explore.vary", "report"): "the repr of a result is its report",
 }
 """Imports inside a function that point upwards, and why."""
 
