@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from costmodel.api import load_hardware as load_hardware
     from costmodel.api import load_network as load_network
     from costmodel.api import sweep as sweep
+    from costmodel.api import vary as vary
     from costmodel.comparison import Comparison as Comparison
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
     from costmodel.graph import Ratio as Ratio
@@ -37,12 +39,14 @@ HOMES = {
     "Graph": "graph",
     "HardwareProfile": "hardware",
     "Ratio": "graph",
+    "Variation": "explore.vary",
     "analyze": "api",
     "compare": "api",
     "from_torch": "api",
     "load_hardware": "api",
     "load_network": "api",
     "sweep": "api",
+    "vary": "api",
 }
 __all__ = list(HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -167,11 +167,16 @@ def ingredients(analysis: Analysis) -> dict[str, float]:
         "activation_bits": float(widths.ifmap_bits),
         "weight_elems": weight_bits / widths.weight_bits,
         "activation_elems": activation_bits / widths.ifmap_bits,
-        "refetch": moved[0] / t.compulsory_bytes,
-        "residency": moved[1] / moved[0],
-        "fusion": t.dram_bytes / moved[1],
-        "pj_per_byte": 1e12 * t.energy_off_chip_j / t.dram_bytes,
+        "refetch": part(moved[0], t.compulsory_bytes),
+        "residency": part(moved[1], moved[0]),
+        "fusion": part(t.dram_bytes, moved[1]),
+        "pj_per_byte": part(1e12 * t.energy_off_chip_j, t.dram_bytes),
     }
+
+
+def part(some: float, whole: float) -> float:
+    """Some over a whole; 1 where the whole is nothing, since of nothing everything is left."""
+    return some / whole if whole else 1.0
 
 
 def off_chip_j(i: dict[str, float]) -> float:

@@ -30,6 +30,8 @@ MOST_POINTS: Final = 10_000
 """Values of one axis, and points of a variation."""
 DIGITS: Final = 12
 """Significant digits of a value that is the sum or product of steps."""
+EXACT: Final = 1 << 53
+"""Whole numbers up to here are what they are as floating-point numbers."""
 PLAIN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 FACTOR: Final = re.compile(r"(\d+(?:\.\d+)?)x")
 Value = str | int | float
@@ -155,7 +157,8 @@ def tidy(value: float) -> float:
     >>> tidy(3e-6 + 2e-6), tidy(65536.0)
     (5e-06, 65536)
     """
-    return int(value) if float(value).is_integer() else float(f"{value:.{DIGITS}g}")
+    whole = float(value).is_integer() and abs(value) <= EXACT
+    return int(value) if whole else float(f"{value:.{DIGITS}g}")
 
 
 def number(name: str, text: str, path: str) -> float:
@@ -164,7 +167,7 @@ def number(name: str, text: str, path: str) -> float:
     if re.fullmatch(r"\d+", plain):
         return int(plain)
     if PLAIN.fullmatch(plain):
-        return checked_number(name, float(plain), path)
+        return tidy(checked_number(name, float(plain), path))
     if not path:
         raise InputError(f"vary: {name} is {plain!r}; write {wanted(path)}")
     try:
