@@ -32,7 +32,7 @@ DIGITS: Final = 12
 """Significant digits of a value that is the sum or product of steps."""
 EXACT: Final = 1 << 53
 """Whole numbers up to here are what they are as floating-point numbers."""
-PLAIN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+PLAIN: Final = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|inf)", re.IGNORECASE | re.ASCII)
 FACTOR: Final = re.compile(r"(\d+(?:\.\d+)?)x")
 Value = str | int | float
 
@@ -164,25 +164,35 @@ def tidy(value: float) -> float:
 def number(name: str, text: str, path: str) -> float:
     """A number from text, in base units: a plain one is in them already."""
     plain = text.strip()
-    if re.fullmatch(r"\d+", plain):
-        return int(plain)
     if PLAIN.fullmatch(plain):
         return tidy(checked_number(name, float(plain), path))
     if not path:
         raise InputError(f"vary: {name} is {plain!r}; write {wanted(path)}")
     try:
         return constant_value(plain, field_of(path))
-    except CostModelError:
-        raise InputError(f"vary: {name} is {plain!r}; write {wanted(path)}") from None
+    except CostModelError as error:
+        raise InputError(*(f"vary: {name}: {problem}" for problem in error.problems)) from None
 
 
 def checked_number(name: str, given: Any, path: str) -> float:  # noqa: ANN401 - whatever a caller gives
     """A number as it is; quantities in text are read."""
     if isinstance(given, str):
         return number(name, given, path)
-    if isinstance(given, bool) or not isinstance(given, Real) or not isfinite(given):
+    if isinstance(given, bool) or not isinstance(given, Real) or not finite(given):
         raise InputError(f"vary: {name} is {given!r}; write {wanted(path)}")
     return given  # type: ignore[return-value]  # a Real of any library
+
+
+def finite(given: Real) -> bool:
+    """Whether a number is one, and not beyond every floating-point number.
+
+    >>> finite(3), finite(float("nan")), finite(10**400)
+    (True, False, False)
+    """
+    try:
+        return isfinite(given)
+    except OverflowError:
+        return False
 
 
 def wanted(path: str) -> str:
