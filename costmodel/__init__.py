@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from costmodel.graph import Graph as Graph
     from costmodel.graph import Ratio as Ratio
     from costmodel.hardware import HardwareProfile as HardwareProfile
+    from costmodel.schedule import Schedule as Schedule
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ HOMES = {
     "Graph": "graph",
     "HardwareProfile": "hardware",
     "Ratio": "graph",
+    "Schedule": "schedule",
     "Variation": "explore.vary",
     "analyze": "api",
     "compare": "api",

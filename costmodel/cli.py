@@ -254,12 +254,18 @@ def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
     flag = max(parameter.opts, key=len)
     if isinstance(parameter, click.Option) and parameter.is_flag:
         return [flag]
-    if parameter.name in ("inputs", "axes"):
-        texts = {name: given if isinstance(given, str) else "x".join(map(str, given)) for name, given in value.items()}
-        return [word for name, text in texts.items() for word in (flag, f"{name}={text}")]
+    return [word for text in texts_of(parameter.name or "", value) for word in (flag, text)]
+
+
+def texts_of(name: str, value: Any) -> list[str]:  # noqa: ANN401 - whatever an option gives
+    """What stood behind an option, once for every time that it was given."""
+    if name == "inputs":
+        return [f"{key}={'x'.join(map(str, shape))}" for key, shape in value.items()]
+    if name == "axes":
+        return [f"{key}={values}" for key, values in value.items()]
     if isinstance(value, dict):
-        return [flag, ",".join(f"{k}={v}" for k, v in value.items())]
-    return [word for v in (value if isinstance(value, tuple) else (value,)) for word in (flag, str(v))]
+        return [",".join(f"{key}={width}" for key, width in value.items())]
+    return [str(one) for one in (value if isinstance(value, tuple) else (value,))]
 
 
 def report(result: Result, fmt: str, output: Path | None, width: int | None) -> None:

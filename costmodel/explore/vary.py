@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from costmodel.analysis import SCHEMA_VERSION, estimate_of, single
+from costmodel.analysis import SCHEMA_VERSION, Analysis, analysis_of, estimate_of, single
+from costmodel.comparison import Factor, factors_of
 from costmodel.errors import InputError, MappingError
 from costmodel.explore.axes import HARDWARE, MOST_POINTS, Axis, Value
 from costmodel.precision import FORMAT_BITS, parse_bits
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from costmodel.hardware import HardwareProfile
     from costmodel.schedule import Kind, Phase
 
+SETTINGS = ("batch", "dtype", "bits", "schedule", "state")
+"""What an analysis takes beside the network and the hardware."""
 FIGURES = ("dram_bytes", "lower_bytes", "bound_bytes", "energy_j", "latency_s")
 
 
@@ -63,6 +66,19 @@ class Point:
         return not self.problem and self.dram_bytes <= self.bound_bytes
 
 
+@dataclass(frozen=True)
+class Reason:
+    """Why the first network moves so many times the bytes of another, where that ratio is largest or smallest.
+
+    The factors multiply to the ratio of the off-chip energies.
+    """
+
+    other: str
+    at: tuple[Value, ...]
+    ratio: float
+    factors: tuple[Factor, ...]
+
+
 @dataclass(frozen=True, repr=False)
 class Variation:
     """Networks on one piece of hardware while something varies; points in order of the axes, networks fastest."""
@@ -71,6 +87,7 @@ class Variation:
     axes: tuple[Axis, ...]
     networks: tuple[str, ...]
     points: tuple[Point, ...]
+    reasons: tuple[Reason, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -79,6 +96,7 @@ class Variation:
             "hardware": self.hardware.name,
             "axes": {axis.name: list(axis.values) for axis in self.axes},
             "points": self.records(),
+            "reasons": [asdict(reason) for reason in self.reasons],
         }
 
     def records(self) -> list[dict[str, Any]]:
@@ -136,14 +154,31 @@ def variation_of(
     """Every network at every combination of the axes; see :func:`costmodel.vary`."""
     checked_extent(subjects, axes)
     settings = {"batch": batch, "schedule": schedule, "state": state, "dtype": None}
+    pricers = [_Pricer(subject, hardware, [axis.name for axis in axes], settings) for subject in subjects]
     combined = list(product(*(axis.values for axis in axes)))
-    found: dict[tuple[int, int], Point] = {}
-    for column, subject in enumerate(subjects):
-        pricer = _Pricer(subject, hardware, [axis.name for axis in axes], settings)
-        for row in sorted(range(len(combined)), key=lambda row: pricer.order(combined[row])):
-            found[row, column] = pricer.point(combined[row])
-    points = tuple(found[row, column] for row in range(len(combined)) for column in range(len(subjects)))
-    return Variation(hardware, tuple(axes), tuple(subject.name for subject in subjects), points)
+    largest_first = sorted(combined, key=pricers[0].order)
+    columns = [{at: pricer.point(at) for at in largest_first} for pricer in pricers]
+    points = tuple(column[at] for at in combined for column in columns)
+    reasons = [reason for other in range(1, len(pricers)) for reason in _reasons(pricers, columns, combined, other)]
+    return Variation(hardware, tuple(axes), tuple(subject.name for subject in subjects), points, tuple(reasons))
+
+
+def _reasons(
+    pricers: Sequence[_Pricer],
+    columns: Sequence[Mapping[tuple[Value, ...], Point]],
+    combined: Sequence[tuple[Value, ...]],
+    other: int,
+) -> Iterator[Reason]:
+    """Where the ratio of the first network to another is largest and smallest, each with its factors."""
+    ratios = {
+        at: columns[0][at].dram_bytes / columns[other][at].dram_bytes
+        for at in combined
+        if not columns[0][at].problem and columns[other][at].dram_bytes
+    }
+    ends = (max(ratios, key=ratios.__getitem__), min(ratios, key=ratios.__getitem__)) if ratios else ()
+    for at in dict.fromkeys(ends):
+        factors = factors_of(pricers[0].analysis(at), pricers[other].analysis(at))
+        yield Reason(pricers[other].subject.name, at, ratios[at], factors)
 
 
 def checked_extent(subjects: Sequence[Subject], axes: Sequence[Axis]) -> None:
@@ -174,17 +209,28 @@ class _Pricer:
         sizes = [float(v) for name, v in zip(self.names, at, strict=True) if name == f"{HARDWARE}{level}.capacity"]
         return -sum(sizes)
 
-    def point(self, at: tuple[Value, ...]) -> Point:
-        """One point."""
-        subject, chosen = self.subject, {**self.settings, **dict(zip(self.names, at, strict=True))}
+    def chosen(self, at: tuple[Value, ...]) -> tuple[HardwareProfile, dict[str, Any]]:
+        """Hardware and settings of a point; widths that are the network's own win."""
+        settings = {**self.settings, **dict(zip(self.names, at, strict=True))}
         hardware = self.hardware
-        for name, value in chosen.items():
+        for name, value in settings.items():
             if name.startswith(HARDWARE):
                 hardware = hardware.with_constant(name.removeprefix(HARDWARE), float(value))
-        kind, phase = checked_kind(chosen["schedule"], hardware), checked_phase(chosen["state"])
-        dtype = subject.dtype or chosen["dtype"]
-        estimate = single(subject.graph, estimate_of(subject.graph, hardware, chosen["batch"], dtype, subject.bits))
-        unpriced = Point(subject.name, at, chosen["batch"], estimate.precision.name, kind, phase)
+        return hardware, settings | {"dtype": self.subject.dtype or settings["dtype"], "bits": self.subject.bits}
+
+    def analysis(self, at: tuple[Value, ...]) -> Analysis:
+        """The whole analysis of a point."""
+        hardware, settings = self.chosen(at)
+        return analysis_of(self.subject.graph, hardware, *(settings[name] for name in SETTINGS))
+
+    def point(self, at: tuple[Value, ...]) -> Point:
+        """One point."""
+        hardware, settings = self.chosen(at)
+        batch, dtype, bits, schedule, state = (settings[name] for name in SETTINGS)
+        kind, phase = checked_kind(schedule, hardware), checked_phase(state)
+        graph = self.subject.graph
+        estimate = single(graph, estimate_of(graph, hardware, batch, dtype, bits))
+        unpriced = Point(self.subject.name, at, batch, estimate.precision.name, kind, phase)
         try:
             return self._priced(unpriced, estimate)
         except MappingError as error:

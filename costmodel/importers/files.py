@@ -85,6 +85,9 @@ def parse_inputs(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
 
 def imported(path: Path, kind: str, inputs: Inputs | None) -> Graph:
     """Read a model file with the importer of its format, loaded only now."""
+    if kind not in HOW_TO and not is_file(path):
+        problem = "is a directory or a device" if path.exists() else "no such file"
+        raise InputError(f"{path}: {problem}; give a model file, {', '.join(SUFFIXES)}")
     if kind == "onnx":
         from costmodel.importers.onnx import onnx_graph
 
@@ -107,22 +110,34 @@ def format_of(path: Path) -> str:  # noqa: PLR0911 - one return per format
     'python'
     """
     by_suffix = SUFFIXES.get(path.suffix.lower(), "python")
-    if path.suffix.lower() == ".py":
-        return "python"
+    if path.suffix.lower() == ".py" or not is_file(path):
+        return by_suffix
     try:
         with path.open("rb") as file:
             head = file.read(8)
-    except (OSError, ValueError):
-        return by_suffix if path.is_file() else "python"
+    except OSError:
+        return by_suffix
     if head[4:8] == b"TFL3":
         return "tflite"
     if head.startswith(b"\x89HDF"):
         return "hdf5"
     if head.startswith(b"PK\x03\x04"):
         return format_of_archive(path)
-    if by_suffix == "python" and head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x1a", b"\x3a", b"\x42"):
+    if head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x1a", b"\x3a", b"\x42"):
         return "onnx"  # ModelProto: ir_version, then a producer, opset or graph
     return by_suffix
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is that of a regular file, which can be read without waiting for anybody.
+
+    >>> is_file(Path("."))
+    False
+    """
+    try:
+        return path.is_file()
+    except ValueError:  # a null byte
+        return False
 
 
 def format_of_archive(path: Path) -> str:
@@ -130,6 +145,6 @@ def format_of_archive(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
         return "keras"
     return "torch" if any(name.endswith("data.pkl") for name in names) else "keras"

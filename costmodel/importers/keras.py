@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from costmodel.errors import CostModelError, InputError, NetworkError
+from costmodel.errors import CostModelError, InputError, NetworkError, located
 from costmodel.graph import Graph
 from costmodel.importers.channels_last import Sheet, Value, clean, first
 from costmodel.importers.keras_layers import HANDLERS, Called
@@ -61,7 +61,8 @@ def keras_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = N
     path = Path(path)
     config = _config(path)
     try:
-        return _drawn(config, path, dict(inputs or {}))
+        with located(str(path)):
+            return _drawn(config, path, dict(inputs or {}))
     except CostModelError:
         raise
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -92,7 +93,9 @@ def _config(path: Path) -> Config:
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: config.json is not JSON: {error}") from None
+        plain = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
+        problem = error if plain else "a number is too long, or lists are nested too deep"
+        raise InputError(f"{path}: config.json is not JSON: {problem}") from None
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise InputError(f"{path}: config.json does not describe a model")
     return config

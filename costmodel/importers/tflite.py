@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from costmodel.errors import CostModelError, InputError, NetworkError
+from costmodel.errors import CostModelError, InputError, NetworkError, located
 from costmodel.graph import Graph
 from costmodel.importers.channels_last import Sheet, Value, clean, first
 from costmodel.importers.tflite_file import (
@@ -89,14 +89,19 @@ def tflite_widths(
 
 def _drawn(path: Path, inputs: Mapping[str, Sequence[int]]) -> Network:
     """The first subgraph of a file, drawn."""
-    model = read_model(path)
+    with located(str(path)):
+        return _network(read_model(path), inputs)
+
+
+def _network(model: ModelFact, inputs: Mapping[str, Sequence[int]]) -> Network:
+    """The first subgraph of a model."""
     main = model.subgraphs[0]
     sizes = _input_sizes(model, main, inputs)
     opened = any(
         -1 in main.tensors[index].shape and any(size != 1 for size in _opened(main.tensors[index], shape))
         for index, shape in sizes.items()
     )
-    network = Network(Sheet(clean(path.stem) or "network"), model, checked=not opened)
+    network = Network(Sheet(clean(model.path.stem) or "network"), model, checked=not opened)
     items = _sources(network, main, sizes)
     channels = _channels_first(main)
     names = layer_names(main)

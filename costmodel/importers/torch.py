@@ -258,9 +258,11 @@ def _export_problem(light: Module, error: Exception, tensors: Sequence[Any]) -> 
         return f"{kind}: {line}; give one example per argument of forward{inspect.signature(light.forward)}, got {given}"
     where = _place(error)
     if "data-dependent" in str(error) or "DataDependent" in type(error).__name__:
+        parts = ", ".join(clean(name) for name, _ in light.named_children()) or "none"
         return (
             f"{kind}: its control flow depends on the data{where}, so there is no one graph to price; use torch.where or "
-            "torch.cond, or price the part of the module that is always run"
+            f"torch.cond, price the part that is always run (its parts: {parts[:200]}), or follow the example: "
+            "torch.onnx.export(module, inputs, 'model.onnx', dynamo=False), and analyse that file"
         )
     return f"{kind}: cannot run on {given}{where}: {line}; check the example inputs, and that torch.export takes the module"
 

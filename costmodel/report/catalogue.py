@@ -153,6 +153,7 @@ def about(found: HardwareProfile) -> Sentences:
             f"number formats: {', '.join(found.compute.mac_pj)}; {found.default_dtype} where none is asked for",
             f"partial sums: {counted(found.psum_bits, 'bit')} of integer formats, 32 bits of the others",
             f"transfers and compute: {timing(found)}",
+            f"across layers: {across(found)}",
             f"file: {visible(str(found.file))}",
         ),
     )
@@ -161,6 +162,16 @@ def about(found: HardwareProfile) -> Sentences:
 def timing(found: HardwareProfile) -> str:
     """What sets the time of a layer."""
     return "they overlap, the slowest resource sets the time" if found.overlap else "one after the other, their times add"
+
+
+def across(found: HardwareProfile) -> str:
+    """What the profile declares to stay on chip beyond a layer."""
+    kept = {
+        "none": "nothing stays on chip beyond a layer",
+        "activations": f"activations stay in {found.levels[1].name}",
+        "all": f"activations stay in {found.levels[1].name}, and weights for ever",
+    }
+    return kept[found.residency] + (", layers are cascaded in stripes" if found.fusion else "")
 
 
 def checks(found: Sequence[Check]) -> Document:

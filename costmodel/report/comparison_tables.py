@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import isclose, prod
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +14,7 @@ from costmodel.units import si, si_bytes, si_count
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
-    from costmodel.comparison import BatchPoint, Comparison, Fit, Pair
+    from costmodel.comparison import BatchPoint, Comparison, Factor, Fit, Pair
 
 INLINE = 3
 ANALYSIS = Column("", numeric=False, wrap=True)
@@ -140,21 +140,21 @@ def why(comparison: Comparison, pair: Pair) -> Table:
     columns = (Column("factor", numeric=False), Column("ratio"), Column("so far"), explanation)
     total = Row(("off-chip energy", times(pair.ratios["energy_off_chip_j"]), whole, "the product of all factors"), "total")
     title = f"Why {baseline} spends {whole} the off-chip energy of {other}"
-    return Table(title, columns, (*factor_rows(pair), *equal_row(pair), total))
+    return Table(title, columns, (*factor_rows(pair.factors), *equal_row(pair.factors), total))
 
 
-def factor_rows(pair: Pair) -> Iterator[Row]:
+def factor_rows(factors: Sequence[Factor]) -> Iterator[Row]:
     """One line per factor that makes a difference, with the product so far."""
     running = 1.0
-    for factor in pair.factors:
+    for factor in factors:
         running *= factor.ratio
         if not isclose(factor.ratio, 1):
             yield Row((visible(factor.name), times(factor.ratio), times(running), visible(factor.explanation)))
 
 
-def equal_row(pair: Pair) -> Iterator[Row]:
+def equal_row(factors: Sequence[Factor]) -> Iterator[Row]:
     """One line for the factors that make no difference."""
-    equal = [visible(factor.name) for factor in pair.factors if isclose(factor.ratio, 1)]
+    equal = [visible(factor.name) for factor in factors if isclose(factor.ratio, 1)]
     if equal:
         yield Row(("no difference", times(1), "", ", ".join(equal)), "free")
 

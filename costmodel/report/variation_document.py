@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise, product
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from costmodel.report.assumptions import EXECUTED
+from costmodel.report.comparison_tables import equal_row, factor_rows
 from costmodel.report.document import Column, Document, Row, Sentences, Table
 from costmodel.report.names import visible
 from costmodel.report.numbers import NOTHING, bare_ratio, counted, listed, times
@@ -16,25 +17,17 @@ from costmodel.units import si_bytes
 
 if TYPE_CHECKING:
     from costmodel.explore.axes import Axis
-    from costmodel.explore.vary import Point, Variation
+    from costmodel.explore.vary import Point, Reason, Variation
 
 HUNDREDFOLD = 100
 FITS = " *"
-
-
-class Compared(NamedTuple):
-    """Bytes of the first network over those of another, at one point."""
-
-    ratio: float
-    other: str
-    place: str
 
 
 def document(variation: Variation) -> Document:
     """Report of a variation."""
     return Document(
         title=title(variation),
-        summary=(Sentences("In short", (*extremes(variation), *beginnings(variation))),),
+        summary=(Sentences("In short", tuple(extremes(variation))), beginnings(variation), *reasons(variation)),
         details=tuple(tables(variation)),
         notes=(legend(variation),),
     )
@@ -112,57 +105,70 @@ def ratio(first: Point, other: Point) -> float:
     return first.dram_bytes / other.dram_bytes
 
 
-def compared(variation: Variation) -> Iterator[Compared]:
-    """Every ratio with its place."""
-    width = len(variation.networks)
-    combined = list(product(*(axis.labels for axis in variation.axes)))
-    for row, labels in enumerate(combined):
-        first, *others = variation.points[row * width : (row + 1) * width]
-        for point in others:
-            if comparable(first, point):
-                yield Compared(ratio(first, point), point.network, where(variation.axes, labels))
-
-
 def extremes(variation: Variation) -> Iterator[str]:
-    """Largest and smallest ratio to each network, and at how many points it is a hundred."""
-    everything = list(compared(variation))
+    """Smallest and largest ratio to each network, and at how many points it is a hundred."""
+    baseline, width = visible(variation.networks[0]), len(variation.networks)
+    for column, other in enumerate(variation.networks[1:], 1):
+        lines = zip(variation.points[::width], variation.points[column::width], strict=True)
+        ratios = [ratio(first, point) for first, point in lines if comparable(first, point)]
+        if ratios:
+            yield (
+                f"{baseline} moves {span(variation, other)} the off-chip bytes of {visible(other)}: at least {HUNDREDFOLD} "
+                f"times at {sum(found >= HUNDREDFOLD for found in ratios) or 'none'} of {counted(len(ratios), 'point')}, "
+                f"fewer bytes at {sum(found < 1 for found in ratios) or 'none'}."
+            )
+
+
+def span(variation: Variation, other: str) -> str:
+    """The smallest and the largest ratio to a network, with their places where they differ."""
+    ends = [reason for reason in variation.reasons if reason.other == other]
+    if len(ends) == 1:
+        return f"{bare_ratio(ends[0].ratio)} times"
+    return " to ".join(f"{bare_ratio(end.ratio)} times ({place(variation, end)})" for end in reversed(ends))
+
+
+def place(variation: Variation, found: Reason | Point) -> str:
+    """Values of all axes, in words."""
+    values = zip(variation.axes, found.at, strict=True)
+    return where(variation.axes, [axis.labels[axis.values.index(value)] for axis, value in values])
+
+
+def reasons(variation: Variation) -> Iterator[Table]:
+    """Factors of the largest and of the smallest ratio to each network."""
     baseline = visible(variation.networks[0])
-    for other in dict.fromkeys(one.other for one in everything):
-        found = [one for one in everything if one.other == other]
-        most, least = max(found), min(found)
-        hundred, fewer = sum(one.ratio >= HUNDREDFOLD for one in found), sum(one.ratio < 1 for one in found)
-        between = f"{bare_ratio(least.ratio)} times ({least.place}) to {bare_ratio(most.ratio)} times ({most.place})"
-        spread = between if len(found) > 1 else f"{bare_ratio(most.ratio)} times"
-        yield (
-            f"{baseline} moves {spread} the off-chip bytes of {visible(other)}: at least {HUNDREDFOLD} times at "
-            f"{hundred or 'none'} of {counted(len(found), 'point')}, fewer bytes at {fewer or 'none'}."
-        )
+    for reason in variation.reasons:
+        whole = prod(factor.ratio for factor in reason.factors)
+        title = f"Why {baseline} moves {times(reason.ratio)} the bytes of {visible(reason.other)}: {place(variation, reason)}"
+        columns = (Column("factor", numeric=False), Column("ratio"), Column("so far"), Column("", numeric=False, wrap=True))
+        total = Row(("off-chip energy", times(whole), times(whole), "the product of all factors"), "total")
+        yield Table(title, columns, (*factor_rows(reason.factors), *equal_row(reason.factors), total))
 
 
-def beginnings(variation: Variation) -> Iterator[str]:
-    """At which values of the first axis each network fits, at each combination of the others."""
+def beginnings(variation: Variation) -> Table:
+    """At which values of the first axis each network fits, by the values of the others."""
     first, *others = variation.axes
     width = len(variation.networks)
     combined = list(product(*(axis.labels for axis in others)))
+    rows = []
     for number, labels in enumerate(combined):
-        for column, name in enumerate(variation.networks):
-            line = variation.points[number * width + column :: len(combined) * width]
-            reach = fitting(first, line)
-            if reach:
-                place = f" at {where(others, labels)}" if labels else ""
-                yield f"{visible(name)} fits {reach}{place}: nothing crosses but what must."
+        lines = [variation.points[number * width + column :: len(combined) * width] for column in range(width)]
+        rows.append(Row((where(others, labels), *(fitting(first, line) for line in lines))))
+    columns = (Column("", numeric=False), *(Column(visible(name), numeric=False) for name in variation.networks))
+    found = any(cell != NOTHING for row in rows for cell in row.cells[1:])
+    return Table(f"Values of {first.name} at which nothing crosses but what must", columns, tuple(rows) if found else ())
 
 
 def fitting(axis: Axis, line: Sequence[Point]) -> str:
-    """Values of an axis at which a network fits, in words; nothing where it is all of them or none."""
+    """Values of an axis at which a network fits, in words."""
     fits = [point.fits for point in line]
     labels = [visible(label) for label, fit in zip(axis.labels, fits, strict=True) if fit]
-    changes = sum(one != two for one, two in pairwise(fits))
-    if not changes:
-        return ""
-    if changes == 1 and axis.ascends:
-        return f"from {axis.name} {labels[0]} on" if fits[-1] else f"up to {axis.name} {labels[-1]}"
-    return f"at {axis.name} {listed(labels)}"
+    if not labels:
+        return NOTHING
+    if all(fits):
+        return "all"
+    if axis.ascends and sum(one != two for one, two in pairwise(fits)) == 1:
+        return f"from {labels[0]} on" if fits[-1] else f"up to {labels[-1]}"
+    return listed(labels)
 
 
 def legend(variation: Variation) -> Sentences:
@@ -184,12 +190,6 @@ def problems(variation: Variation) -> Iterator[str]:
         own = [point for point in variation.points if point.network == name]
         failed = [point for point in own if point.problem]
         if failed:
-            at = ", ".join(f"{axis.name} {visible(label)}" for axis, label in located(variation, failed[0]))
             count = f"{len(failed)} of {counted(len(own), 'point')}"
-            yield f"-: {visible(name)} cannot be priced at {count}; at {at}: {visible(failed[0].problem)}."
-
-
-def located(variation: Variation, point: Point) -> Iterator[tuple[Axis, str]]:
-    """Every axis with the label of its value at a point."""
-    for axis, value in zip(variation.axes, point.at, strict=True):
-        yield axis, axis.labels[axis.values.index(value)]
+            at = place(variation, failed[0])
+            yield f"{NOTHING}: {visible(name)} cannot be priced at {count}; at {at}: {visible(failed[0].problem)}."

@@ -27,6 +27,8 @@ TOLERANCE: Final = 2e-3
 """Part of its cost by which a schedule may exceed the bound and still be taken."""
 MOST_HALVINGS: Final = 16
 """Intervals that are halved before the gap that is left is accepted."""
+MOST_STEPS: Final = 4_000
+"""Layers with weights, over all halvings: long networks are halved less often."""
 EVERY_SUBSET: Final = 6
 """Layers with weights up to which every choice of them is tried."""
 GRAINS: Final = 1 << 16
@@ -112,7 +114,7 @@ class _Halving:
         high = min(self.total, self.search.capacity_bits)
         self._try(high, 0)
         self._wait(0, high, self.activations(0))
-        for _ in range(MOST_HALVINGS):
+        for _ in range(min(MOST_HALVINGS, MOST_STEPS // max(len(self.steps), 1))):
             if not self.waiting or self.waiting[0][0] >= self.worth:
                 break
             self._halve(*heappop(self.waiting)[1:])

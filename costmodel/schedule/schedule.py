@@ -12,7 +12,7 @@ import numpy as np
 from costmodel.boundary import LARGEST_BITS, Boundary, boundary
 from costmodel.errors import InputError
 from costmodel.schedule.costs import Costs
-from costmodel.schedule.pinning import with_pins, without_pins
+from costmodel.schedule.pinning import Plan, with_pins, without_pins
 from costmodel.schedule.program import Program, program_of
 from costmodel.schedule.search import Path, Search
 from costmodel.schedule.stripes import Links, mask_of
@@ -166,12 +166,15 @@ class Scheduler:
         Operand widths of every row.
     batch
         Inputs processed together.
+    largest_bits
+        Size of the largest memory that will be asked for; where it is known, what is worked out for a small one serves all.
     """
 
-    def __init__(self, graph: Graph, table: LayerTable, widths: Widths, batch: int) -> None:
+    def __init__(self, graph: Graph, table: LayerTable, widths: Widths, batch: int, largest_bits: int = 0) -> None:
         self.table, self.widths = table, widths
         self.searches: dict[tuple[bool, int], Search] = {}
-        self.largest_bits = 0
+        self.plans: dict[tuple[bool, int, str], list[tuple[int, Plan]]] = {}
+        self.largest_bits = largest_bits
         self.program = program_of(graph, table, widths.ifmap, widths.ofmap, batch)
 
     @cached_property
@@ -248,11 +251,7 @@ class Scheduler:
         ``whole`` leaves out schedules in which some weights stay for ever, and not all.
         """
         outer, level = hardware.levels[:2]
-        search = self.search(level, fusion=fusion)
-        most_bits = known.dram_bytes * 8
-        plan = without_pins(search, most_bits)
-        if pins(hardware, known.kind, known.phase):
-            plan = with_pins(search, plan, most_bits, whole=whole or level.kind == "cache")
+        plan = self._plan(level, known.dram_bytes * 8, fusion=fusion, pinning=self._pinning(hardware, known, whole=whole))
         lower = max(least, min(int(-(-plan.lower_bits // 8)), known.dram_bytes))
         if plan.path.bits == inf:
             return replace(known, lower_bytes=lower, every_order=self.every_order)
@@ -271,6 +270,28 @@ class Scheduler:
             lower_bytes=lower,
             every_order=self.every_order,
         )
+
+    def _pinning(self, hardware: HardwareProfile, known: Schedule, *, whole: bool) -> str:
+        """Which weights may stay for ever: ``none``, ``whole`` (all or none) or ``any``."""
+        if not pins(hardware, known.kind, known.phase):
+            return "none"
+        return "whole" if whole or hardware.levels[1].kind == "cache" else "any"
+
+    def _plan(self, level: MemoryLevel, most_bits: int, *, fusion: bool, pinning: str) -> Plan:
+        """The cheapest plan below ``most_bits``; one that was found for a smaller memory is possible in a larger one."""
+        search = self.search(level, fusion=fusion)
+        key = (fusion, search.links.buffering, pinning)
+        smaller = [plan for capacity, plan in self.plans.get(key, []) if capacity <= search.capacity_bits]
+        carried = min(smaller, key=lambda plan: plan.path.bits, default=None)
+        most = most_bits if carried is None else min(most_bits, carried.path.bits)
+        plan = without_pins(search, most)
+        if pinning != "none":
+            plan = with_pins(search, plan, most, whole=pinning == "whole")
+        if plan.path.bits == inf and carried is not None and carried.path.bits < most_bits:
+            plan = replace(carried, lower_bits=min(plan.lower_bits, carried.path.bits))
+        if plan.path.bits < inf:
+            self.plans.setdefault(key, []).append((search.capacity_bits, plan))
+        return plan
 
     def search(self, level: MemoryLevel, *, fusion: bool) -> Search:
         """The search for a memory; one that was made for a memory as large or larger is used again."""

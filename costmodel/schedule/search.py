@@ -354,7 +354,8 @@ class _Run:
                 steps.append((move, room))
             else:
                 stream = self.pinned.isdisjoint(move.steps)
-                option = move.cascade.best(move.on_chip, self._loose_bits(move.steps), room, stream=stream)
+                spare = self.most - label.bits - move.fixed_bits - self._owed_after(state, move)
+                option = move.cascade.best(move.on_chip, self._loose_bits(move.steps), room, spare, stream=stream)
                 if option is not None:
                     moved_bits = option.moved_bits + FUSED_BITS * len(move.steps)
                     self._offer(state, label, move, moved_bits, Way(option, room))
@@ -366,6 +367,13 @@ class _Run:
         for move, room, moved, _ in self._priced(short, held=True):
             loaded = moved + self.search.costs.weight_bits[move.steps[0]]
             self._offer(state, label, move, loaded, Way(None, room // self.search.links.buffering, held=True))
+
+    def _owed_after(self, state: State, move: Move) -> int:
+        """Bits that must still move after a move, inputs and outputs on chip left out."""
+        executed = move.after[0]
+        if executed not in self.rest:
+            self.rest[executed] = self.rest[state[0]] - sum(self._owed(number) for number in move.steps)
+        return self.rest[executed]
 
     def _loose_bits(self, steps: tuple[int, ...]) -> int:
         """Size of the weights of some steps that are not on chip for ever."""
@@ -390,8 +398,7 @@ class _Run:
     def _offer(self, state: State, label: Label, move: Move, moved: float, way: Way) -> None:
         bits = label.bits + moved + move.fixed_bits
         after = move.after
-        if after[0] not in self.rest:
-            self.rest[after[0]] = self.rest[state[0]] - sum(self._owed(number) for number in move.steps)
+        self._owed_after(state, move)
         known = self.labels.get(after)
         if known is not None and known.bits <= bits:
             return

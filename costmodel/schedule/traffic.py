@@ -91,7 +91,7 @@ class _Ledger:
                 self._edge(cascade.steps, edge.buffer, int(edge.moved_bits[option.style][place]))
         for index, number in enumerate(cascade.steps):
             step = self.costs.program.steps[number]
-            times = 1 if option.held else int(cascade.visits[option.style][index][place])
+            times = 1 if option.held else int(cascade.visits[index][place])
             for row in step.rows:
                 self.places[row] = f"cascade {self.cascades}"
                 self.bits["weight"][row] += 0 if number in self.pinned else times * self.costs.row_weight_bits[row]

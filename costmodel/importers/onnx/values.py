@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from costmodel.errors import NetworkError
 from costmodel.graph import Tensor
-from costmodel.importers.onnx.wire import Message, packed
+from costmodel.importers.onnx.wire import Message, WireError, packed
 
 Array: TypeAlias = NDArray[Any]
 Ints: TypeAlias = tuple[int, ...]
@@ -88,8 +88,8 @@ class Value:
         """The content as integers; NetworkError where it is not known before the network runs."""
         if self.data is None:
             raise NetworkError(
-                "a size or axis is computed from data, so the shape is not known before the network runs; "
-                "simplify the model (onnxsim) or fix its input shapes"
+                "a size or axis is computed from data or stored in another file, so the shape is not known before the network "
+                "runs; simplify the model (onnxsim) or fix its input shapes"
             )
         return tuple(int(item) for item in np.ravel(self.data))
 
@@ -170,7 +170,10 @@ def tensor_value(message: Message, name: str) -> Value:
     if any(size < 0 for size in shape):
         raise NetworkError(f"tensor {name or message.get('name', '')!r} has a negative size: {shape}")
     known = prod(shape) <= MOST_KNOWN and message.get("data_location", 0) == 0
-    return constant(shape, kind, _content(message, shape, kind) if known else None, name)
+    try:
+        return constant(shape, kind, _content(message, shape, kind) if known else None, name)
+    except WireError as error:
+        raise NetworkError(f"the content of tensor {name or message.get('name', '')!r} is damaged: {error}") from None
 
 
 def sparse_value(message: Message, name: str) -> Value:
