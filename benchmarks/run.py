@@ -23,7 +23,7 @@ HERE: Final = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import costmodel as cm  # noqa: E402 - after the path
-from benchmarks import importing, work  # noqa: E402 - after the path
+from benchmarks import importing, scheduling, work  # noqa: E402 - after the path
 from benchmarks.result import HEADER, MB, Result, per_second, shown, times  # noqa: E402 - after the path
 
 RESULTS: Final = HERE / "RESULTS.md"
@@ -161,6 +161,21 @@ def search() -> Iterator[Result]:
     yield Result(f"exact search of {name} on {profile}", shown(spent), reference, f"1/{naive / spent:,.0f}")
 
 
+# ---- memory
+
+
+def orders() -> Iterator[Result]:
+    """The order of least memory, proved, beside building the network and compiling its program."""
+    for name, goal in (*((name, 0.1) for name in work.ORDERED), ("chain:1000", 0.5)):
+        program = work.compiled(name)
+        spent, building = work.medians((partial(work.ordered, program), partial(work.compiled, name)), WARM_ROUNDS)
+        if not work.ordered(program):
+            raise AssertionError(f"the order of {name} is not proved")
+        reference = f"{shown(building)} to build it"
+        what = f"order of least memory of {name}, {len(program.steps)} steps"
+        yield Result(what, shown(spent), reference, times(spent / building), shown(goal), spent <= goal)
+
+
 # ---- the page
 
 
@@ -214,7 +229,8 @@ benchmark makes.
 def measured(designs: int) -> Iterator[Result]:
     """All results, each as soon as it is there."""
     parts: tuple[Callable[[], Iterator[Result]], ...] = (
-        warm, cold, importing.files_cold, importing.large_file, importing.deep_file, search, partial(sweeps, designs)
+        warm, cold, importing.files_cold, importing.large_file, importing.deep_file, search, orders,
+        scheduling.schedules, scheduling.chains, scheduling.capacities, partial(sweeps, designs),
     )  # fmt: skip
     for part in parts:
         yield from part()

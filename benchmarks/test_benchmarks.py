@@ -69,3 +69,9 @@ def test_search_of_one_layer(benchmark):
     least = layer.weight_elems + layer.ofmap_elems + layer.c * layer.p * layer.q
 
     assert benchmark(work.searched, layer, 55_296 * 16) >= 16 * least
+
+
+@pytest.mark.parametrize("network", work.ORDERED)
+def test_order_of_least_memory(benchmark, network):
+    """Every order is proved."""
+    assert benchmark(work.ordered, work.compiled(network))

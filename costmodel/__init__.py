@@ -13,12 +13,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from costmodel.activations import MemoryTimeline as MemoryTimeline
     from costmodel.analysis import Analysis as Analysis
     from costmodel.api import analyze as analyze
     from costmodel.api import compare as compare
     from costmodel.api import from_torch as from_torch
     from costmodel.api import load_hardware as load_hardware
     from costmodel.api import load_network as load_network
+    from costmodel.api import memory as memory
     from costmodel.api import sweep as sweep
     from costmodel.api import vary as vary
     from costmodel.comparison import Comparison as Comparison
@@ -39,6 +41,7 @@ HOMES = {
     "Dim": "graph",
     "Graph": "graph",
     "HardwareProfile": "hardware",
+    "MemoryTimeline": "activations",
     "Ratio": "graph",
     "Schedule": "schedule",
     "Variation": "explore.vary",
@@ -47,6 +50,7 @@ HOMES = {
     "from_torch": "api",
     "load_hardware": "api",
     "load_network": "api",
+    "memory": "api",
     "sweep": "api",
     "vary": "api",
 }

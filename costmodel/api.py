@@ -1,4 +1,4 @@
-"""The library surface: load, analyze, compare, sweep."""
+"""The library surface: load, analyze, compare, memory, sweep."""
 
 from __future__ import annotations
 
@@ -17,11 +17,23 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from costmodel.activations import MemoryTimeline
     from costmodel.comparison import Comparison
     from costmodel.explore.vary import Variation
     from costmodel.importers.torch import Module
 
-__all__ = ["Hardware", "Network", "analyze", "compare", "from_torch", "load_hardware", "load_network", "sweep", "vary"]
+__all__ = [
+    "Hardware",
+    "Network",
+    "analyze",
+    "compare",
+    "from_torch",
+    "load_hardware",
+    "load_network",
+    "memory",
+    "sweep",
+    "vary",
+]
 
 Network: TypeAlias = Graph | str | Path
 Hardware: TypeAlias = HardwareProfile | str | Path
@@ -147,6 +159,63 @@ def compare(
     dtypes = dtype.split(",") if isinstance(dtype, str) else dtype
     graphs = resolved_networks(nets, inputs)
     return comparison_of(graphs, [resolved_hardware(profile) for profile in profiles], batch, dtypes, bits, schedule, state)
+
+
+def memory(
+    net: Network,
+    dtype: str | None = None,
+    batch: int = 1,
+    convention: str = "live",
+    order: str = "program",
+    hw: Hardware | None = None,
+    *,
+    in_place: Sequence[str] | None = None,
+    bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Sequence[int]] | None = None,
+) -> MemoryTimeline:
+    """Count the memory that the activations of a network take, step by step.
+
+    Parameters
+    ----------
+    net, bits, inputs
+        As for :func:`analyze`.
+    dtype
+        As for :func:`analyze`; int8 where neither it nor hardware is given.
+    batch
+        Inputs processed together.
+    convention
+        ``live``, the most memory alive at once; ``in_out``, the largest inputs plus outputs of one layer; or ``arena``,
+        addresses as TensorFlow Lite for Microcontrollers plans them.
+    order
+        ``program``, as the network is written, or ``least``, the order of least memory.
+    hw
+        Hardware whose memory the figures stand beside.
+    in_place
+        What is written in place: ``elementwise`` layers over an input that dies, ``concat`` by the layers that compute its
+        inputs, ``view``; under ``in_out`` also ``depthwise`` convolutions or every ``layer`` over its input, and ``pool``
+        with the convolution before it. The convention's own where None.
+
+    Returns
+    -------
+    MemoryTimeline
+        Frozen; its ``repr`` is the report.
+
+    Raises
+    ------
+    CostModelError
+        One clear message per problem with the network, the profile or the options.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> cm.memory("squeezenet:version=1.1").peak_bytes
+    982144
+    """
+    from costmodel.activations import every_convention, memory_of
+
+    conventions = every_convention(convention, in_place)
+    hardware = None if hw is None else resolved_hardware(hw)
+    return memory_of(resolved_network(net, inputs), hardware, batch, dtype, bits, conventions, convention, order)
 
 
 def sweep(

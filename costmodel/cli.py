@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import click
 
@@ -106,6 +106,13 @@ def bits_option(_context: click.Context, _parameter: click.Parameter, value: str
     return None if value is None else parse_bits(value)
 
 
+def places_option(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """What is written in place."""
+    from costmodel.schedule.conventions import parse_places
+
+    return None if value is None else parse_places(value)
+
+
 def inputs_option(
     _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
 ) -> dict[str, tuple[int, ...]] | None:
@@ -117,19 +124,18 @@ def inputs_option(
     return parse_inputs(value)
 
 
-def pricing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of every command that prices a network."""
-    for option in reversed((*SCHEDULING, *PRICING)):
-        command = option(command)
-    return command
+Command: TypeAlias = Callable[..., Any]
 
 
-def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of a command that prices many points: those of the schedule, the batch, and how to print."""
-    chosen = {"batch", "fmt", "output", "width"}
-    for option in reversed((*SCHEDULING, *(option for name, option in zip(PRICED, PRICING, strict=True) if name in chosen))):
-        command = option(command)
-    return command
+def with_options(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """Give a command options, in the order in which its help lists them."""
+
+    def decorated(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
 
 
 SCHEDULING: Final = (
@@ -143,8 +149,6 @@ SCHEDULING: Final = (
         help="Whether weights that stay on chip are there already, or every inference loads them, such as --state cold.",
     ),
 )  # fmt: skip
-PRICED: Final = ("batch", "dtype", "bits", "fmt", "output", "width", "strict")
-"""What the options of ``PRICING`` give."""
 PRICING: Final = (
     click.option(
         "--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
@@ -174,6 +178,31 @@ PRICING: Final = (
         help="Width of the text format, such as --width 120. [default: the terminal's, 80 in a pipe]",
     ),
     click.option("--strict", is_flag=True, help="Exit with 1 if any layer is unknown. [default: only say so on stderr]"),
+)  # fmt: skip
+SWEEPING: Final = (PRICING[0], *PRICING[3:6])
+"""The batch, and how to print."""
+
+INPUT: Final = click.option(
+    "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
+    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several. "
+    "[default: the file's own]",
+)  # fmt: skip
+COUNTING: Final = (
+    click.option(
+        "--convention", type=click.Choice(("live", "in_out", "arena")), default="live", show_default=True,
+        help="What activation memory means, such as --convention arena: the most memory alive at once, the largest inputs "
+        "plus outputs of one layer, or the addresses that TensorFlow Lite for Microcontrollers would use.",
+    ),
+    click.option(
+        "--order", type=click.Choice(("program", "least")), default="program", show_default=True,
+        help="Order of execution, such as --order least: as the network is written, or the one that needs least memory.",
+    ),
+    click.option(
+        "--in-place", callback=places_option, metavar="WHAT,...",
+        help="What is written in place, such as --in-place elementwise,concat: none, elementwise (layers over an input that "
+        "dies), concat (by the layers that compute its inputs), view; with in_out also depthwise (convolutions over their "
+        "input), layer (every layer) and pool (with the convolution before it). [default: the convention's own]",
+    ),
 )  # fmt: skip
 
 
@@ -265,6 +294,8 @@ def texts_of(name: str, value: Any) -> list[str]:  # noqa: ANN401 - whatever an 
         return [f"{key}={values}" for key, values in value.items()]
     if isinstance(value, dict):
         return [",".join(f"{key}={width}" for key, width in value.items())]
+    if name == "in_place":
+        return [",".join(value) or "none"]
     return [str(one) for one in (value if isinstance(value, tuple) else (value,))]
 
 
@@ -307,19 +338,14 @@ def cli() -> None:
     """
 
 
-input_option: Final = click.option(
-    "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
-    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several. "
-    "[default: the file's own]",
-)  # fmt: skip
 HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, such as --hw snapdragon."
 
 
 @cli.command()
 @click.argument("net", metavar="NET")
 @click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
-@input_option
-@pricing_options
+@INPUT
+@with_options((*SCHEDULING, *PRICING))
 def analyze(
     net: str,
     hw: str,
@@ -358,8 +384,8 @@ def analyze(
 @cli.command()
 @click.argument("nets", metavar="NET...", nargs=-1, required=True)
 @click.option("--hw", required=True, multiple=True, metavar="PROFILE", help=f"{HARDWARE} Repeat it for several.")
-@input_option
-@pricing_options
+@INPUT
+@with_options((*SCHEDULING, *PRICING))
 def compare(
     nets: tuple[str, ...],
     hw: tuple[str, ...],
@@ -392,6 +418,42 @@ def compare(
     return strictly(result.analyses, strict=strict)
 
 
+@cli.command()
+@click.argument("net", metavar="NET")
+@click.option("--hw", metavar="PROFILE", help=f"{HARDWARE} Its memory stands beside the figures. [default: none]")
+@INPUT
+@with_options(COUNTING)
+@with_options(PRICING[:-1])
+def memory(
+    net: str,
+    hw: str | None,
+    inputs: dict[str, tuple[int, ...]] | None,
+    convention: str,
+    order: str,
+    in_place: tuple[str, ...] | None,
+    batch: int,
+    dtype: str | None,
+    bits: dict[str, int] | None,
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+) -> None:
+    """Count the memory that activations take, step by step.
+
+    NET is a network as for analyze. Without --hw and --dtype, activations and weights are int8.
+
+    \b
+    costmodel memory squeezenet --hw stm32h743
+    costmodel memory squeezenet:bypass=complex --order least
+    costmodel memory model.tflite --convention arena --format csv -o arena.csv
+    """
+    checked_output(output)
+    from costmodel import api
+
+    found = api.memory(net, dtype, batch, convention, order, hw, in_place=in_place, bits=bits, inputs=inputs)
+    report(found, fmt, output, width)
+
+
 def axes_option(
     _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
 ) -> dict[str, str]:
@@ -415,8 +477,8 @@ def axes_option(
     help="What varies: batch, dtype, schedule, state, or a constant of the hardware (hw.sram is the first memory on chip), as "
     "a list or START:STOP:STEP, such as --vary hw.sram=32KiB:16MiB:2x. Repeat it for several.",
 )  # fmt: skip
-@input_option
-@sweep_options
+@INPUT
+@with_options((*SCHEDULING, *SWEEPING))
 def sweep(
     nets: tuple[str, ...],
     hw: str,

@@ -112,16 +112,34 @@ def precision(hardware: HardwareProfile, dtype: str | None = None, bits: Mapping
         The hardware has no multiplier for it.
     """
     name = hardware.default_dtype if dtype is None else dtype
-    if name not in FORMAT_BITS:
-        raise InputError(f"dtype: {name!r} is not a number format; use one of {', '.join(FORMAT_BITS)}")
-    given = dict(checked_bits(bits or {}))
-    width = FORMAT_BITS[name]
-    wide = hardware.psum_bits if name.startswith("int") else FORMAT_BITS["fp32"]
-    plain = Precision(name, width, width, width, max(wide, width), name)
-    widths = {f"{operand}_bits": value for operand, value in given.items()}
-    chosen = replace(plain, **widths)  # type: ignore[arg-type]  # keys are checked: all of them widths
-    chosen = replace(chosen, psum_bits=given.get("psum", max(chosen.psum_bits, chosen.ofmap_bits)))
+    given = bits or {}
+    chosen = with_bits(uniform(name, hardware.psum_bits), given)
     operand_given = bool({"weight", "ifmap"} & given.keys())
     widest = max(chosen.weight_bits, chosen.ifmap_bits)
-    label = name + "".join(f", {operand} {value} bit" for operand, value in given.items())
-    return replace(chosen, name=label, mac_format=priced_format(hardware, name, widest, operand_given))
+    return replace(chosen, mac_format=priced_format(hardware, name, widest, operand_given))
+
+
+def uniform(name: str, psum_bits: int) -> Precision:
+    """One number format for all operands; partial sums of integers have ``psum_bits``, others 32 bits at least."""
+    if name not in FORMAT_BITS:
+        raise InputError(f"dtype: {name!r} is not a number format; use one of {', '.join(FORMAT_BITS)}")
+    width = FORMAT_BITS[name]
+    wide = psum_bits if name.startswith("int") else FORMAT_BITS["fp32"]
+    return Precision(name, width, width, width, max(wide, width), name)
+
+
+def with_bits(plain: Precision, given: Mapping[str, int]) -> Precision:
+    """A precision with other widths for some operands, which its name then says."""
+    widths = {f"{operand}_bits": value for operand, value in checked_bits(given).items()}
+    chosen = replace(plain, **widths)  # type: ignore[arg-type]  # keys are checked: all of them widths
+    label = plain.name + "".join(f", {operand} {value} bit" for operand, value in given.items())
+    return replace(chosen, name=label, psum_bits=given.get("psum", max(chosen.psum_bits, chosen.ofmap_bits)))
+
+
+def stored(dtype: str, bits: Mapping[str, int] | None = None) -> Precision:
+    """Widths of operands that are only stored, on no hardware: partial sums of integers have 32 bits.
+
+    >>> stored("int8", {"weight": 4}).weight_bits
+    4
+    """
+    return with_bits(uniform(dtype, FORMAT_BITS["fp32"]), bits or {})

@@ -12,17 +12,23 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from costmodel.errors import InputError
 
 if TYPE_CHECKING:
+    from costmodel.activations import MemoryTimeline
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.explore.vary import Variation
     from costmodel.report.document import Document
 
-    Result: TypeAlias = Analysis | Comparison | Variation
+    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | Variation
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
 FORMATS: Final = ("text", "md", "json", "csv")
-DOCUMENTS: Final = {"Analysis": "analysis_document", "Comparison": "comparison_document", "Variation": "variation_document"}
+DOCUMENTS: Final = {
+    "Analysis": "analysis_document",
+    "Comparison": "comparison_document",
+    "MemoryTimeline": "memory_document",
+    "Variation": "variation_document",
+}
 
 
 def document_of(result: Result) -> Document:
@@ -45,7 +51,7 @@ def render(
     Parameters
     ----------
     result
-        An Analysis, a Comparison or a Variation.
+        An Analysis, a Comparison, a MemoryTimeline or a Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

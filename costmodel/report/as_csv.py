@@ -1,4 +1,4 @@
-"""A result as CSV: one row per layer in base units, the header names the columns."""
+"""A result as CSV: one row per layer or step in base units, the header names the columns."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from costmodel.report.names import visible
 
 if TYPE_CHECKING:
+    from costmodel.activations import MemoryTimeline
     from costmodel.analysis import Analysis
     from costmodel.report import Result
 
 
 def csv_text(result: Result) -> str:
-    """CSV of a result: every layer of every analysis, or every point of a variation."""
+    """CSV of a result: every layer of every analysis, every step of a timeline, or every point of a variation."""
     records = list(records_of(result))
     out = StringIO()
     writer = csv.DictWriter(out, list(records[0]) if records else [], lineterminator="\n")
@@ -26,7 +27,9 @@ def csv_text(result: Result) -> str:
 
 def records_of(result: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any result
     """Rows of a result."""
-    if hasattr(result, "points"):
+    if hasattr(result, "steps"):
+        yield from step_records(result)
+    elif hasattr(result, "points"):
         yield from ({k: visible(v) if isinstance(v, str) else v for k, v in row.items()} for row in result.records())
     else:
         for analysis in analyses(result):
@@ -50,3 +53,17 @@ def layer_records(analysis: Analysis) -> Iterator[dict[str, Any]]:
     for layer in analysis.layers:
         record = {**context, **layer.to_dict(), "mapping": str(layer.mapping or "")}
         yield {key: visible(value) if isinstance(value, str) else value for key, value in record.items()}
+
+
+def step_records(result: MemoryTimeline) -> Iterator[dict[str, Any]]:
+    """One record per step, after what was counted; what is alive is separated by semicolons."""
+    context = {
+        "network": visible(result.network),
+        "precision": visible(result.precision.name),
+        "batch": result.batch,
+        "convention": result.convention,
+        "order": result.order,
+    }
+    for record in result.records():
+        named = {key: visible(record[key]) for key in ("name", "op")}
+        yield {**context, **record, **named, "alive": ";".join(map(visible, record["alive"]))}

@@ -135,7 +135,14 @@ def homes(graph: Graph, free: frozenset[str]) -> dict[Tensor, Tensor]:
     return {tensor: root(tensor) for tensor in tensors if tensor.origin != "parameter"}
 
 
-def program_of(graph: Graph, table: LayerTable, ifmap_bits: Ints, ofmap_bits: Ints, batch: int) -> Program:
+def program_of(
+    graph: Graph,
+    table: LayerTable,
+    ifmap_bits: Ints,
+    ofmap_bits: Ints,
+    batch: int,
+    copied: frozenset[str] = frozenset(),
+) -> Program:
     """Steps and buffers of a graph without design axes.
 
     Parameters
@@ -146,23 +153,37 @@ def program_of(graph: Graph, table: LayerTable, ifmap_bits: Ints, ofmap_bits: In
         Width of every row's operands [bits], shape (L, 1).
     batch
         Inputs processed together.
+    copied
+        Rules of :data:`costmodel.graph.rows.FREE_RULES` that are not granted: a layer that is free by one of them becomes
+        a step with buffers of its own, as in runtimes that copy. The table counts no traffic for it, so its accesses have
+        0 bits: such a program is for memory, not for traffic.
 
     Returns
     -------
     Program
         Its steps are the layers that are not free, in the order of the graph.
     """
-    return _Compiler(graph, table, ifmap_bits, ofmap_bits, batch).program()
+    return _Compiler(graph, table, ifmap_bits, ofmap_bits, batch, copied).program()
 
 
 class _Compiler:
     """State of :func:`program_of`."""
 
-    def __init__(self, graph: Graph, table: LayerTable, ifmap_bits: Ints, ofmap_bits: Ints, batch: int) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        table: LayerTable,
+        ifmap_bits: Ints,
+        ofmap_bits: Ints,
+        batch: int,
+        copied: frozenset[str],
+    ) -> None:
         self.graph, self.table, self.batch = graph, table, batch
         self.ifmap_bits, self.ofmap_bits = ifmap_bits[:, 0].tolist(), ofmap_bits[:, 0].tolist()
         spans = graph.layer_rows()
-        free = frozenset(layer.name for layer, rows in spans if all(table.status[row] == "free" for row in rows))
+        rules = [note if status == "free" else "" for status, note in zip(table.status, table.notes, strict=True)]
+        granted = [bool(rule) and rule not in copied for rule in rules]
+        free = frozenset(layer.name for layer, rows in spans if all(granted[rows.start : rows.stop]))
         self.executed = [(layer, rows) for layer, rows in spans if layer.name not in free]
         self.home = homes(graph, free)
         self.shuffled = {self.home[t] for t in self._reshaped(free) if t in self.home}
@@ -195,7 +216,10 @@ class _Compiler:
                 yield layer.outputs[0]
 
     def _widths(self) -> dict[Tensor, int]:
-        """Width of every home [bits]: that of its first writer, or of its first reader where it is an input."""
+        """Width of every home [bits]: that of its first writer, or of its first reader where it is an input.
+
+        An input that no step reads has that of the first row.
+        """
         widths: dict[Tensor, int] = {}
         for layer, rows in self.executed:
             for tensor in layer.outputs:
@@ -204,10 +228,12 @@ class _Compiler:
             for tensor in layer.inputs:
                 if tensor in self.home:
                     widths.setdefault(self.home[tensor], self.ifmap_bits[rows[0]])
+        for tensor in self.graph.inputs:
+            widths.setdefault(self.home[tensor], self.ifmap_bits[0])
         return widths
 
     def _buffer(self, tensor: Tensor, is_input: bool, is_output: bool) -> Buffer:
-        bits = int(tensor.elems) * self.batch * self.widths.get(tensor, 0)
+        bits = int(tensor.elems) * self.batch * self.widths[tensor]
         rows = 0 if tensor in self.shuffled else height(tensor)
         images = int(tensor.shape[0]) * self.batch if rows else 1
         return Buffer(tensor.name, bits, rows, bits // (images * rows) if rows else 0, is_input, is_output)

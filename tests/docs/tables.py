@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 import costmodel as cm
 from costmodel.formulas.counts import ceil_div
+from costmodel.validation import check
 
 PUBLISHED: Final = Path(__file__).parents[1] / "published"
 MODELS: Final = Path(__file__).parents[1] / "models" / "wheels"
@@ -175,3 +176,46 @@ def off_chip_words() -> str:
     ]
     header = ("layer", "compulsory", "costmodel", *OTHERS)
     return table(header, rows)
+
+
+REMEMBERED: Final = (
+    "squeezenet",
+    "squeezenet:version=1.1",
+    "squeezenet:bypass=complex",
+    "alexnet",
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "resnet:depth=50",
+    "googlenet",
+    "inception_v4",
+)
+
+
+def activation_memory() -> str:
+    """Networks under every convention, in program order and in that of least memory, and the best addresses."""
+    rows = []
+    for network in REMEMBERED:
+        own, least, in_out, arena = (
+            cm.memory(network, convention=convention, order=order)
+            for convention, order in (("live", "program"), ("live", "least"), ("in_out", "program"), ("arena", "program"))
+        )
+        ordered = f"{least.peak_bytes:,}{'' if least.order_proved else ' (not proved)'}"
+        packed = f"{arena.packed_bytes:,}{'' if arena.packed_proved else ' (not proved)'}"
+        figures = (f"{found.peak_bytes:,}" for found in (own, in_out, arena))
+        rows.append((f"`{network}`", ordered, *figures, packed))
+    header = ("network", "`live`, least order", "`live`", "`in_out`", "`arena`", "`arena`, least addresses")
+    return table(header, rows)
+
+
+def published_memory() -> str:
+    """Published peaks of RAM beside ours, with the convention of each."""
+    rows = []
+    for figure in published("memory.yaml"):
+        if figure["quantity"] == "peak_ram_bytes":
+            found = check(figure)
+            assumed = "".join(f", {name.replace('_', ' ')}" for name in figure.get("assume", ()))
+            bound = {"<=": "at most ", ">=": "at least "}.get(found.relation, "")
+            deviation = f"{100 * found.deviation_ratio:+.1f} %" if found.deviation_ratio else "none"
+            name = f"`{figure['id'].removesuffix('-ram')}`", f"{figure['convention']}{assumed}"
+            rows.append((*name, f"{bound}{found.expected:,}", f"{found.actual:,}", deviation))
+    return table(("figure", "convention", "published", "computed", "deviation"), rows)

@@ -33,6 +33,12 @@ CASES = {
     ],
     "compare-80.txt": ["compare", "alexnet", "squeezenet", "--hw", "snapdragon", "--width", "80"],
     "compare-120.txt": ["compare", "alexnet", "squeezenet", "squeezenet:version=1.1", "--hw", "snapdragon", "--width", "120"],
+    "memory-80.txt": ["memory", "squeezenet", "--hw", "snapdragon", "--width", "80"],
+    "memory-120.txt": ["memory", "resnet:depth=50", "--dtype", "fp16", "--convention", "arena", "--width", "120"],
+    **{
+        f"memory.{fmt}": ["memory", "squeezenet:bypass=complex", "--order", "least", "--batch", "2", "--format", fmt]
+        for fmt in ("md", "json", "csv")
+    },
     "nets-list.txt": ["nets", "list"],
 }  # fmt: skip
 
