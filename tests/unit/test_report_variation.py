@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 
 import pytest
 
 import costmodel as cm
 from costmodel.explore.axes import Axis
-from costmodel.explore.vary import Point, Variation
+from costmodel.explore.vary import Point, Reason, Variation
 from costmodel.report import document_of, html_table, render
 from costmodel.report.document import Sentences, Table
-from costmodel.report.variation_document import beginnings, extremes, fitting
+from costmodel.report.variation_document import beginnings, extremes, fitting, reasons
 from tests.golden.samples import EVIL
 from tests.unit.cascades import pair, perceptron
 from tests.unit.machine import machine
@@ -39,7 +40,16 @@ def made(dram, fits=(), batch=1, axis="batch", problems=()):
         for row, line in enumerate(dram)
         for name, size in zip(names, line, strict=True)
     )  # fmt: skip
-    return Variation(machine(), (Axis(axis, values, labels),), names, points)
+    return Variation(machine(), (Axis(axis, values, labels),), names, points, tuple(ends(points, names)))
+
+
+def ends(points, names):
+    """Yield the largest and the smallest ratio to every other network, without factors."""
+    for column, name in enumerate(names[1:], 1):
+        lines = zip(points[:: len(names)], points[column :: len(names)], strict=True)
+        found = {one.at: one.dram_bytes / two.dram_bytes for one, two in lines if not one.problem and not two.problem}
+        for at in dict.fromkeys([max(found, key=found.get), min(found, key=found.get)] if found else []):
+            yield Reason(name, at, found[at], ())
 
 
 def rows(variation, number=0):
@@ -147,36 +157,63 @@ def test_extremes_leave_out_what_was_not_priced():
 @pytest.mark.parametrize(
     ("fits", "expected"),
     [
-        ([False, False, True], "from batch 2 on"),
-        ([False, True, True], "from batch 1 on"),
-        ([True, False, False], "up to batch 0"),
-        ([True, True, True], ""),
-        ([False, False, False], ""),
-        ([True, False, True], "at batch 0 and 2"),
-        ([False, True, False], "at batch 1"),
+        ([False, False, True], "from 2 on"),
+        ([False, True, True], "from 1 on"),
+        ([True, False, False], "up to 0"),
+        ([True, True, True], "all"),
+        ([False, False, False], "-"),
+        ([True, False, True], "0 and 2"),
+        ([False, True, False], "1"),
     ],
 )
 def test_where_a_network_fits(fits, expected):
-    """From a value on, up to one, or at some; nothing where there is nothing to tell apart."""
+    """From a value on, up to one, at some, at all or at none."""
     found = made([(5,)] * 3, fits={(row, "a") for row, fit in enumerate(fits) if fit})
     assert fitting(found.axes[0], found.points) == expected
-    assert list(beginnings(found)) == ([f"a fits {expected}: nothing crosses but what must."] if expected else [])
+    assert [row.cells for row in beginnings(found).rows] == ([("", expected)] if any(fits) else [])
 
 
 def test_words_have_no_order():
     """Of schedules none is beyond the other; of sizes that fall neither."""
     axis = Axis("schedule", ("layer", "resident"), ("layer", "resident"))
     points = made([(5,)] * 2, fits={(1, "a")}).points
-    assert fitting(axis, points) == "at schedule resident"
-    assert fitting(Axis("batch", (4, 1), ("4", "1")), points) == "at batch 1"
+    assert fitting(axis, points) == "resident"
+    assert fitting(Axis("batch", (4, 1), ("4", "1")), points) == "1"
 
 
-def test_where_it_fits_names_the_other_axes():
-    """Each combination by itself."""
-    found = varied({"hw.sram": [1000, 65536], "state": ["steady", "cold"]}, [perceptron("a")], schedule="resident")
-    assert list(beginnings(found)) == [
-        "a fits from hw.sram.capacity 64 KiB on at state steady: nothing crosses but what must."
+def test_where_it_fits_by_the_other_axes():
+    """A line for each combination, a column for each network."""
+    axes = {"hw.sram": [1000, 65536], "state": ["steady", "cold"]}
+    table = beginnings(varied(axes, [perceptron("a"), pair("b")], schedule="resident"))
+    assert table.title == "Values of hw.sram.capacity at which nothing crosses but what must"
+    assert [row.cells for row in table.rows] == [
+        ("state steady", "from 64 KiB on", "from 64 KiB on"),
+        ("state cold", "all", "from 64 KiB on"),
     ]
+
+
+def test_reasons_are_the_factors_at_both_ends():
+    """They multiply to the ratio of the off-chip energies, which is that of the bytes where reads are all that differ."""
+    found = varied({"hw.sram": [256, 65536]}, schedule="resident")
+    most, least = found.reasons
+    assert (most.other, least.other) == ("small", "small")
+    assert most.ratio > least.ratio
+    for reason, table in zip(found.reasons, reasons(found), strict=True):
+        analyses = [
+            cm.analyze(graph, machine(int(reason.at[0])), schedule="resident")
+            for graph in (perceptron("large"), perceptron("small", (100, 5, 1)))
+        ]
+        energies = [analysis.totals.energy_off_chip_j for analysis in analyses]
+        moved = [analysis.totals.dram_bytes for analysis in analyses]
+        assert math.prod(factor.ratio for factor in reason.factors) == pytest.approx(energies[0] / energies[1])
+        assert reason.ratio == moved[0] / moved[1]
+        assert table.rows[-1].cells[0] == "off-chip energy"
+        assert table.title.startswith(f"Why large moves {moved[0] / moved[1]:.2f}x the bytes of small: hw.sram.capacity ")
+
+
+def test_no_reasons_for_one_network():
+    """Nothing to compare with."""
+    assert varied(networks=[perceptron("a")]).reasons == ()
 
 
 # ---- how to read it
@@ -263,7 +300,7 @@ def test_html():
     page = html_table(found)
     assert page == found._repr_html_()
     assert page.startswith('<div class="costmodel">\n<h3>large and small on machine')
-    assert page.count("<table>") == 2
+    assert page.count("<h4>Off-chip bytes per input: state ") == 2
     assert page.count("ratio to small") == 2
     assert "110 B *" in page
 
@@ -287,5 +324,6 @@ def test_blocks_are_of_known_kinds():
     """Every block of the document holds what its kind says."""
     document = document_of(varied())
     assert all(isinstance(block, Table) for block in document.details)
-    assert all(isinstance(block, Sentences) for block in (*document.summary, *document.notes))
+    assert [type(block) for block in document.summary] == [Sentences, Table, *[Table] * len(varied().reasons)]
+    assert [type(block) for block in document.notes] == [Sentences]
     assert document.appendix() == ()
