@@ -12,6 +12,7 @@ import numpy as np
 from costmodel.boundary import LARGEST_BITS, Boundary, boundary
 from costmodel.errors import InputError
 from costmodel.schedule.costs import Costs
+from costmodel.schedule.order import least_memory_order
 from costmodel.schedule.pinning import Plan, with_pins, without_pins
 from costmodel.schedule.program import Program, program_of
 from costmodel.schedule.search import Path, Search
@@ -34,7 +35,7 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 Phase = Literal["steady", "cold"]
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 MOST_ORDERS: Final = 256
-"""Sets of executed steps up to which every order of execution is searched; beyond, the order of the network is kept."""
+"""Sets of executed steps up to which every order of execution is searched; beyond, the one that needs least memory is kept."""
 
 
 @dataclass(frozen=True)
@@ -299,7 +300,7 @@ class Scheduler:
         self.largest_bits = max(self.largest_bits, capacity)
         known = self.searches.get((fusion, buffering))
         if known is None or known.largest_bits < capacity:
-            order = None if self.every_order else range(len(self.program.steps))
+            order = None if self.every_order else least_memory_order(self.program).steps
             known = Search(self.program, self.costs, self.links(buffering), self.largest_bits, order, fusion=fusion)
             self.searches[fusion, buffering] = known
         return known.sized(capacity)

@@ -237,6 +237,7 @@ def tallest(needs: list[int], room: int) -> int:
 class Stripes:
     """All stripes of all heights, one after the other: ``first`` position of each height, and the sinks' rows per stripe."""
 
+    rows: int
     heights: tuple[int, ...]
     first: Ints
     start: Ints
@@ -251,7 +252,7 @@ class Stripes:
         start = np.concatenate(starts)
         end = np.minimum(start + np.repeat(np.array(heights), [len(s) for s in starts]), rows)
         first = np.cumsum([0, *(len(s) for s in starts[:-1])])
-        return cls(heights, first, start, end)
+        return cls(rows, heights, first, start, end)
 
     def before(self, done: Ints) -> Ints:
         """What was done before each stripe: 0 before the first one of a height."""
@@ -320,6 +321,20 @@ class Flow(NamedTuple):
     again: Ints
 
 
+def flow_of(stripes: Stripes, row_bits: int, readers: Sequence[tuple[Window, Flow]]) -> Flow:
+    """The flow of a buffer with rows of ``row_bits``, from the windows of its readers and the flows of what they write."""
+    done, kept, start, end = stripes.end, stripes.before(stripes.end), stripes.start, stripes.end
+    if readers:
+        done = np.maximum.reduce([needed_end(window, flow.done) for window, flow in readers])
+        kept = np.minimum.reduce([needed_start(window, stripes.before(flow.done)) for window, flow in readers])
+        start = np.minimum.reduce([needed_start(window, flow.start) for window, flow in readers])
+        end = np.maximum.reduce([needed_end(window, flow.end) for window, flow in readers])
+    held = np.maximum(stripes.most(done - kept), 1) * row_bits
+    active = stripes.total((done > stripes.before(done)).astype(np.int64))
+    again = stripes.total(np.maximum(stripes.before(end) - start, 0))
+    return Flow(done, start, end, held, stripes.most(end - start) * row_bits, active, again)
+
+
 class Cascades:
     """Cascades of one program; what its buffers need is worked out once for all cascades with the same steps after it."""
 
@@ -335,6 +350,7 @@ class Cascades:
                 for number in range(min(writers), max(readers) + 1):
                     self.alive[number].append(buffer)
         self.flows: dict[tuple[int, int], Flow] = {}
+        self.shared: dict[tuple[int, int, frozenset[tuple[Window, int]]], Flow] = {}
 
     def _descendants(self) -> list[int]:
         """Steps that depend on each buffer, as masks."""
@@ -392,20 +408,14 @@ class Cascades:
         return self.flows[key]
 
     def _flow(self, buffer: int, inside: int, stripes: Stripes) -> Flow:
+        """The flow of a buffer; buffers of the same size with the same readers share one."""
         readers = [number for number in self.links.readers[buffer] if inside >> number & 1]
-        if not readers:
-            done, kept, start, end = stripes.end, stripes.before(stripes.end), stripes.start, stripes.end
-        else:
-            pairs = [(self._window(n), self.flow(self.target[n], inside, stripes)) for n in readers]
-            done = np.maximum.reduce([needed_end(w, f.done) for w, f in pairs])
-            kept = np.minimum.reduce([needed_start(w, stripes.before(f.done)) for w, f in pairs])
-            start = np.minimum.reduce([needed_start(w, f.start) for w, f in pairs])
-            end = np.maximum.reduce([needed_end(w, f.end) for w, f in pairs])
+        pairs = [(self._window(number), self.flow(self.target[number], inside, stripes)) for number in readers]
         row_bits = self.program.buffers[buffer].row_bits
-        held = np.maximum(stripes.most(done - kept), 1) * row_bits
-        active = stripes.total((done > stripes.before(done)).astype(np.int64))
-        again = stripes.total(np.maximum(stripes.before(end) - start, 0))
-        return Flow(done, start, end, held, stripes.most(end - start) * row_bits, active, again)
+        key = (row_bits, stripes.rows, frozenset((window, id(flow)) for window, flow in pairs))
+        if key not in self.shared:
+            self.shared[key] = flow_of(stripes, row_bits, pairs)
+        return self.shared[key]
 
     def _window(self, number: int) -> Window:
         window = self.program.steps[number].window
