@@ -94,7 +94,7 @@ def joined(table: Table, cells: dict[int, list[str]], widths: dict[int, int]) ->
 def header_cell(table: Table, index: int, width: int) -> list[str]:
     """Title of a column, and its unit below."""
     column = table.columns[index]
-    title = wrapped(column.title, width) if column.wrap else [shortened(column.title, width)]
+    title = wrapped(column.title, width, name=True) if column.wrap else [shortened(column.title, width)]
     return [part for part in (*title, shortened(column.unit, width)) if part] or [""]
 
 
@@ -103,7 +103,7 @@ def cell(table: Table, row: Row, index: int, width: int) -> list[str]:
     found = row.cells[index]
     if not table.columns[index].wrap:
         return [shortened(found, width)]
-    return wrapped(found, width, at_hyphens=index == 0) if found else [""]
+    return wrapped(found, width, name=index == 0) if found else [""]
 
 
 def fitting(table: Table, width: int) -> list[int]:

@@ -77,7 +77,7 @@ def table(variation: Variation, axis: Axis, lines: Sequence[Sequence[Point]], pl
     others = variation.networks[1:]
     columns = (
         Column(axis.name),
-        *(Column(visible(name)) for name in variation.networks),
+        *(Column(visible(name), wrap=True) for name in variation.networks),
         *(Column("ratio to", visible(name), 1) for name in others),
     )
     rows = []
@@ -153,7 +153,7 @@ def beginnings(variation: Variation) -> Table:
     for number, labels in enumerate(combined):
         lines = [variation.points[number * width + column :: len(combined) * width] for column in range(width)]
         rows.append(Row((where(others, labels), *(fitting(first, line) for line in lines))))
-    columns = (Column("", numeric=False), *(Column(visible(name), numeric=False) for name in variation.networks))
+    columns = (Column("", numeric=False), *(Column(visible(name), numeric=False, wrap=True) for name in variation.networks))
     found = any(cell != NOTHING for row in rows for cell in row.cells[1:])
     return Table(f"Values of {first.name} at which nothing crosses but what must", columns, tuple(rows) if found else ())
 

@@ -262,7 +262,7 @@ def test_text_stays_within_its_width(width):
     names = [perceptron("a network with a rather long name"), perceptron("b", (10, 5)), pair("c")]
     text = render(varied({"hw.sram": [5, 500, 50000], "batch": [1, 2]}, names, schedule="fused"), width=width)
     assert [line for line in text.splitlines() if len(line) > width] == []
-    assert ("ratio to" in text) == (width >= 120)
+    assert ("ratio to" in text) == (width >= 80)
 
 
 def test_markdown():
