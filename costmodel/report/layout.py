@@ -63,6 +63,15 @@ def wrapped(text: str, width: int, *, name: bool = False) -> list[str]:
     return [*lines, line]
 
 
+def parts(name: str) -> list[str]:
+    """What is left together where a name is broken.
+
+    >>> parts("squeezenet:version=1.1@int8"), parts("alexnet-conv1 at most"), parts("")
+    (['squeezenet', ':version=1.1', '@int8'], ['alexnet-', 'conv1', 'at', 'most'], [])
+    """
+    return [part for _, part in PART_OF_NAME.findall(name)]
+
+
 def chopped(word: str, width: int) -> Iterator[str]:
     """A word in parts of at most ``width`` columns.
 

@@ -265,6 +265,16 @@ def test_text_stays_within_its_width(width):
     assert ("ratio to" in text) == (width >= 80)
 
 
+def test_names_of_networks_are_broken_at_their_arguments():
+    """Before anything is cut: no letter is lost, and no column splits a word that fits."""
+    found = varied({"batch": [1]}, [perceptron("net:version=1.1,mode=False"), perceptron("other:depth=50,input=64"), pair("c")])
+    text = render(found, width=60)
+    header = text.partition("Off-chip bytes per input\n")[2].partition("\n─")[0]
+    assert "…" not in header
+    for part in ("net", ":version=1.1", ",mode=False", "other", ":depth=50", ",input=64"):
+        assert part in header
+
+
 def test_markdown():
     """Command, title, the same tables with every column."""
     found = varied(schedule="resident")
