@@ -91,13 +91,16 @@ TILED = {
 def modelling(analyses: Sequence[Analysis]) -> Sentences:
     """Simplifications of the model, for analyses on one profile under one kind of schedule."""
     hardware, kind = analyses[0].hardware, analyses[0].kind
+    as_stored = any(analysis.precision.as_stored for analysis in analyses)
     store, first = (level.name for level in hardware.levels[:2])
     room = "of it" if kind == "layer" else "of what is left"
     half = f", half {room} holding the next tile (double buffering)" if hardware.levels[1].double_buffered else ""
     together = "overlap: a layer takes as long as its slowest resource" if hardware.overlap else "take turns: their times add"
+    widths = ("Widths: as in the file, layer by layer, where a network is as stored; --dtype prices all layers alike.",)
     return Sentences(
         "How it was modelled",
         (
+            *(widths if as_stored else ()),
             EXECUTED[kind].format(store=store, memory=first),
             TILED[kind].format(memory=first, half=half),
             *order_kept(analyses),

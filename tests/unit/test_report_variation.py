@@ -267,7 +267,8 @@ def test_text_stays_within_its_width(width):
 
 def test_names_of_networks_are_broken_at_their_arguments():
     """Before anything is cut: no letter is lost, and no column splits a word that fits."""
-    found = varied({"batch": [1]}, [perceptron("net:version=1.1,mode=False"), perceptron("other:depth=50,input=64"), pair("c")])
+    networks = [perceptron("net:version=1.1,mode=False"), perceptron("other:depth=50,input=64"), pair("c")]
+    found = varied({"batch": [1]}, networks)
     text = render(found, width=60)
     header = text.partition("Off-chip bytes per input\n")[2].partition("\n─")[0]
     assert "…" not in header
