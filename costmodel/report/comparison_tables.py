@@ -187,7 +187,7 @@ def fits(comparison: Comparison) -> Table:
         Column("layer by", "layer"),
         Column("resident"),
         Column("fused"),
-        Column("inputs, outputs,", "loose weights", 4),
+        Column("lower", "bound", 4),
     )
     lines = zip(comparison.analyses, comparison.fits, strict=True)
     rows = tuple(Row((subject(comparison, analysis), *map(si_bytes, fit_bytes(fit)))) for analysis, fit in lines)

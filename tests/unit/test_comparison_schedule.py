@@ -55,7 +55,7 @@ def test_residency_by_hand():
     assert factors(found)["residency"] == pytest.approx((110 / 5710) / (2048 / 4256))
     assert factors(found)["fusion"] == 1.0
     explanation = next(f.explanation for f in found.pairs[0].factors if f.name == "residency")
-    assert explanation == "0.01926 against 0.4812 of each byte still moves where tensors stay on chip"
+    assert explanation == "1.93 % against 48.12 % of that still moves where tensors stay on chip"
 
 
 def test_fusion_by_hand():
