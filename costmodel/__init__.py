@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from costmodel.api import vary as vary
     from costmodel.comparison import Comparison as Comparison
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
     from costmodel.graph import Ratio as Ratio
@@ -46,6 +47,7 @@ HOMES = {
     "Ratio": "graph",
     "Reconciliation": "reconciliation",
     "Schedule": "schedule",
+    "Variation": "explore.vary",
     "analyze": "api",
     "compare": "api",
     "from_torch": "api",

@@ -23,6 +23,7 @@ LAZY = {
     ("costmodel.activations", "report"): "the repr of a result is its report",
     ("costmodel.analysis", "report"): "the repr of a result is its report",
     ("costmodel.comparison", "report"): "the repr of a result is its report",
+    ("costmodel.explore.vary", "report"): "the repr of a result is its report",
     ("costmodel.reconciliation", "report"): "the repr of a result is its report",
 }
 """Imports inside a function that point upwards, and why."""
