@@ -156,8 +156,10 @@ def variation_of(
     settings = {"batch": batch, "schedule": schedule, "state": state, "dtype": None}
     pricers = [_Pricer(subject, hardware, [axis.name for axis in axes], settings) for subject in subjects]
     combined = list(product(*(axis.values for axis in axes)))
-    largest_first = sorted(combined, key=pricers[0].order)
-    columns = [{at: pricer.point(at) for at in largest_first} for pricer in pricers]
+    smallest_first = sorted(combined, key=pricers[0].size_bytes)
+    for pricer in pricers:
+        pricer.largest_bytes = pricer.size_bytes(smallest_first[-1])
+    columns = [{at: pricer.point(at) for at in smallest_first} for pricer in pricers]
     points = tuple(column[at] for at in combined for column in columns)
     reasons = [reason for other in range(1, len(pricers)) for reason in _reasons(pricers, columns, combined, other)]
     return Variation(hardware, tuple(axes), tuple(subject.name for subject in subjects), points, tuple(reasons))
@@ -202,12 +204,13 @@ class _Pricer:
     def __init__(self, subject: Subject, hardware: HardwareProfile, names: Sequence[str], settings: Mapping[str, Any]) -> None:
         self.subject, self.hardware, self.names, self.settings = subject, hardware, names, settings
         self.schedulers: dict[tuple[int, str], Scheduler] = {}
+        self.largest_bytes = 0
 
-    def order(self, at: tuple[Value, ...]) -> float:
-        """Larger memories first, so that smaller ones find what they share worked out."""
-        level = self.hardware.levels[1].name
-        sizes = [float(v) for name, v in zip(self.names, at, strict=True) if name == f"{HARDWARE}{level}.capacity"]
-        return -sum(sizes)
+    def size_bytes(self, at: tuple[Value, ...]) -> int:
+        """Size of the first memory on chip at a point [B]; smaller ones come first, since larger ones can do what they do."""
+        level = self.hardware.levels[1]
+        given = [int(v) for name, v in zip(self.names, at, strict=True) if name == f"{HARDWARE}{level.name}.capacity"]
+        return given[0] if given else int(level.capacity_bytes.value) if level.capacity_bytes else 0
 
     def chosen(self, at: tuple[Value, ...]) -> tuple[HardwareProfile, dict[str, Any]]:
         """Hardware and settings of a point; widths that are the network's own win."""
@@ -239,7 +242,9 @@ class _Pricer:
     def _priced(self, point: Point, estimate: Estimate) -> Point:
         hardware, key = estimate.hardware, (point.batch, point.precision)
         if key not in self.schedulers:
-            self.schedulers[key] = Scheduler(self.subject.graph, estimate.table, estimate.widths, point.batch)
+            largest_bits = self.largest_bytes * 8
+            made = Scheduler(self.subject.graph, estimate.table, estimate.widths, point.batch, largest_bits)
+            self.schedulers[key] = made
         scheduler = self.schedulers[key]
         schedule = scheduler.schedule(hardware, point.schedule, point.state)
         estimate = replace(estimate, schedule=schedule)
