@@ -174,7 +174,8 @@ def filled(weights: Sequence[int], steps: Sequence[int], reserve: int) -> list[i
     room = reserve // grain
     reached = [1]
     for step in steps:
-        reached.append(reached[-1] | (reached[-1] << -(-weights[step] // grain) & (1 << room + 1) - 1))
+        taken = min(-(-weights[step] // grain), room + 1)  # more is too much however large: spares shifts by as many bits
+        reached.append(reached[-1] | (reached[-1] << taken & (1 << room + 1) - 1))
     place = reached[-1].bit_length() - 1
     chosen = []
     for index in range(len(steps) - 1, -1, -1):
