@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -15,8 +13,7 @@ from costmodel.mapping import Problems, smallest_buffer_bits
 from tests.oracle.schedule_simulator import Optimum, Rules, problem
 from tests.oracle.small_networks import mixed_networks, striped_networks
 from tests.oracle.stripe_simulator import described
-from tests.oracle.test_stripes import scheduler_of
-from tests.unit.machine import machine
+from tests.unit.scheduled import hardware, scheduler_of
 
 FORMATS = (
     {"weight": 8, "ifmap": 8, "ofmap": 8, "psum": 32},
@@ -24,13 +21,6 @@ FORMATS = (
     {"weight": 16, "ifmap": 8, "ofmap": 16, "psum": 32},
     {"weight": 8, "ifmap": 16, "ofmap": 8, "psum": 16},
 )
-
-
-def hardware(capacity, *, doubled=False, residency="all", fusion=True, kind="scratchpad"):
-    """Return a machine that does what is asked."""
-    profile = machine(capacity, double_buffered=doubled)
-    outer, inner = profile.levels
-    return replace(profile, residency=residency, fusion=fusion, levels=(outer, replace(inner, kind=kind)))
 
 
 def everything_bytes(net):

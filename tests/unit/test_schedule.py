@@ -21,16 +21,7 @@ from costmodel.schedule import (
     pins,
 )
 from costmodel.schedule.schedule import level_bits
-from tests.unit.machine import machine
-from tests.unit.scheduled import fire, pair, scheduler_of, unet
-
-
-def hardware(capacity, *, residency="all", fusion=True, kind="scratchpad", doubled=False):
-    """Return a machine with a memory on chip of some bytes."""
-    profile = machine(capacity, double_buffered=doubled)
-    outer, inner = profile.levels
-    return replace(profile, residency=residency, fusion=fusion, levels=(outer, replace(inner, kind=kind)))
-
+from tests.unit.scheduled import fire, hardware, pair, scheduler_of, unet, widened
 
 DECLARED = [("none", False, "layer"), ("activations", False, "resident"), ("all", False, "resident"), ("all", True, "fused")]
 
@@ -222,11 +213,6 @@ def test_costs_are_worked_out_once():
 
 def test_what_stays_is_listed_with_its_first_and_last_step():
     """In 33 B there is room for ``a`` until the end and for ``b`` beside it; ``c`` is written and read again."""
-    graph = Graph("stays")
-    a = graph.linear("a", graph.input("x", (1, 4)), 8, bias=False)
-    b = graph.linear("b", a, 16, bias=False)
-    c = graph.linear("c", b, 8, bias=False)
-    graph.add("d", a, c)
-    found = scheduler_of(graph).schedule(hardware(16 + 17, residency="activations"), "resident")
+    found = scheduler_of(widened()).schedule(hardware(16 + 17, residency="activations"), "resident")
     assert found.stays == (Stay("b", 16, "b", "c"), Stay("a", 8, "a", "d"))
     assert found.boundary.moved_bytes[:, 0].tolist() == [4 + 32, 128, 128 + 8, 8 + 8]
