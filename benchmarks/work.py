@@ -16,9 +16,12 @@ from typing import Any, Final
 import numpy as np
 
 import costmodel as cm
+from costmodel.activations import sized
 from costmodel.boundary import layer_at, operand_widths
 from costmodel.mapping import Layer, Problems, buffer_bits, solve, traffic
-from costmodel.precision import precision
+from costmodel.precision import precision, stored
+from costmodel.schedule import least_memory_order
+from costmodel.schedule.program import Program
 
 NETWORKS: Final = ("alexnet", "squeezenet")
 COUNTS: Final = ("params", "macs", "compulsory_bytes")
@@ -43,6 +46,32 @@ def analysed(hardware: cm.HardwareProfile) -> int:
     """Analyse both networks, every layer tiled exactly; energy and latency included."""
     found = [cm.analyze(name, hardware).totals for name in NETWORKS]
     return sum(total.dram_bytes for total in found)
+
+
+# ---- memory
+
+ORDERED: Final = ("squeezenet:bypass=complex", "mobilenet_v2", "resnet:depth=50", "googlenet", "inception_v4")
+
+
+def compiled(name: str) -> Program:
+    """Build a network and compile its steps and buffers at 8 bits; ``chain:N`` is N convolutions."""
+    graph = chain(int(name.removeprefix("chain:"))) if name.startswith("chain:") else cm.load_network(name)
+    return sized(graph, stored("int8"), 1).program()
+
+
+def chain(layers: int) -> cm.Graph:
+    """Convolutions one after another."""
+    graph = cm.Graph("chain")
+    x = graph.input("x", (1, 4, 8, 8))
+    for index in range(layers):
+        x = graph.conv(f"conv{index}", x, 4 + index % 3, kernel=3, padding=1)
+    graph.output(x)
+    return graph
+
+
+def ordered(program: Program) -> bool:
+    """Find the order of least memory; whether it is proved."""
+    return least_memory_order(program).proved
 
 
 # ---- design spaces
@@ -88,7 +117,7 @@ def looped(
 def layer_of(network: str, name: str, hardware: cm.HardwareProfile) -> Layer:
     """One layer of a network at the profile's own precision."""
     table = cm.load_network(network).table()
-    return layer_at(table, operand_widths(table, precision(hardware)), table.names.index(name))
+    return layer_at(table, operand_widths(table, [precision(hardware)] * len(table)), table.names.index(name))
 
 
 def searched(layer: Layer, capacity_bits: int) -> int:

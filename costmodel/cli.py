@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import click
 
@@ -24,7 +24,7 @@ from costmodel.errors import CostModelError, InputError
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
-    from costmodel.comparison import Comparison
+    from costmodel.report import Result
     from costmodel.report.document import Document
 
 FORMATS: Final = ("text", "md", "json", "csv")
@@ -106,6 +106,13 @@ def bits_option(_context: click.Context, _parameter: click.Parameter, value: str
     return None if value is None else parse_bits(value)
 
 
+def places_option(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """What is written in place."""
+    from costmodel.schedule.conventions import parse_places
+
+    return None if value is None else parse_places(value)
+
+
 def inputs_option(
     _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
 ) -> dict[str, tuple[int, ...]] | None:
@@ -117,13 +124,31 @@ def inputs_option(
     return parse_inputs(value)
 
 
-def pricing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of every command that prices a network."""
-    for option in reversed(PRICING):
-        command = option(command)
-    return command
+Command: TypeAlias = Callable[..., Any]
 
 
+def with_options(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """Give a command options, in the order in which its help lists them."""
+
+    def decorated(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
+
+
+SCHEDULING: Final = (
+    click.option(
+        "--schedule", type=click.Choice(("layer", "resident", "fused")),
+        help="What stays on chip, such as --schedule resident: nothing beyond a layer, tensors and weights that fit, or these "
+        "and layers cascaded in stripes. [default: what the profile declares]",
+    ),
+    click.option(
+        "--state", type=click.Choice(("steady", "cold")), default="steady", show_default=True,
+        help="Whether weights that stay on chip are there already, or every inference loads them, such as --state cold.",
+    ),
+)  # fmt: skip
 PRICING: Final = (
     click.option(
         "--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
@@ -132,7 +157,8 @@ PRICING: Final = (
     click.option(
         "--dtype", metavar="TYPE",
         help="Number format of all operands: int4, int8, int16, fp16, bf16 or fp32, such as --dtype int8; compare takes "
-        "one per network as well, such as --dtype fp32,int8. [default: the profile's own]",
+        "one per network as well, such as --dtype fp32,int8. [default: what the file stores if it is quantised, else the "
+        "profile's own]",
     ),
     click.option(
         "--bits", callback=bits_option, metavar="OPERAND=BITS,...",
@@ -153,6 +179,31 @@ PRICING: Final = (
         help="Width of the text format, such as --width 120. [default: the terminal's, 80 in a pipe]",
     ),
     click.option("--strict", is_flag=True, help="Exit with 1 if any layer is unknown. [default: only say so on stderr]"),
+)  # fmt: skip
+SWEEPING: Final = (PRICING[0], *PRICING[3:6])
+"""The batch, and how to print."""
+
+INPUT: Final = click.option(
+    "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
+    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several; each "
+    "network takes those that it has. [default: the file's own]",
+)  # fmt: skip
+COUNTING: Final = (
+    click.option(
+        "--convention", type=click.Choice(("live", "in_out", "arena")), default="live", show_default=True,
+        help="What activation memory means, such as --convention arena: the most memory alive at once, the largest inputs "
+        "plus outputs of one layer, or the addresses that TensorFlow Lite for Microcontrollers would use.",
+    ),
+    click.option(
+        "--order", type=click.Choice(("program", "least")), default="program", show_default=True,
+        help="Order of execution, such as --order least: as the network is written, or the one that needs least memory.",
+    ),
+    click.option(
+        "--in-place", callback=places_option, metavar="WHAT,...",
+        help="What is written in place, such as --in-place elementwise,concat: none, elementwise (layers over an input that "
+        "dies), concat (by the layers that compute its inputs), view; with in_out also depthwise (convolutions over their "
+        "input), layer (every layer) and pool (with the convolution before it). [default: the convention's own]",
+    ),
 )  # fmt: skip
 
 
@@ -177,14 +228,34 @@ def deliver(text: str, output: Path | None) -> None:
         write_atomically(output, text)
 
 
-def checked_output(output: Path | None) -> None:
+def checked_output(output: Path | None, flag: str = "-o") -> None:
     """Refuse a file that cannot be written before the work is done."""
     if output is None:
         return
     if output.is_dir():
-        raise InputError(f"-o {output}: is a directory; give a file in it, such as {output / 'report.md'}")
+        raise InputError(f"{flag} {output}: is a directory; give a file in it, such as {output / 'report.md'}")
     if not output.parent.is_dir():
-        raise InputError(f"-o {output}: the directory {output.parent} does not exist; create it first")
+        raise InputError(f"{flag} {output}: the directory {output.parent} does not exist; create it first")
+
+
+def checked_attachment(netron: Path | None) -> None:
+    """Refuse a file that cannot be written, or whose name Netron takes for no attachment."""
+    checked_output(netron, "--netron")
+    if netron is not None and netron.suffix.lower() != ".json":
+        raise InputError(f"--netron {netron}: Netron opens attachments from .json files only; give {netron.name}.json")
+
+
+def attach(result: Analysis, netron: Path) -> None:
+    """Write an attachment for Netron; which nodes it cannot name goes to stderr."""
+    from costmodel.report.as_netron import netron_text, without_names
+
+    write_atomically(netron, netron_text(result))
+    unnamed, nodes = without_names(result)
+    if unnamed:
+        click.echo(
+            f"netron: {unnamed} of {nodes} nodes have no name of their own; their figures are at the first value they give",
+            err=True,
+        )
 
 
 def write_atomically(output: Path, text: str) -> None:
@@ -228,19 +299,28 @@ def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
     value = context.params[parameter.name or ""]
     if isinstance(parameter, click.Argument):
         return [str(v) for v in value] if parameter.nargs != 1 else [str(value)]
-    if parameter.name in ("output", "width"):
+    if parameter.name in ("output", "width", "netron"):
         return []
     flag = max(parameter.opts, key=len)
     if isinstance(parameter, click.Option) and parameter.is_flag:
         return [flag]
-    if parameter.name == "inputs":
-        return [word for name, shape in value.items() for word in (flag, f"{name}={'x'.join(map(str, shape))}")]
+    return [word for text in texts_of(parameter.name or "", value) for word in (flag, text)]
+
+
+def texts_of(name: str, value: Any) -> list[str]:  # noqa: ANN401 - whatever an option gives
+    """What stood behind an option, once for every time that it was given."""
+    if name == "inputs":
+        return [f"{key}={'x'.join(map(str, shape))}" for key, shape in value.items()]
+    if name == "axes":
+        return [f"{key}={values}" for key, values in value.items()]
     if isinstance(value, dict):
-        return [flag, ",".join(f"{k}={v}" for k, v in value.items())]
-    return [word for v in (value if isinstance(value, tuple) else (value,)) for word in (flag, str(v))]
+        return [",".join(f"{key}={width}" for key, width in value.items())]
+    if name == "in_place":
+        return [",".join(value) or "none"]
+    return [str(one) for one in (value if isinstance(value, tuple) else (value,))]
 
 
-def report(result: Analysis | Comparison, fmt: str, output: Path | None, width: int | None) -> None:
+def report(result: Result, fmt: str, output: Path | None, width: int | None) -> None:
     """Render a result and deliver it."""
     from costmodel.report import render
 
@@ -286,15 +366,24 @@ HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, su
 @click.argument("net", metavar="NET")
 @click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
 @click.option(
-    "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
-    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several. "
-    "[default: the file's own]",
+    "--netron", type=click.Path(path_type=Path), metavar="FILE",
+    help="Also write an attachment for Netron, such as --netron model.costs.json: open it there on top of the model file. "
+    "[default: none]",
 )  # fmt: skip
-@pricing_options
+@click.option(
+    "--reconcile", is_flag=True,
+    help="Also set the parameters against those that the framework counts, with the reason of every difference; CSV then "
+    "has one row per kind of tensor. [default: off]",
+)  # fmt: skip
+@INPUT
+@with_options((*SCHEDULING, *PRICING))
 def analyze(
     net: str,
     hw: str,
+    netron: Path | None,
     inputs: dict[str, tuple[int, ...]] | None,
+    schedule: str | None,
+    state: str,
     batch: int,
     dtype: str | None,
     bits: dict[str, int] | None,
@@ -302,6 +391,7 @@ def analyze(
     output: Path | None,
     width: int | None,
     *,
+    reconcile: bool,
     strict: bool,
 ) -> int:
     """Price one network on one piece of hardware, layer by layer.
@@ -313,12 +403,17 @@ def analyze(
     costmodel analyze squeezenet --hw snapdragon
     costmodel analyze model.onnx --hw snapdragon --input data=1x3x224x224
     costmodel analyze squeezenet:version=1.1,input=227 --hw horowitz-45nm --batch 8
+    costmodel analyze mobilenet_v2 --hw ethos-u65-512 --schedule fused
     costmodel analyze mine.py --hw mine.yaml --format json -o mine.json
+    costmodel analyze model.onnx --hw snapdragon --reconcile --netron model.costs.json
     """
     checked_output(output)
+    checked_attachment(netron)
     from costmodel import api
 
-    result = api.analyze(net, hw, batch, dtype, bits, inputs)
+    result = api.analyze(net, hw, batch, dtype, bits, inputs, schedule, state, reconcile)
+    if netron is not None:
+        attach(result, netron)
     report(result, fmt, output, width)
     return strictly((result,), strict=strict)
 
@@ -326,10 +421,14 @@ def analyze(
 @cli.command()
 @click.argument("nets", metavar="NET...", nargs=-1, required=True)
 @click.option("--hw", required=True, multiple=True, metavar="PROFILE", help=f"{HARDWARE} Repeat it for several.")
-@pricing_options
+@INPUT
+@with_options((*SCHEDULING, *PRICING))
 def compare(
     nets: tuple[str, ...],
     hw: tuple[str, ...],
+    inputs: dict[str, tuple[int, ...]] | None,
+    schedule: str | None,
+    state: str,
     batch: int,
     dtype: str | None,
     bits: dict[str, int] | None,
@@ -347,13 +446,103 @@ def compare(
     costmodel compare alexnet squeezenet --hw snapdragon
     costmodel compare alexnet squeezenet squeezenet:version=1.1 --hw eyeriss --hw stm32h743
     costmodel compare alexnet squeezenet --hw snapdragon --dtype fp32,int8 --format md -o report.md
+    costmodel compare squeezenet model.onnx --hw snapdragon --input data=1x3x224x224 --batch 8
     """
     checked_output(output)
     from costmodel import api
 
-    result = api.compare(nets, hw, batch, dtype, bits)
+    result = api.compare(nets, hw, batch, dtype, bits, inputs, schedule, state)
     report(result, fmt, output, width)
     return strictly(result.analyses, strict=strict)
+
+
+@cli.command()
+@click.argument("net", metavar="NET")
+@click.option("--hw", metavar="PROFILE", help=f"{HARDWARE} Its memory stands beside the figures. [default: none]")
+@INPUT
+@with_options(COUNTING)
+@with_options(PRICING[:-1])
+def memory(
+    net: str,
+    hw: str | None,
+    inputs: dict[str, tuple[int, ...]] | None,
+    convention: str,
+    order: str,
+    in_place: tuple[str, ...] | None,
+    batch: int,
+    dtype: str | None,
+    bits: dict[str, int] | None,
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+) -> None:
+    """Count the memory that activations take, step by step.
+
+    NET is a network as for analyze. Without --dtype, activations and weights have the widths of a quantised file, else the
+    format of --hw, else int8.
+
+    \b
+    costmodel memory squeezenet --hw stm32h743
+    costmodel memory squeezenet:bypass=complex --order least
+    costmodel memory model.tflite --convention arena --format csv -o arena.csv
+    """
+    checked_output(output)
+    from costmodel import api
+
+    found = api.memory(net, dtype, batch, convention, order, hw, in_place=in_place, bits=bits, inputs=inputs)
+    report(found, fmt, output, width)
+
+
+def axes_option(
+    _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
+) -> dict[str, str]:
+    """Values by name of what varies."""
+    found: dict[str, str] = {}
+    for text in value:
+        name, equals, values = text.partition("=")
+        if not equals or not values:
+            raise InputError(f"--vary: {text!r} is not NAME=VALUES; write for example hw.sram=32KiB:16MiB:2x")
+        if name in found:
+            raise InputError(f"--vary: {name} is given twice; give all its values at once")
+        found[name] = values
+    return found
+
+
+@cli.command()
+@click.argument("nets", metavar="NET...", nargs=-1, required=True)
+@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@click.option(
+    "--vary", "axes", multiple=True, required=True, callback=axes_option, metavar="NAME=VALUES",
+    help="What varies: batch, dtype, schedule, state, or a constant of the hardware (hw.sram is the first memory on chip), as "
+    "a list or START:STOP:STEP, such as --vary hw.sram=32KiB:16MiB:2x. Repeat it for several.",
+)  # fmt: skip
+@INPUT
+@with_options((*SCHEDULING, *SWEEPING))
+def sweep(
+    nets: tuple[str, ...],
+    hw: str,
+    axes: dict[str, str],
+    inputs: dict[str, tuple[int, ...]] | None,
+    schedule: str | None,
+    state: str,
+    batch: int,
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+) -> None:
+    """Price networks while the hardware, the batch, the number format or the schedule varies.
+
+    A NET may have widths of its own, which do not vary: squeezenet@weight=3, alexnet@fp32. The first NET is the baseline of
+    every ratio, the first --vary the lines of the table.
+
+    \b
+    costmodel sweep alexnet squeezenet --hw snapdragon --vary hw.sram=32KiB:16MiB:2x --schedule resident
+    costmodel sweep alexnet squeezenet --hw snapdragon --vary batch=1:64:2x --vary schedule=layer,resident
+    """
+    checked_output(output)
+    from costmodel import api
+
+    report(api.vary(nets, hw, axes, batch, schedule, state, inputs), fmt, output, width)
 
 
 @cli.group()

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class CostModelError(Exception):
     """Base of every error a user can cause.
@@ -42,3 +48,19 @@ class UnitError(CostModelError):
 
 class MappingError(CostModelError):
     """A layer that cannot be tiled into the memory it is given."""
+
+
+@contextmanager
+def located(place: str) -> Iterator[None]:
+    """Problems within get the place in front, unless they begin with it.
+
+    >>> with located("net.onnx"):
+    ...     raise ShapeError("conv1: the sizes differ")
+    Traceback (most recent call last):
+    costmodel.errors.ShapeError: net.onnx: conv1: the sizes differ
+    """
+    try:
+        yield
+    except CostModelError as error:
+        problems = (problem if problem.startswith(place) else f"{place}: {problem}" for problem in error.problems)
+        raise type(error)(*problems) from None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from costmodel.activations import sized
 from costmodel.analysis import Analysis, analysis_of
 from costmodel.data import data_dir
 from costmodel.errors import InputError
@@ -13,9 +14,12 @@ from costmodel.graph import Graph, LayerTable
 from costmodel.hardware import load_hardware
 from costmodel.importers import load_network
 from costmodel.importers.described import described_graph
+from costmodel.precision import stored
+from costmodel.schedule.conventions import convention
+from costmodel.schedule.timeline import timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     Row = Mapping[str, Any]
@@ -77,6 +81,45 @@ def graph_of(row: Row) -> Graph:
     return described_graph(row["case"], row["inputs"], row["layers"])
 
 
+CONVENTION_OF: Final = {"largest": "in_out"}
+PLACES_OF: Final = {"largest": ("concat", "view", "layer")}
+ASSUMED: Final = {"depthwise_in_place": {"depthwise"}, "fused_pool": {"pool"}, "copied_concat": set[str]()}
+
+
+def peak_ram_bytes(row: Row) -> int:
+    """Memory of 8-bit activations under the convention of a row and what it assumes beyond [B].
+
+    ``largest`` is ``in_out`` with every layer over its input; ``copied_concat`` takes concatenations out of what is in place.
+    """
+    name: str = row["convention"]
+    assumed = row.get("assume", ())
+    found = convention(CONVENTION_OF.get(name, name), PLACES_OF.get(name))
+    if assumed:
+        copied = {"concat"} if "copied_concat" in assumed else set[str]()
+        found = convention(found.name, set(found.in_place).union(*(ASSUMED[one] for one in assumed)) - copied)
+    return timeline(sized(network(row["network"]), stored("int8"), 1), found).peak_bytes
+
+
+def weights_flash_bytes(row: Row) -> int:
+    """Weights of 8 bits and biases of 32 bits [B]."""
+    table = network(row["network"]).table()
+    return int(table.total("weight_elems")[0]) + 3 * int(table.total("bias_elems")[0])
+
+
+def external_ram_bytes(row: Row) -> int:
+    """Activations that leave the memory on chip under the schedule that the profile declares, the outputs apart [B]."""
+    analysis = priced(row["network"], row["hardware"], row.get("batch", 1), row.get("dtype"))
+    return analysis.totals.ofmap_dram_bytes - analysis.outputs_bytes
+
+
+STORED: Final[Mapping[str, Callable[[Row], int]]] = {
+    "peak_ram_bytes": peak_ram_bytes,
+    "weights_flash_bytes": weights_flash_bytes,
+    "external_ram_bytes": external_ram_bytes,
+}
+"""Figures of memory, by quantity."""
+
+
 def counted(table: LayerTable, row: Row) -> float:
     """Return a figure that needs no hardware."""
     quantity = row["quantity"]
@@ -113,6 +156,8 @@ def costed(row: Row) -> float:
 
 def actual(row: Row) -> float:
     """Compute our figure for a row."""
+    if row["quantity"] in STORED:
+        return STORED[row["quantity"]](row)
     if "hardware" in row:
         return costed(row)
     table = graph_of(row).table()

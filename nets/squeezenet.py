@@ -32,10 +32,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
-from costmodel.errors import InputError
 from costmodel.graph import Dim, Graph, Ratio, Tensor, as_dim, as_ratio
+from costmodel.graph.blocks import as_choice, scaled
 
 FIRES: Final = tuple(f"fire{i}" for i in range(2, 10))
 POOLED_AFTER: Final = {"1.0": ("conv1", "fire4", "fire8"), "1.1": ("conv1", "fire3", "fire5")}
@@ -79,8 +77,8 @@ def build(
     num_classes
         Filters of conv10.
     """
-    version = _choice("version", version, tuple(POOLED_AFTER))
-    bypass = _choice("bypass", bypass, ("none", "simple", "complex"))
+    version = as_choice("squeezenet: version", version, tuple(POOLED_AFTER))
+    bypass = as_choice("squeezenet: bypass", bypass, ("none", "simple", "complex"))
     ceil = _ceil_pools(ceil_mode, POOLED_AFTER[version])
     base_e, incr_e = as_dim(base_e, "base_e"), as_dim(incr_e, "incr_e", least=0)
     freq = as_dim(freq, "freq")
@@ -98,8 +96,8 @@ def build(
     x = pooled("conv1", x)
     for i, fire in enumerate(FIRES):
         e: Dim = base_e + incr_e * (i // freq)
-        e3x3 = _share(pct_3x3, e)
-        x = _fire(g, fire, x, squeeze=_share(squeeze_ratio, e), expand=(e - e3x3, e3x3), bypass=bypass)
+        e3x3 = scaled(e, pct_3x3)
+        x = _fire(g, fire, x, squeeze=scaled(e, squeeze_ratio), expand=(e - e3x3, e3x3), bypass=bypass)
         x = pooled(fire, x)
     x = g.dropout("drop9", x)
     x = g.relu("relu_conv10", g.conv("conv10", x, num_classes, kernel=1, padding=conv10_pad))
@@ -121,12 +119,6 @@ def _fire(g: Graph, name: str, x: Tensor, *, squeeze: Dim, expand: tuple[Dim, Di
     return g.add(f"{name}/bypass", x, y)
 
 
-def _share(ratio: Ratio, filters: Dim) -> Dim:
-    """A fraction of the filters, in whole ones."""
-    share = np.rint(np.multiply(ratio, filters)).astype(np.int64)
-    return share if share.ndim else int(share)
-
-
 def _pool(after: str) -> str:
     """Name of the pool behind a layer: pool4 behind fire4."""
     return "pool" + after.removeprefix("conv").removeprefix("fire")
@@ -137,11 +129,4 @@ def _ceil_pools(ceil_mode: bool | str, after: tuple[str, ...]) -> tuple[str, ...
     pools = tuple(map(_pool, after))
     if not isinstance(ceil_mode, str):
         return pools if ceil_mode else ()
-    return tuple(_choice("ceil_mode", name, pools) for name in ceil_mode.split("+"))
-
-
-def _choice(argument: str, value: object, allowed: tuple[str, ...]) -> str:
-    """`value` as one of the `allowed` texts."""
-    if str(value) not in allowed:
-        raise InputError(f"squeezenet: {argument} must be one of {', '.join(allowed)}, got {value!r}")
-    return str(value)
+    return tuple(as_choice("squeezenet: ceil_mode", name, pools) for name in ceil_mode.split("+"))

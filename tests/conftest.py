@@ -15,7 +15,10 @@ settings.register_profile(
 settings.load_profile("repeatable")
 
 
-collect_ignore_glob = ["models/*"]  # scripts that made the sample files; they need the frameworks
+collect_ignore_glob = [
+    "models/*",  # scripts that made the sample files; they need the frameworks
+    "wheels/*",  # `make test-models` names this folder; it needs the wheels
+]
 
 
 def pytest_configure(config):

@@ -315,18 +315,32 @@ def _last(call: Called, y: Tensor) -> Value:
 
 
 def _bidirectional(call: Called) -> list[Value]:
+    """Both directions: their states joined as asked, then the last states of one and of the other."""
     inner = call.config["layer"]
     kind, config = inner["class_name"], inner["config"]
     mode = call.config.get("merge_mode", "concat")
-    if kind not in ("LSTM", "GRU") or config.get("return_state") or mode not in ("concat", "sum", "ave", "mul"):
+    if kind not in ("LSTM", "GRU") or mode not in ("concat", "sum", "ave", "mul", None):
         raise call.unsupported(f"Bidirectional around {kind} with merge mode {mode!r}")
     y = call.add(_recurrent_op(kind, config, bidirectional=True), call.sheet.plain(call.x))
-    value = Value(y) if config.get("return_sequences") else _last(call, y)
+    units, sequence = config["units"], bool(config.get("return_sequences"))
+    last = None if sequence and not config.get("return_state") else _last(call, y)
+    both = Value(y) if sequence or last is None else last
+    states = []
+    if config.get("return_state") and last is not None:
+        count = 2 if kind == "LSTM" else 1
+        states = [state for half in _halves(call, last, units, "state") for state in [half] * count]
     if mode == "concat":
-        return [value]
-    units = config["units"]
-    halves = [call.sheet.sliced(f"{call.name}_half", value, -1 % value.rank, at, at + units) for at in (0, units)]
-    return [Value(call.add(Combine("mul" if mode == "mul" else "add"), *(half.tensor for half in halves)))]
+        return [both, *states]
+    halves = _halves(call, both, units, "half")
+    if mode is None:
+        return [*halves, *states]
+    return [Value(call.add(Combine("mul" if mode == "mul" else "add"), *(half.tensor for half in halves))), *states]
+
+
+def _halves(call: Called, value: Value, units: int, name: str) -> list[Value]:
+    """What each direction gives."""
+    axis = value.rank - 1
+    return [call.sheet.sliced(f"{call.name}_{name}", value, axis, at, at + units) for at in (0, units)]
 
 
 def _time_distributed(call: Called) -> list[Value]:

@@ -211,16 +211,21 @@ def recurrent(call: Call) -> Item:
     n, time, features = sizes(x) if first else (sizes(x)[1], sizes(x)[0], sizes(x)[2])
     y = reshaped(call, x, (n, time, features), "batch_first")
     each = len(weights) // layers
-    states = []
+    steps = []
     for layer in range(layers):
         part = f"l{layer}" if layers > 1 else ""
         y = _recurrent_layer(call, y, weights[layer * each : (layer + 1) * each], part)
-        if call.used() & {1, 2}:
-            hidden = sizes(y)[2] // ways
-            states.append(call.add(Part(1, shape=(ways, n, hidden)), y, part=f"state{layer}"))
+        steps.append(y)
     out = reshaped(call, y, call.shape(), "time_first")
-    last = states[0] if len(states) == 1 else call.add(Concat(0), *states, part="states") if states else None
-    return [out, last, last][: 3 if call.op == "lstm" else 2]
+    names = ("hidden", "cell") if call.op == "lstm" else ("hidden",)
+    return [out, *(_last_states(call, steps, ways, name) if at in call.used() else None for at, name in enumerate(names, 1))]
+
+
+def _last_states(call: Call, steps: Sequence[Tensor], ways: int, name: str) -> Tensor:
+    """The states of all layers after the last step, (layers times directions, N, hidden): elements like those of the steps."""
+    shapes = [(ways, sizes(y)[0], sizes(y)[2] // ways) for y in steps]
+    parts = [call.add(Part(1, shape=s), y, part=f"{name}{i}") for i, (s, y) in enumerate(zip(shapes, steps, strict=True))]
+    return parts[0] if len(parts) == 1 else call.add(Concat(0), *parts, part=f"{name}s")
 
 
 def _recurrent_layer(call: Call, x: Tensor, weights: Sequence[Item], part: str) -> Tensor:

@@ -7,22 +7,33 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from costmodel.errors import InputError
 
 if TYPE_CHECKING:
+    from costmodel.activations import MemoryTimeline
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
+    from costmodel.explore.vary import Variation
+    from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
+
+    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | Reconciliation | Variation
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
 FORMATS: Final = ("text", "md", "json", "csv")
-DOCUMENTS: Final = {"Analysis": "analysis_document", "Comparison": "comparison_document"}
+DOCUMENTS: Final = {
+    "Analysis": "analysis_document",
+    "Comparison": "comparison_document",
+    "MemoryTimeline": "memory_document",
+    "Reconciliation": "reconciliation_document",
+    "Variation": "variation_document",
+}
 
 
-def document_of(result: Analysis | Comparison) -> Document:
+def document_of(result: Result) -> Document:
     """Tables, facts and sentences of a result."""
     module = import_module(f"costmodel.report.{DOCUMENTS[type(result).__name__]}")
     document: Document = module.document(result)
@@ -30,7 +41,7 @@ def document_of(result: Analysis | Comparison) -> Document:
 
 
 def render(
-    result: Analysis | Comparison,
+    result: Result,
     fmt: str = "text",
     *,
     width: int | None = None,
@@ -42,7 +53,7 @@ def render(
     Parameters
     ----------
     result
-        An Analysis or a Comparison.
+        An Analysis, a Comparison, a MemoryTimeline, a Reconciliation or a Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width
@@ -88,7 +99,7 @@ def render_document(document: Document, *, width: int | None = None, color: bool
     return text(document, width, color=color)
 
 
-def html_table(result: Analysis | Comparison) -> str:
+def html_table(result: Result) -> str:
     """Render a result as an HTML fragment for notebooks, every text escaped."""
     from costmodel.report.as_html import html
 

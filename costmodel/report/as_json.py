@@ -7,11 +7,16 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from costmodel.analysis import Analysis
-    from costmodel.comparison import Comparison
+    from typing import Protocol
+
+    class Plain(Protocol):
+        """A result that gives itself as plain data."""
+
+        def to_dict(self) -> dict[str, Any]:
+            """Return plain data."""
 
 
-def json_text(result: Analysis | Comparison) -> str:
+def json_text(result: Plain) -> str:
     """JSON of a result; ASCII, so that no name acts on a terminal; a ratio to zero is null, since JSON has no infinity."""
     return json.dumps(finite(result.to_dict()), indent=2, allow_nan=False) + "\n"
 

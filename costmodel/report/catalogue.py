@@ -153,6 +153,7 @@ def about(found: HardwareProfile) -> Sentences:
             f"number formats: {', '.join(found.compute.mac_pj)}; {found.default_dtype} where none is asked for",
             f"partial sums: {counted(found.psum_bits, 'bit')} of integer formats, 32 bits of the others",
             f"transfers and compute: {timing(found)}",
+            f"across layers: {across(found)}",
             f"file: {visible(str(found.file))}",
         ),
     )
@@ -163,13 +164,22 @@ def timing(found: HardwareProfile) -> str:
     return "they overlap, the slowest resource sets the time" if found.overlap else "one after the other, their times add"
 
 
+def across(found: HardwareProfile) -> str:
+    """What the profile declares to stay on chip beyond a layer."""
+    kept = {
+        "none": "nothing stays on chip beyond a layer",
+        "activations": f"activations stay in {found.levels[1].name}",
+        "all": f"activations stay in {found.levels[1].name}, and weights for ever",
+    }
+    return kept[found.residency] + (", layers are cascaded in stripes" if found.fusion else "")
+
+
 def checks(found: Sequence[Check]) -> Document:
     """Published figures beside the computed ones: the exact ones first, then those that deviate or are bounds."""
     exact = [check for check in found if check.ok and check.relation == "=" and check.actual == check.expected]
     others = [check for check in found if check not in exact]
     failed = [check for check in found if not check.ok]
     verdict = f"{len(found) - len(failed)} of {counted(len(found), 'published figure')} reproduced."
-    reasons = tuple(f"{visible(c.id)}: {visible(c.why)}" for c in others if c.why)
     return Document(
         "Published figures",
         (Sentences("", (verdict,), alarm=bool(failed)),),
@@ -177,8 +187,18 @@ def checks(found: Sequence[Check]) -> Document:
             Table("Reproduced exactly", EXACT_COLUMNS, tuple(map(exact_row, exact))),
             Table("Within a tolerance, or a bound", CHECK_COLUMNS, tuple(map(check_row, others))),
         ),
-        (Sentences("Where deviations come from", reasons),),
+        (Sentences("Where deviations come from", tuple(reasons(others))),),
     )
+
+
+def reasons(found: Sequence[Check]) -> Iterator[str]:
+    """Why figures deviate, each reason once with all the figures that it explains."""
+    explained: dict[str, list[str]] = {}
+    for check in found:
+        if check.why:
+            explained.setdefault(check.why, []).append(visible(check.id))
+    for why, names in explained.items():
+        yield f"{', '.join(names)}: {visible(why)}"
 
 
 SOURCE = Column("source", numeric=False, priority=4)

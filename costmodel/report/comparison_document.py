@@ -73,14 +73,14 @@ def headline(comparison: Comparison, pair: Pair) -> Iterator[str]:
 
 
 def kept_on_chip(comparison: Comparison, pair: Pair) -> Iterator[str]:
-    """The ratio of what must cross if the hardware keeps what fits."""
+    """The ratio of what crosses if the hardware keeps what fits, where it was priced layer by layer."""
     one, two = (comparison.fits[number(comparison, analysis)] for analysis in (pair.baseline, pair.other))
-    if two.floor_bytes and (one.resident, two.resident) != ("nothing", "nothing"):
+    kept = (one.resident_bytes, two.resident_bytes)
+    if pair.baseline.kind == "layer" and two.resident_bytes and kept != (one.layer_bytes, two.layer_bytes):
         baseline, other = both(comparison, pair)
         yield (
-            f"If the hardware kept on chip what fits there, {baseline} would need "
-            f"{bare_ratio(one.floor_bytes / two.floor_bytes)} times the off-chip bytes of {other}: "
-            f"{si_bytes(one.floor_bytes)} against {si_bytes(two.floor_bytes)}."
+            f"If the hardware kept on chip what fits there, {baseline} would need {bare_ratio(kept[0] / kept[1])} times the "
+            f"off-chip bytes of {other}: {si_bytes(kept[0])} against {si_bytes(kept[1])}."
         )
 
 
@@ -102,7 +102,8 @@ def crossover(comparison: Comparison, pair: Pair, found: Crossover) -> str:
     first = comparison.batch_sweep[0].bytes_per_input
     baseline_moved_more = first[number(comparison, pair.baseline)] > first[number(comparison, pair.other)]
     fewer, more = names if baseline_moved_more else names[::-1]
-    by_bound = f" (by compulsory bytes: from {found.compulsory_batch})" if found.compulsory_batch else ""
+    alone = pair.baseline.kind == pair.other.kind == "layer"  # else less than the compulsory bytes may move
+    by_bound = f" (by compulsory bytes: from {found.compulsory_batch})" if alone and found.compulsory_batch else ""
     return f"From batch {found.batch} on{by_bound}, {fewer} moves fewer off-chip bytes per input than {more}."
 
 
@@ -133,7 +134,7 @@ def assumptions(comparison: Comparison) -> Iterator[Block]:
     for group in groups:
         yield named(assumed_constants(used_constants(group)), group, groups)
     for group in groups:
-        yield named(modelling(group[0].hardware), group, groups)
+        yield named(modelling(group), group, groups)
 
 
 def appendix(comparison: Comparison) -> Iterator[Block]:

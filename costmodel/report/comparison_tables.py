@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import isclose, prod
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,11 +14,10 @@ from costmodel.units import si, si_bytes, si_count
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
-    from costmodel.comparison import BatchPoint, Comparison, Fit, Pair
+    from costmodel.comparison import BatchPoint, Comparison, Factor, Fit, Pair
 
 INLINE = 3
 ANALYSIS = Column("", numeric=False, wrap=True)
-RESIDENT = {"all": "all of it", "activations": "activations", "nothing": "neither"}
 
 
 class Quantity(NamedTuple):
@@ -53,6 +52,12 @@ QUANTITIES = (
 )
 
 
+def quantities(comparison: Comparison) -> tuple[Quantity, ...]:
+    """Lines of the comparison; compulsory bytes are the least of a layer alone, and mean nothing where tensors stay."""
+    alone = all(analysis.kind == "layer" for analysis in comparison.analyses)
+    return tuple(q for q in QUANTITIES if alone or q.ratio != "compulsory_bytes")
+
+
 # ---- side by side
 
 
@@ -74,7 +79,8 @@ def few_side_by_side(comparison: Comparison) -> Table:
         if id(analysis) in ratios:
             columns.append(Column("ratio"))
             fillers.append(ratio_in(ratios[id(analysis)]))
-    rows = (Row(tuple(fill(q) for fill in fillers), "member" if q.name.startswith(" ") else "plain") for q in QUANTITIES)
+    shown = quantities(comparison)
+    rows = (Row(tuple(fill(q) for fill in fillers), "member" if q.name.startswith(" ") else "plain") for q in shown)
     return Table("Side by side", tuple(columns), tuple(rows))
 
 
@@ -90,14 +96,15 @@ def ratio_in(pair: Pair) -> Callable[[Quantity], str]:
 
 def many_below_each_other(comparison: Comparison) -> Table:
     """One line per analysis, one column per quantity."""
-    columns = (ANALYSIS, *(quantity_column(q) for q in QUANTITIES))
-    rows = (Row((subject(comparison, a), *(q.text(a) for q in QUANTITIES))) for a in comparison.analyses)
+    shown = quantities(comparison)
+    columns = (ANALYSIS, *(quantity_column(q) for q in shown))
+    rows = (Row((subject(comparison, a), *(q.text(a) for q in shown))) for a in comparison.analyses)
     return Table("Side by side", columns, tuple(rows))
 
 
 def ratio_table(comparison: Comparison) -> Table:
     """One line of ratios per pair."""
-    shown = [quantity for quantity in QUANTITIES if quantity.ratio]
+    shown = [quantity for quantity in quantities(comparison) if quantity.ratio]
     baselines = {subject(comparison, pair.baseline) for pair in comparison.pairs}
     one = len(baselines) == 1
     names = [subject(comparison, p.other) if one else " / ".join(both(comparison, p)) for p in comparison.pairs]
@@ -133,21 +140,21 @@ def why(comparison: Comparison, pair: Pair) -> Table:
     columns = (Column("factor", numeric=False), Column("ratio"), Column("so far"), explanation)
     total = Row(("off-chip energy", times(pair.ratios["energy_off_chip_j"]), whole, "the product of all factors"), "total")
     title = f"Why {baseline} spends {whole} the off-chip energy of {other}"
-    return Table(title, columns, (*factor_rows(pair), *equal_row(pair), total))
+    return Table(title, columns, (*factor_rows(pair.factors), *equal_row(pair.factors), total))
 
 
-def factor_rows(pair: Pair) -> Iterator[Row]:
+def factor_rows(factors: Sequence[Factor]) -> Iterator[Row]:
     """One line per factor that makes a difference, with the product so far."""
     running = 1.0
-    for factor in pair.factors:
+    for factor in factors:
         running *= factor.ratio
         if not isclose(factor.ratio, 1):
             yield Row((visible(factor.name), times(factor.ratio), times(running), visible(factor.explanation)))
 
 
-def equal_row(pair: Pair) -> Iterator[Row]:
+def equal_row(factors: Sequence[Factor]) -> Iterator[Row]:
     """One line for the factors that make no difference."""
-    equal = [visible(factor.name) for factor in pair.factors if isclose(factor.ratio, 1)]
+    equal = [visible(factor.name) for factor in factors if isclose(factor.ratio, 1)]
     if equal:
         yield Row(("no difference", times(1), "", ", ".join(equal)), "free")
 
@@ -171,31 +178,26 @@ def causes(comparison: Comparison) -> Iterator[Table]:
 
 
 def fits(comparison: Comparison) -> Table:
-    """What would stay on chip, and what must cross even then."""
+    """What fits on chip, and what crosses under each kind of schedule."""
     columns = (
         ANALYSIS,
         Column("weights", priority=3),
         Column("peak of", "activations", 2),
         Column("on-chip", "memory", 1),
-        Column("fits", numeric=False),
-        Column("crosses", "now"),
-        Column("must", "cross"),
+        Column("layer by", "layer"),
+        Column("resident"),
+        Column("fused"),
+        Column("lower", "bound", 4),
     )
     lines = zip(comparison.analyses, comparison.fits, strict=True)
-    rows = tuple(Row((subject(comparison, analysis), *fit_cells(fit))) for analysis, fit in lines)
-    return Table("What fits on chip, and what would still cross if the hardware kept it there", columns, rows)
+    rows = tuple(Row((subject(comparison, analysis), *map(si_bytes, fit_bytes(fit)))) for analysis, fit in lines)
+    return Table("What fits on chip, and the off-chip bytes of each schedule", columns, rows)
 
 
-def fit_cells(fit: Fit) -> tuple[str, ...]:
-    """One line of what fits."""
-    return (
-        si_bytes(fit.weight_bytes),
-        si_bytes(fit.peak_bytes),
-        si_bytes(fit.capacity_bytes),
-        RESIDENT.get(fit.resident, visible(fit.resident)),
-        si_bytes(fit.dram_bytes),
-        si_bytes(fit.floor_bytes),
-    )
+def fit_bytes(fit: Fit) -> tuple[int, ...]:
+    """One line of what fits [B]."""
+    sizes = (fit.weight_bytes, fit.peak_bytes, fit.capacity_bytes)
+    return (*sizes, fit.layer_bytes, fit.resident_bytes, fit.fused_bytes, fit.bound_bytes)
 
 
 # ---- batch

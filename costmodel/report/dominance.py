@@ -51,7 +51,8 @@ def traffic(analysis: Analysis) -> Iterator[str]:
     operand, moved = largest(t, OPERANDS)
     layers = half(analysis.layers, "dram_bytes", t.dram_bytes)
     yield f"Off-chip bytes: {operand} are {share(moved, t.dram_bytes)}; {layers}."
-    again = sorted((e for e in analysis.layers if excess(e)), key=excess, reverse=True)
+    alone = analysis.kind == "layer"  # else a layer may move less than its compulsory bytes
+    again = sorted((e for e in analysis.layers if alone and excess(e)), key=excess, reverse=True)
     if again:
         whole = sum(map(excess, again))
         shown = listed([f"{visible(e.name)} ({si_bytes(excess(e))})" for e in again[:NAMED]])

@@ -31,7 +31,9 @@ class Line:
     style: Style
     sums: dict[str, float]
     binding: str = ""
+    on_chip: str = ""
     mapping: str = ""
+    widths: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ def quantity(title: str, key: str, priority: int) -> Callable[[dict[str, Scale]]
     return field
 
 
-def label(title: str, key: str, priority: int, *, text_only: bool = False) -> Callable[[dict[str, Scale]], Field]:
+def label(title: str, key: str, priority: int, *, unit: str = "") -> Callable[[dict[str, Scale]], Field]:
     """A column of words."""
-    column = Column(title, "", priority, numeric=False, text_only=text_only)
+    column = Column(title, unit, priority, numeric=False)
     return lambda _: Field(column, lambda line, _units, _total: str(getattr(line, key)))
 
 
@@ -74,16 +76,19 @@ def intensity(sums: dict[str, float], _total: dict[str, float]) -> str:
     return bare_ratio(sums["macs"] / moved) if moved and sums["macs"] else NOTHING
 
 
+REFETCH = derived(Column("times", "least", 5), refetch)
+"""Means something where every layer moves at least its compulsory bytes: layer by layer."""
 FIELDS = (
     label("layer", "name", 0),
     label("op", "op", 6),
+    label("bits", "widths", 4, unit="w/i/o"),
     quantity("params", "params", 4),
     quantity("MACs", "macs", 1),
     quantity("off-chip", "dram_bytes", 0),
     quantity("weights", "weight_dram_bytes", 7),
     quantity("ifmaps", "ifmap_dram_bytes", 7),
     quantity("ofmaps", "ofmap_dram_bytes", 7),
-    derived(Column("times", "least", 5), refetch),
+    REFETCH,
     derived(Column("MAC/B", "", 9), intensity),
     quantity("energy", "energy_j", 0),
     derived(Column("%", "", 2), lambda sums, total: share(sums["energy_j"], total["energy_j"], sign="")),
@@ -93,6 +98,7 @@ FIELDS = (
     ),
     quantity("latency", "latency_s", 1),
     label("bound", "binding", 3),
+    label("on chip", "on_chip", 4),
     label("mapping off chip", "mapping", 10),
 )
 UNITS = {
@@ -104,9 +110,10 @@ UNITS = {
 def layer_table(analysis: Analysis) -> Table:
     """Every layer of an analysis, modules with their subtotal, the free ones in one line, the total last."""
     total = total_line(analysis.totals)
-    lines = [*module_lines(analysis.layers), *free_lines(analysis.layers), total]
+    alone = analysis.kind == "layer"
+    lines = [*module_lines(analysis.layers, widths=analysis.mixed), *free_lines(analysis.layers), total]
     scales = scales_of(lines)
-    fields = [make(scales) for make in FIELDS]
+    fields = [make(scales) for make in FIELDS if alone or make is not REFETCH]
     rows = tuple(Row(tuple(f.text(line, scales, total) for f in fields), line.style) for line in lines)
     return Table("Layers", tuple(f.column for f in fields), rows)
 
@@ -118,19 +125,19 @@ def scales_of(lines: Sequence[Line]) -> dict[str, Scale]:
     return {key: scales["dram_bytes"] if UNITS[key] == "B" else found for key, found in scales.items()}
 
 
-def module_lines(layers: Iterable[LayerCost]) -> Iterator[Line]:
-    """Lines of the layers that are not free; runs of one module under a line with their sum."""
+def module_lines(layers: Iterable[LayerCost], *, widths: bool = False) -> Iterator[Line]:
+    """Lines of the layers that are not free; runs of one module under a line with their sum. `widths` shows those of each."""
     rows = [layer for layer in layers if layer.status != "free"]
     for group, members in groupby(rows, key=attrgetter("group")):
         found = list(members)
         if group and len(found) > 1:
             yield Line(visible(group), counted(len(found), "layer"), "group", sums(found))
-            yield from (layer_line(m, INDENT + m.name.removeprefix(f"{group}/"), "member") for m in found)
+            yield from (layer_line(m, INDENT + m.name.removeprefix(f"{group}/"), "member", widths=widths) for m in found)
         else:
-            yield from (layer_line(m, m.name, "plain") for m in found)
+            yield from (layer_line(m, m.name, "plain", widths=widths) for m in found)
 
 
-def layer_line(layer: LayerCost, name: str, style: Style) -> Line:
+def layer_line(layer: LayerCost, name: str, style: Style, *, widths: bool = False) -> Line:
     """Line of one layer."""
     unknown = layer.status == "unknown"
     return Line(
@@ -139,8 +146,16 @@ def layer_line(layer: LayerCost, name: str, style: Style) -> Line:
         style="unknown" if unknown else style,
         sums=sums([layer]),
         binding=visible(layer.binding),
+        on_chip=visible(layer.on_chip),
         mapping=visible(str(layer.mapping or "")),
+        widths=operand_widths(layer) if widths else "",
     )
+
+
+def operand_widths(layer: LayerCost) -> str:
+    """Widths of weights, ifmap and ofmap [bits]; a dash for weights that it has not, then the multiplier."""
+    weight = layer.weight_bits if layer.weight_dram_bytes or layer.params else NOTHING
+    return f"{weight}/{layer.ifmap_bits}/{layer.ofmap_bits} {layer.mac_format}"
 
 
 def free_lines(layers: Iterable[LayerCost]) -> Iterator[Line]:

@@ -1,6 +1,8 @@
-"""Across layers: what is alive, what stays on chip, and which layers are executed together."""
+"""Across layers: what is alive, in which order and where, what stays on chip, and which layers are executed together."""
 
-from costmodel.schedule.liveness import peak_live_bytes
+from costmodel.schedule.liveness import Liveness, liveness, peak_live_bytes
+from costmodel.schedule.order import Order, least_memory_order, program_order
+from costmodel.schedule.packing import Packing, greedy_by_size, least_packing
 from costmodel.schedule.schedule import (
     KINDS,
     PHASES,
@@ -21,6 +23,9 @@ __all__ = [
     "PHASES",
     "Fused",
     "Kind",
+    "Liveness",
+    "Order",
+    "Packing",
     "Phase",
     "Schedule",
     "Scheduler",
@@ -28,6 +33,11 @@ __all__ = [
     "checked_kind",
     "checked_phase",
     "declared_kind",
+    "greedy_by_size",
+    "least_memory_order",
+    "least_packing",
+    "liveness",
     "peak_live_bytes",
     "pins",
+    "program_order",
 ]

@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING, Final
 from costmodel.schedule.search import Path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from costmodel.schedule.search import Search
 
-TOLERANCE: Final = 1e-3
+TOLERANCE: Final = 2e-3
 """Part of its cost by which a schedule may exceed the bound and still be taken."""
-MOST_RUNS: Final = 24
-"""Reserves that are tried before the gap that is left is accepted."""
+MOST_HALVINGS: Final = 16
+"""Intervals that are halved before the gap that is left is accepted."""
+MOST_STEPS: Final = 4_000
+"""Layers with weights, over all halvings: long networks are halved less often."""
 EVERY_SUBSET: Final = 6
 """Layers with weights up to which every choice of them is tried."""
 GRAINS: Final = 1 << 16
@@ -66,7 +68,7 @@ def with_pins(search: Search, cold: Plan, most_bits: float = inf, *, whole: bool
     -------
     Plan
         ``cold`` itself where nothing is gained. Every choice of weights is tried for up to ``EVERY_SUBSET`` layers that have
-        some; otherwise its cost is within ``TOLERANCE`` of ``lower_bits``, or what is left of the gap after ``MOST_RUNS``.
+        some; otherwise its cost is within ``TOLERANCE`` of ``lower_bits``, or what is left of the gap after ``MOST_HALVINGS``.
     """
     steps = [number for number, bits in enumerate(search.costs.weight_bits) if bits]
     if whole:
@@ -82,7 +84,7 @@ def _tried(search: Search, choices: Iterable[tuple[int, ...]], cold: Plan, most_
     best, lower = cold, cold.lower_bits
     for chosen in choices:
         reserve = sum(search.costs.weight_bits[number] for number in chosen)
-        if reserve <= search.machine.capacity_bits:
+        if reserve <= search.capacity_bits:
             path = search.run(frozenset(chosen), reserve, min(best.path.bits, most_bits))
             lower = min(lower, path.lower_bits)
             if path.bits < best.path.bits:
@@ -96,72 +98,80 @@ class _Halving:
     def __init__(self, search: Search, cold: Plan, most_bits: float) -> None:
         self.search, self.cold, self.known_bits = search, cold, most_bits
         self.weights = search.costs.weight_bits
+        self.steps = [number for number, bits in enumerate(self.weights) if bits]
         self.total = sum(self.weights)
-        self.everything = frozenset(number for number, bits in enumerate(self.weights) if bits)
         self.best = cold
+        self.waiting: list[tuple[float, int, int, float]] = []
+        self.settled = inf
         self.tried: set[frozenset[int]] = {frozenset()}
-        self.runs = 0
 
     @property
-    def most(self) -> float:
-        """Cost to undercut [bits]."""
-        return min(self.best.path.bits, self.known_bits)
+    def worth(self) -> float:
+        """Cost that a schedule must undercut to be of interest [bits]."""
+        return min(self.best.path.bits, self.known_bits) * (1 - TOLERANCE)
 
     def plan(self) -> Plan:
-        """Halve intervals of the reserve until nothing better can be left, or the runs are used up."""
-        high = min(self.total, self.search.machine.capacity_bits)
-        first = self.activations(0)
-        waiting: list[tuple[float, int, int, float]] = []
-        settled = inf
-        self._wait(waiting, 0, high, first)
-        self._try(high)
-        while waiting and waiting[0][0] < self.most * (1 - TOLERANCE) and self.runs < MOST_RUNS:
-            bound, start, end, cost = heappop(waiting)
-            if end - start <= max(high // GRAINS, 1):
-                settled = min(settled, bound)
-                continue
-            middle = (start + end) // 2
-            reached = self.activations(middle)
-            if self._bound(middle, reached) < self.most:
-                self._try(middle)
-            if reached > cost:
-                self._wait(waiting, start, middle, cost)
-            self._wait(waiting, middle, end, reached)
-        lower = min([self.most, settled, *(entry[0] for entry in waiting)])
+        """Halve intervals until nothing better can be left."""
+        high = min(self.total, self.search.capacity_bits)
+        self._try(high, 0)
+        self._wait(0, high, self.activations(0, high))
+        for _ in range(min(MOST_HALVINGS, MOST_STEPS // max(len(self.steps), 1))):
+            if not self.waiting or self.waiting[0][0] >= self.worth:
+                break
+            self._halve(*heappop(self.waiting)[1:])
+        lower = min([self.best.path.bits, self.known_bits, self.settled, *(entry[0] for entry in self.waiting)])
         return Plan(self.best.path, self.best.pinned, lower)
 
-    def _wait(self, waiting: list[tuple[float, int, int, float]], start: int, end: int, cost: float) -> None:
-        if cost < inf:
-            heappush(waiting, (self._bound(end, cost), start, end, cost))
+    def _halve(self, start: int, end: int, cost: float) -> None:
+        middle = (start + end) // 2
+        reached = self.activations(middle, end)
+        self._try(middle, self._bound(middle, reached))
+        if reached > cost:  # else whatever fits below the middle costs no less than at the middle
+            self._wait(start, middle, cost)
+        self._wait(middle, end, reached)
+
+    def _wait(self, start: int, end: int, cost: float) -> None:
+        if cost < inf and end - start > 1:
+            heappush(self.waiting, (self._bound(end, cost), start, end, cost))
+        else:
+            self.settled = min(self.settled, self._bound(end, cost))
 
     def _bound(self, end: int, cost: float) -> float:
         """What no schedule with weights of up to ``end`` bits undercuts; ``cost`` is that of activations beside the fewest."""
-        return max(cost + self.total - end, self.cold.lower_bits - end)
+        return max(cost + self._loose(end), self.cold.lower_bits - end)
 
-    def activations(self, reserve: int) -> float:
-        """Least bits moved if all weights were on chip and took ``reserve`` bits."""
-        self.runs += 1
-        path: Path = self.search.run(self.everything, reserve)
+    def _loose(self, end: int) -> int:
+        """Bits of weights that are read at least if up to ``end`` bits of them stay."""
+        return self.total - most_filled(self.weights, self.steps, end)
+
+    def activations(self, reserve: int, end: int) -> float:
+        """Least bits moved if all weights were on chip and took ``reserve`` bits.
+
+        Less where it is so much that no schedule with weights of up to ``end`` bits is worth having.
+        """
+        path: Path = self.search.run(frozenset(self.steps), reserve, self.worth - self._loose(end))
         return path.lower_bits
 
-    def _try(self, reserve: int) -> None:
-        """Fill a reserve with weights, and schedule the rest beside them."""
-        for chosen in self._fillings(reserve):
-            if chosen not in self.tried:
-                self.tried.add(chosen)
-                taken = sum(self.weights[number] for number in chosen)
-                path = self.search.run(chosen, taken, self.most)
-                if path.bits < self.best.path.bits:
-                    self.best = Plan(path, chosen, path.lower_bits)
+    def _try(self, reserve: int, bound: float) -> None:
+        """Fill a reserve with weights and schedule the rest beside them; several ways, until one is close to the bound."""
+        for steps in (self.steps, self.steps[::-1], sorted(self.steps, key=lambda number: self.weights[number])):
+            chosen = frozenset(filled(self.weights, steps, reserve))
+            if chosen in self.tried or bound >= self.worth:
+                return
+            self.tried.add(chosen)
+            path = self.search.run(chosen, sum(self.weights[number] for number in chosen), self.worth)
+            if path.bits < self.best.path.bits:
+                self.best = Plan(path, chosen, path.lower_bits)
 
-    def _fillings(self, reserve: int) -> Iterator[frozenset[int]]:
-        """All weights if they fit, else as much as fits."""
-        if reserve >= self.total:
-            yield self.everything
-        else:
-            order = sorted(self.everything)
-            for steps in (order, order[::-1], sorted(order, key=lambda number: self.weights[number])):
-                yield frozenset(filled(self.weights, steps, reserve))
+
+def fillings(weights: Sequence[int], steps: Sequence[int], room: int, grain: int, *, up: bool) -> list[int]:
+    """Sums that the weights of some steps can reach within ``room`` grains, as bits, after each further step."""
+    reached = [1]
+    for step in steps:
+        size = -(-weights[step] // grain) if up else weights[step] // grain
+        taken = min(size, room + 1)  # more is too much however large: spares shifts by as many bits
+        reached.append(reached[-1] | (reached[-1] << taken & (1 << room + 1) - 1))
+    return reached
 
 
 def filled(weights: Sequence[int], steps: Sequence[int], reserve: int) -> list[int]:
@@ -170,12 +180,10 @@ def filled(weights: Sequence[int], steps: Sequence[int], reserve: int) -> list[i
     >>> filled([50, 30, 30, 0], [0, 1, 2], 65)
     [1, 2]
     """
+    if sum(weights[step] for step in steps) <= reserve:
+        return list(steps)
     grain = max(reserve // GRAINS, 1)
-    room = reserve // grain
-    reached = [1]
-    for step in steps:
-        taken = min(-(-weights[step] // grain), room + 1)  # more is too much however large: spares shifts by as many bits
-        reached.append(reached[-1] | (reached[-1] << taken & (1 << room + 1) - 1))
+    reached = fillings(weights, steps, reserve // grain, grain, up=True)
     place = reached[-1].bit_length() - 1
     chosen = []
     for index in range(len(steps) - 1, -1, -1):
@@ -183,3 +191,15 @@ def filled(weights: Sequence[int], steps: Sequence[int], reserve: int) -> list[i
             chosen.append(steps[index])
             place -= -(-weights[steps[index]] // grain)
     return chosen[::-1]
+
+
+def most_filled(weights: Sequence[int], steps: Sequence[int], reserve: int) -> int:
+    """What no choice of weights within ``reserve`` bits exceeds: sizes are rounded down to one part in ``GRAINS``.
+
+    >>> most_filled([50, 30, 30, 0], [0, 1, 2], 65), most_filled([50, 30, 30, 0], [0, 1, 2], 1000)
+    (60, 110)
+    """
+    grain = max(reserve // GRAINS, 1)
+    reached = fillings(weights, steps, reserve // grain, grain, up=False)[-1].bit_length() - 1
+    rounded = 0 if grain == 1 else (reached + len(steps)) * grain
+    return min(max(reached * grain, rounded), reserve, sum(weights[step] for step in steps))

@@ -71,7 +71,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Step:
-    """One executed layer: its rows in the table and its accesses.
+    """One executed layer: its rows in the table, its accesses, and the steps that it needs the results of.
 
     ``overwrites`` are the buffers that the output may take the place of once nobody reads them any more, all of the
     output's elements; ``window`` is None where the step cannot be executed stripe by stripe; ``needs`` are the steps that
@@ -82,9 +82,9 @@ class Step:
     rows: range
     reads: tuple[Access, ...]
     writes: tuple[Access, ...]
+    needs: frozenset[int]
     overwrites: frozenset[int]
     window: Window | None
-    needs: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,10 @@ class Program:
     def writers(self) -> tuple[tuple[int, ...], ...]:
         """Steps that write each buffer, in order; several where a concatenation is written in place."""
         return self._users("writes")
+
+    def predecessors(self) -> tuple[frozenset[int], ...]:
+        """Steps that must be executed before each step."""
+        return tuple(step.needs for step in self.steps)
 
     def _users(self, kind: Literal["reads", "writes"]) -> tuple[tuple[int, ...], ...]:
         found: list[list[int]] = [[] for _ in self.buffers]
@@ -137,7 +141,14 @@ def homes(graph: Graph, free: frozenset[str]) -> dict[Tensor, Tensor]:
     return {tensor: root(tensor) for tensor in tensors if tensor.origin != "parameter"}
 
 
-def program_of(graph: Graph, table: LayerTable, ifmap_bits: Ints, ofmap_bits: Ints, batch: int) -> Program:
+def program_of(
+    graph: Graph,
+    table: LayerTable,
+    ifmap_bits: Ints,
+    ofmap_bits: Ints,
+    batch: int,
+    copied: frozenset[str] = frozenset(),
+) -> Program:
     """Steps and buffers of a graph without design axes.
 
     Parameters
@@ -148,27 +159,40 @@ def program_of(graph: Graph, table: LayerTable, ifmap_bits: Ints, ofmap_bits: In
         Width of every row's operands [bits], shape (L, 1).
     batch
         Inputs processed together.
+    copied
+        Rules of :data:`costmodel.graph.rows.FREE_RULES` that are not granted: a layer that is free by one of them becomes
+        a step with buffers of its own, as in runtimes that copy. The table counts no traffic for it, so its accesses have
+        0 bits: such a program is for memory, not for traffic.
 
     Returns
     -------
     Program
         Its steps are the layers that are not free, in the order of the graph.
     """
-    return _Compiler(graph, table, ifmap_bits, ofmap_bits, batch).program()
+    return _Compiler(graph, table, ifmap_bits, ofmap_bits, batch, copied).program()
 
 
 class _Compiler:
     """State of :func:`program_of`."""
 
-    def __init__(self, graph: Graph, table: LayerTable, ifmap_bits: Ints, ofmap_bits: Ints, batch: int) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        table: LayerTable,
+        ifmap_bits: Ints,
+        ofmap_bits: Ints,
+        batch: int,
+        copied: frozenset[str],
+    ) -> None:
         self.graph, self.table, self.batch = graph, table, batch
         self.ifmap_bits, self.ofmap_bits = ifmap_bits[:, 0].tolist(), ofmap_bits[:, 0].tolist()
         spans = graph.layer_rows()
-        free = frozenset(layer.name for layer, rows in spans if all(table.status[row] == "free" for row in rows))
+        rules = [note if status == "free" else "" for status, note in zip(table.status, table.notes, strict=True)]
+        granted = [bool(rule) and rule not in copied for rule in rules]
+        free = frozenset(layer.name for layer, rows in spans if all(granted[rows.start : rows.stop]))
         self.executed = [(layer, rows) for layer, rows in spans if layer.name not in free]
         self.home = homes(graph, free)
         self.shuffled = {self.home[t] for t in self._reshaped(free) if t in self.home}
-        self.sources = self._sources(free)
         self.widths = self._widths()
         self.number: dict[Tensor, int] = {}
 
@@ -179,7 +203,8 @@ class _Compiler:
         for tensor in self._in_order():
             self.number.setdefault(tensor, len(self.number))
         buffers = tuple(self._buffer(tensor, tensor in inputs, tensor in outputs) for tensor in self.number)
-        steps = tuple(self._step(layer, rows) for layer, rows in self.executed)
+        makers = self._makers()
+        steps = tuple(self._step(layer, rows, makers) for layer, rows in self.executed)
         return Program(self.graph.name, self.batch, steps, buffers)
 
     def _in_order(self) -> Iterator[Tensor]:
@@ -194,18 +219,11 @@ class _Compiler:
             if layer.name in free and layer.inputs and not keeps_rows(layer):
                 yield from (*layer.inputs, *layer.outputs)
 
-    def _sources(self, free: frozenset[str]) -> dict[Tensor, frozenset[int]]:
-        """Steps that write any part of each tensor; none for inputs of the network."""
-        number = {layer.name: place for place, (layer, _) in enumerate(self.executed)}
-        sources: dict[Tensor, frozenset[int]] = {}
-        for layer in self.graph.layers:
-            reads = (sources.get(tensor, frozenset()) for tensor in layer.inputs)
-            found = frozenset().union(*reads) if layer.name in free else frozenset((number[layer.name],))
-            sources |= dict.fromkeys(layer.outputs, found)
-        return sources
-
     def _widths(self) -> dict[Tensor, int]:
-        """Width of every home [bits]: that of its first writer, or of its first reader where it is an input."""
+        """Width of every home [bits]: that of its first writer, or of its first reader where it is an input.
+
+        An input that no step reads has that of the first row.
+        """
         widths: dict[Tensor, int] = {}
         for layer, rows in self.executed:
             for tensor in layer.outputs:
@@ -214,19 +232,31 @@ class _Compiler:
             for tensor in layer.inputs:
                 if tensor in self.home:
                     widths.setdefault(self.home[tensor], self.ifmap_bits[rows[0]])
+        for tensor in self.graph.inputs:
+            widths.setdefault(self.home[tensor], self.ifmap_bits[0])
         return widths
 
     def _buffer(self, tensor: Tensor, is_input: bool, is_output: bool) -> Buffer:
-        bits = int(tensor.elems) * self.batch * self.widths.get(tensor, 0)
+        bits = int(tensor.elems) * self.batch * self.widths[tensor]
         rows = 0 if tensor in self.shuffled else height(tensor)
         images = int(tensor.shape[0]) * self.batch if rows else 1
         return Buffer(tensor.name, bits, rows, bits // (images * rows) if rows else 0, is_input, is_output)
 
-    def _step(self, layer: Layer, rows: range) -> Step:
+    def _makers(self) -> dict[Tensor, frozenset[int]]:
+        """Steps that compute each tensor, seen through layers that are free."""
+        number = {layer.name: step for step, (layer, _) in enumerate(self.executed)}
+        makers: dict[Tensor, frozenset[int]] = {}
+        for layer in self.graph.layers:
+            through = frozenset[int]().union(*(makers.get(tensor, frozenset()) for tensor in layer.inputs))
+            found = frozenset((number[layer.name],)) if layer.name in number else through
+            makers |= dict.fromkeys(layer.outputs, found)
+        return makers
+
+    def _step(self, layer: Layer, rows: range, makers: dict[Tensor, frozenset[int]]) -> Step:
         reads = tuple(self._reads(layer, rows[0]))
         writes = tuple(self._writes(layer, rows))
-        needs = frozenset().union(*(self.sources.get(tensor, frozenset()) for tensor in layer.inputs))
-        return Step(layer.name, rows, reads, writes, self._overwrites(layer), self._window(layer, rows), needs)
+        needs = frozenset[int]().union(*(makers.get(tensor, frozenset()) for tensor in layer.inputs))
+        return Step(layer.name, rows, reads, writes, needs, self._overwrites(layer), self._window(layer, rows))
 
     def _overwrites(self, layer: Layer) -> frozenset[int]:
         """Buffers that an element-wise layer reads whole and whose every element one of its output can replace."""

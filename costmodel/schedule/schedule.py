@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
-from costmodel.boundary import Boundary, boundary
+from costmodel.boundary import LARGEST_BITS, Boundary, boundary
 from costmodel.errors import InputError
 from costmodel.schedule.costs import Costs
-from costmodel.schedule.pinning import with_pins, without_pins
+from costmodel.schedule.order import least_memory_order
+from costmodel.schedule.pinning import Plan, with_pins, without_pins
 from costmodel.schedule.program import Program, program_of
-from costmodel.schedule.search import Machine, Path, Search
+from costmodel.schedule.search import Path, Search
 from costmodel.schedule.stripes import Links, mask_of
 from costmodel.schedule.traffic import traffic_of
 
@@ -34,7 +35,7 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 Phase = Literal["steady", "cold"]
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 MOST_ORDERS: Final = 256
-"""Sets of executed steps up to which every order of execution is searched; beyond, the order of the network is kept."""
+"""Sets of executed steps up to which every order of execution is searched; beyond, the one that needs least memory is kept."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Schedule:
         What crosses, per row of the layer table.
     again_macs
         MACs computed again because stripes overlap, per row, (L, 1).
+    places
+        What each row finds on chip: operands, or the number of its cascade.
     order
         Names of the layers in order of execution.
     stays, fused, pinned
@@ -90,6 +93,7 @@ class Schedule:
     capacity_bytes: int
     boundary: Boundary
     again_macs: Ints
+    places: tuple[str, ...]
     order: tuple[str, ...]
     stays: tuple[Stay, ...]
     fused: tuple[Fused, ...]
@@ -163,10 +167,15 @@ class Scheduler:
         Operand widths of every row.
     batch
         Inputs processed together.
+    largest_bits
+        Size of the largest memory that will be asked for; where it is known, what is worked out for a small one serves all.
     """
 
-    def __init__(self, graph: Graph, table: LayerTable, widths: Widths, batch: int) -> None:
+    def __init__(self, graph: Graph, table: LayerTable, widths: Widths, batch: int, largest_bits: int = 0) -> None:
         self.table, self.widths = table, widths
+        self.searches: dict[tuple[bool, int], Search] = {}
+        self.plans: dict[tuple[bool, int, str], list[tuple[int, Plan]]] = {}
+        self.largest_bits = largest_bits
         self.program = program_of(graph, table, widths.ifmap, widths.ofmap, batch)
 
     @cached_property
@@ -221,7 +230,7 @@ class Scheduler:
         best = replace(best, kind=kind, lower_bytes=least)
         for fusion in (False, True)[: KINDS.index(kind)]:
             if best.dram_bytes > least:
-                best = self._improved(best, hardware, least, fusion=fusion)
+                best = self._improved(best, hardware, least, fusion=fusion, whole=kind == "fused" and not fusion)
         return best
 
     def by_layer(self, hardware: HardwareProfile, phase: Phase) -> Schedule:
@@ -233,42 +242,73 @@ class Scheduler:
         order = tuple(step.name for step in self.program.steps)
         capacity = level_bits(level) // 8
         return Schedule(
-            "layer", phase, level.name, capacity, crossing, nothing, order, (), (), (), 0, moved, every_order=True
+            "layer", phase, level.name, capacity, crossing, nothing, ("",) * len(nothing), order, (), (), (), 0, moved,
+            every_order=True,
         )  # fmt: skip
 
-    def _improved(self, known: Schedule, hardware: HardwareProfile, least: int, *, fusion: bool) -> Schedule:
-        """The optimum with residency, and with cascades too where ``fusion``; ``known`` where nothing moves less."""
+    def _improved(self, known: Schedule, hardware: HardwareProfile, least: int, *, fusion: bool, whole: bool) -> Schedule:
+        """The optimum with residency, and with cascades too where ``fusion``; ``known`` where nothing moves less.
+
+        ``whole`` leaves out schedules in which some weights stay for ever, and not all.
+        """
         outer, level = hardware.levels[:2]
-        buffering = 2 if level.double_buffered else 1
-        free = self.few_orders()
-        order = None if free else range(len(self.program.steps))
-        machine = Machine(level_bits(level), buffering, fusion)
-        search = Search(self.program, self.costs, self.links(buffering), machine, order)
-        most_bits = known.dram_bytes * 8
-        plan = without_pins(search, most_bits)
-        if pins(hardware, known.kind, known.phase):
-            plan = with_pins(search, plan, most_bits, whole=level.kind == "cache")
+        plan = self._plan(level, known.dram_bytes * 8, fusion=fusion, pinning=self._pinning(hardware, known, whole=whole))
         lower = max(least, min(int(-(-plan.lower_bits // 8)), known.dram_bytes))
         if plan.path.bits == inf:
-            return replace(known, lower_bytes=lower, every_order=free)
+            return replace(known, lower_bytes=lower, every_order=self.every_order)
         found = traffic_of(plan.path, plan.pinned, self.costs, outer.name, level.name)
         described = Description(self.program, plan.path)
         return replace(
             known,
             boundary=found.boundary,
             again_macs=found.again_macs,
+            places=found.places,
             order=described.order(),
             stays=described.stays(),
             fused=described.fused(),
             pinned=tuple(self.program.steps[number].name for number in sorted(plan.pinned)),
             pinned_bytes=-(-sum(self.costs.weight_bits[number] for number in plan.pinned) // 8),
             lower_bytes=lower,
-            every_order=free,
+            every_order=self.every_order,
         )
 
-    def few_orders(self) -> bool:
+    def _pinning(self, hardware: HardwareProfile, known: Schedule, *, whole: bool) -> str:
+        """Which weights may stay for ever: ``none``, ``whole`` (all or none) or ``any``."""
+        if not pins(hardware, known.kind, known.phase):
+            return "none"
+        return "whole" if whole or hardware.levels[1].kind == "cache" else "any"
+
+    def _plan(self, level: MemoryLevel, most_bits: int, *, fusion: bool, pinning: str) -> Plan:
+        """The cheapest plan below ``most_bits``; one that was found for a smaller memory is possible in a larger one."""
+        search = self.search(level, fusion=fusion)
+        key = (fusion, search.links.buffering, pinning)
+        smaller = [plan for capacity, plan in self.plans.get(key, []) if capacity <= search.capacity_bits]
+        carried = min(smaller, key=lambda plan: plan.path.bits, default=None)
+        most = most_bits if carried is None else min(most_bits, carried.path.bits)
+        plan = without_pins(search, most)
+        if pinning != "none":
+            plan = with_pins(search, plan, most, whole=pinning == "whole")
+        if plan.path.bits == inf and carried is not None and carried.path.bits < most_bits:
+            plan = replace(carried, lower_bits=min(plan.lower_bits, carried.path.bits))
+        if plan.path.bits < inf:
+            self.plans.setdefault(key, []).append((search.capacity_bits, plan))
+        return plan
+
+    def search(self, level: MemoryLevel, *, fusion: bool) -> Search:
+        """The search for a memory; one that was made for a memory as large or larger is used again."""
+        capacity, buffering = level_bits(level), 2 if level.double_buffered else 1
+        self.largest_bits = max(self.largest_bits, capacity)
+        known = self.searches.get((fusion, buffering))
+        if known is None or known.largest_bits < capacity:
+            order = None if self.every_order else least_memory_order(self.program).steps
+            known = Search(self.program, self.costs, self.links(buffering), self.largest_bits, order, fusion=fusion)
+            self.searches[fusion, buffering] = known
+        return known.sized(capacity)
+
+    @cached_property
+    def every_order(self) -> bool:
         """Whether there are few enough orders to search them all."""
-        before = [mask_of(step.needs) for step in self.program.steps]
+        before = [mask_of(steps) for steps in self.program.predecessors()]
         seen, waiting = {0}, [0]
         while waiting and len(seen) <= MOST_ORDERS:
             executed = waiting.pop()
@@ -282,7 +322,7 @@ class Scheduler:
 
 def level_bits(level: MemoryLevel) -> int:
     """Size of a memory on chip [bits]."""
-    return int(level.capacity_bytes.value) * 8 if level.capacity_bytes else 0
+    return min(int(level.capacity_bytes.value) * 8, LARGEST_BITS) if level.capacity_bytes else 0
 
 
 def pins(hardware: HardwareProfile, kind: Kind, phase: Phase) -> bool:

@@ -9,10 +9,11 @@ states appear than are kept: then ``lower_bits`` says how far it may be from the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import chain, combinations, product
-from math import inf
+from math import floor, inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from costmodel.schedule.stripes import Cascade, Cascades, Links, Option, Verdict, mask_of
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 MOST_STATES: Final = 512
 """States kept among those with equally many steps executed."""
-MOST_CASCADE: Final = 64
+MOST_CASCADE: Final = 16
 """Steps of the longest cascade that is tried."""
+FUSED_BITS: Final = 2.0**-12
+"""Added for every step in a cascade: of schedules that move equally much, the one with fewer is taken."""
 
 Resident = tuple[tuple[int, bool], ...]
 """Buffers on chip with whether they are clean, in order of their numbers."""
@@ -86,21 +89,27 @@ class Path:
     moves: tuple[tuple[Move, Way], ...]
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What the memory on chip does: its size [bits], the buffering factor of tiles, and whether layers are cascaded."""
-
-    capacity_bits: int
-    buffering: int
-    fusion: bool
-
-
 class Search:
-    """Schedules of one program on one memory; transitions are worked out once and serve every run."""
+    """Schedules of one program; transitions are worked out once and serve every run and every size of memory.
 
-    def __init__(self, program: Program, costs: Costs, links: Links, machine: Machine, order: Sequence[int] | None) -> None:
-        """``order`` fixes the order of execution; without one all orders are searched."""
-        self.program, self.costs, self.links, self.machine = program, costs, links, machine
+    Parameters
+    ----------
+    program, costs, links
+        The steps, what they move, and who reads what.
+    capacity_bits
+        Size of the memory on chip [bits]; see :meth:`sized`.
+    order
+        Order of execution; None for all orders.
+    fusion
+        Whether layers are cascaded.
+    """
+
+    def __init__(
+        self, program: Program, costs: Costs, links: Links, capacity_bits: int, order: Sequence[int] | None, *, fusion: bool
+    ) -> None:
+        self.program, self.costs, self.links = program, costs, links
+        self.capacity_bits = self.largest_bits = capacity_bits
+        self.fusion = fusion
         count = len(program.steps)
         self.all = (1 << count) - 1
         self.readers = [mask_of(steps) for steps in links.readers]
@@ -111,9 +120,16 @@ class Search:
             (self.readers[b], self.least_read(b)) for b, buffer in enumerate(program.buffers) if buffer.is_input
         ]
         self.next: dict[int, tuple[int, ...]] = {} if order is None else dict(prefixes(order))
+        self.ranks = None if order is None else {step: rank for rank, step in enumerate(order)}
         self.planner = Cascades(program, links)
         self.moves: dict[State, list[Move]] = {}
         self.found: dict[int, list[Cascade]] = {}
+
+    def sized(self, capacity_bits: int) -> Search:
+        """The same search for a memory that is no larger; what is worked out is shared."""
+        other = copy(self)
+        other.capacity_bits = capacity_bits
+        return other
 
     # ---- what can follow
 
@@ -146,24 +162,21 @@ class Search:
             return False
         if len(members) == 1:
             return self.program.steps[min(members)].window is not None
-        order = self._in_order(executed, members)
-        if self.planner.least_bits(order) > self.machine.capacity_bits:
+        order = self._in_order(members)
+        if self.planner.least_bits(order) > self.largest_bits:
             return False
         verdict = self.planner.cascade(order, executed)
         if isinstance(verdict, Verdict):
             return verdict is Verdict.NOT_YET
-        if verdict.need_bits <= self.machine.capacity_bits:
+        if min(verdict.inner_bits_of_lines) <= self.largest_bits or verdict.need_bits <= self.largest_bits:
             found.append(verdict)
         return True
 
-    def _in_order(self, executed: int, members: frozenset[int]) -> tuple[int, ...]:
+    def _in_order(self, members: frozenset[int]) -> tuple[int, ...]:
         """Members in an order of execution: the fixed one, or that of the program."""
-        order: list[int] = []
-        while len(order) < len(members):
-            step = next(s for s in self.successors(executed) if s in members)
-            order.append(step)
-            executed |= 1 << step
-        return tuple(order)
+        if self.ranks is None:  # the order of the network is one of those possible
+            return tuple(sorted(members))
+        return tuple(sorted(members, key=self.ranks.__getitem__))
 
     # ---- moves
 
@@ -181,7 +194,7 @@ class Search:
             rest = {b: clean for b, clean in resident if b not in given_up}
             for step in self.successors(executed):
                 listed += self._step_moves(executed, rest, stored, step, given_up)
-            if self.machine.fusion:
+            if self.fusion:
                 for cascade in self.cascades(executed):
                     listed += self._cascade_moves(executed, rest, stored, cascade, given_up)
         return listed
@@ -291,7 +304,9 @@ class _Run:
 
     def __init__(self, search: Search, pinned: frozenset[int], reserve_bits: int, most_bits: float) -> None:
         self.search, self.pinned, self.most = search, pinned, most_bits
-        self.room = search.machine.capacity_bits - reserve_bits
+        self.room = search.capacity_bits - reserve_bits
+        self.due = [0 if number in pinned else bits for number, bits in enumerate(search.costs.weight_bits)]
+        self.loose: dict[tuple[int, ...], int] = {}
         self.dropped = inf
         self.expanded = [0] * (len(search.program.steps) + 1)
         self.labels: dict[State, Label] = {(0, ()): Label(0.0, None, None, None)}
@@ -306,7 +321,8 @@ class _Run:
             if promise > self._promise(state, label.bits):
                 continue  # a cheaper way into this state was found after this entry
             if state[0] == self.search.all:
-                return Path(label.bits, min(label.bits, self.dropped), tuple(self._walked(label)))
+                bits = floor(label.bits)
+                return Path(bits, floor(min(label.bits, self.dropped)), tuple(self._walked(label)))
             self.expanded[left] += 1
             if self.expanded[left] > MOST_STATES:
                 self.dropped = min(self.dropped, promise)
@@ -326,7 +342,7 @@ class _Run:
         search = self.search
         written = search.program.steps[number].writes
         outputs = sum(access.bits for access in written if search.program.buffers[access.buffer].is_output)
-        return outputs + (0 if number in self.pinned else search.costs.weight_bits[number])
+        return outputs + self.due[number]
 
     def _promise(self, state: State, bits: float) -> float:
         """Bits of the cheapest schedule that a state could still lead to."""
@@ -344,19 +360,35 @@ class _Run:
                 continue
             if move.cascade is None:
                 steps.append((move, room))
-            elif move.cascade.need_bits <= room:
-                option = move.cascade.best(move.on_chip, self.pinned, room)
+            else:
+                stream = self.pinned.isdisjoint(move.steps)
+                spare = self.most - label.bits - move.fixed_bits - self._owed_after(state, move)
+                option = move.cascade.best(move.on_chip, self._loose_bits(move.steps), room, spare, stream=stream)
                 if option is not None:
-                    self._offer(state, label, move, option.moved_bits, Way(option, room))
+                    moved_bits = option.moved_bits + FUSED_BITS * len(move.steps)
+                    self._offer(state, label, move, moved_bits, Way(option, room))
         short, costs = [], self.search.costs
         for move, room, moved in self._priced(steps, held=False):
             number = move.steps[0]
-            self._offer(state, label, move, moved, Way(None, room // self.search.machine.buffering))
+            self._offer(state, label, move, moved, Way(None, room // self.search.links.buffering))
             if number not in self.pinned and moved > costs.least_bits(number, move.on_chip) + costs.weight_bits[number]:
                 short.append((move, room - costs.weight_bits[number]))
         for move, room, moved in self._priced(short, held=True):
             loaded = moved + costs.weight_bits[move.steps[0]]
-            self._offer(state, label, move, loaded, Way(None, room // self.search.machine.buffering, held=True))
+            self._offer(state, label, move, loaded, Way(None, room // self.search.links.buffering, held=True))
+
+    def _owed_after(self, state: State, move: Move) -> int:
+        """Bits that must still move after a move, inputs and outputs on chip left out."""
+        executed = move.after[0]
+        if executed not in self.rest:
+            self.rest[executed] = self.rest[state[0]] - sum(self._owed(number) for number in move.steps)
+        return self.rest[executed]
+
+    def _loose_bits(self, steps: tuple[int, ...]) -> int:
+        """Size of the weights of some steps that are not on chip for ever."""
+        if steps not in self.loose:
+            self.loose[steps] = sum(self.due[number] for number in steps)
+        return self.loose[steps]
 
     def _priced(self, steps: list[tuple[Move, int]], *, held: bool) -> Iterator[tuple[Move, int, float]]:
         """What each step moves with some room left; all of them asked together."""
@@ -365,7 +397,7 @@ class _Run:
             if room >= 0:
                 number = move.steps[0]
                 on_chip = held or number in self.pinned
-                demand = costs.questions(number, move.on_chip, room // self.search.machine.buffering, pinned=on_chip)
+                demand = costs.questions(number, move.on_chip, room // self.search.links.buffering, pinned=on_chip)
                 waiting.append((move, room, demand))
         costs.settle()
         for move, room, (streamed, asked) in waiting:
@@ -374,8 +406,7 @@ class _Run:
     def _offer(self, state: State, label: Label, move: Move, moved: float, way: Way) -> None:
         bits = label.bits + moved + move.fixed_bits
         after = move.after
-        if after[0] not in self.rest:
-            self.rest[after[0]] = self.rest[state[0]] - sum(self._owed(number) for number in move.steps)
+        self._owed_after(state, move)
         known = self.labels.get(after)
         if known is not None and known.bits <= bits:
             return

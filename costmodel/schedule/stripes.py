@@ -2,8 +2,8 @@
 
 A stripe is a number of output rows of the last steps, the sinks. Two styles: ``lines`` computes every row once and keeps the
 rows that later stripes read again in line buffers; ``halo`` keeps nothing between stripes and computes those rows again.
-Weights are either held for the whole cascade, or, where none of them is on chip for ever, all streamed once per stripe, one
-filter at a time.
+Weights are held for the whole cascade; with ``lines``, where none of them is on chip for ever, they may all be streamed once
+per stripe instead, one filter at a time.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, lru_cache
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -50,34 +51,61 @@ class Edge:
     moved_bits: dict[str, Ints]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cascade:
-    """What a set of steps needs and moves at every stripe height; arrays over ``heights`` (rows per stripe), by style.
+    """Steps that can be executed stripe by stripe, and what they then need and move; most of it is worked out when asked for.
 
-    ``inner_bits`` is the memory of buffers that nobody else sees; ``visits`` the stripes that use each step's weights;
-    ``again_by_step`` the MACs it computes again. A style that the cascade cannot have is missing.
+    Attributes
+    ----------
+    planner
+        The cascades it is one of.
+    steps, inside
+        Its steps in order of execution, and as a mask.
+    stripes
+        All stripes of all heights; arrays "over heights" have one entry per number of rows in ``heights``.
+    inner, entered, left
+        Buffers that nobody else sees, that are only read, and that others see and the cascade writes.
     """
 
+    planner: Cascades
     steps: tuple[int, ...]
-    heights: tuple[int, ...]
-    inner_bits: dict[str, Ints]
-    entering: tuple[Edge, ...]
-    leaving: tuple[Edge, ...]
-    visits: dict[str, tuple[Ints, ...]]
-    again_by_step: dict[str, tuple[Ints, ...]]
-    links: Links
-    known: dict[tuple[frozenset[int], frozenset[int]], tuple[list[int], list[Option]]] = field(default_factory=dict)
+    inside: int
+    stripes: Stripes
+    inner: tuple[int, ...]
+    entered: tuple[int, ...]
+    left: tuple[int, ...]
+    lean: dict[frozenset[int], tuple[list[int], int]] = field(default_factory=dict)
+    known: dict[frozenset[int], tuple[list[int], list[Option]]] = field(default_factory=dict)
 
-    def options(self, on_chip: frozenset[int], pinned: frozenset[int]) -> tuple[list[int], list[Option]]:
-        """Ways worth having, by rising need and falling bits moved, and their needs."""
-        key = (on_chip & self.outside, pinned & frozenset(self.steps))
-        if key not in self.known:
-            kept: list[Option] = []
-            for option in sorted(self._options(*key)):
-                if not kept or (option.moved_bits, option.again_macs) < (kept[-1].moved_bits, kept[-1].again_macs):
-                    kept.append(option)
-            self.known[key] = ([option.need_bits for option in kept], kept)
-        return self.known[key]
+    @property
+    def heights(self) -> tuple[int, ...]:
+        """Rows of a stripe that can be chosen."""
+        return self.stripes.heights
+
+    @cached_property
+    def outside(self) -> frozenset[int]:
+        """Buffers that others see."""
+        return frozenset((*self.entered, *self.left))
+
+    def flow(self, buffer: int) -> Flow:
+        """Rows of a buffer that its stripes need."""
+        return self.planner.flow(buffer, self.inside, self.stripes)
+
+    @cached_property
+    def nothing(self) -> Ints:
+        """Zeros over heights."""
+        return np.zeros(len(self.heights), dtype=np.int64)
+
+    @cached_property
+    def styles(self) -> tuple[str, ...]:
+        """``lines``, and ``halo`` where no buffer that is read inside is wanted outside."""
+        shared = any(self.planner.readers[b] & self.inside for b in self.left)
+        return ("lines",) if shared else ("lines", "halo")
+
+    @cached_property
+    def inner_bits(self) -> dict[str, Ints]:
+        """Memory of the inner buffers over heights, by style."""
+        return {s: self.inner_bits_of_lines if s == "lines" else self.planner.halo_bits(self) for s in self.styles}
 
     @cached_property
     def need_bits(self) -> int:
@@ -85,43 +113,149 @@ class Cascade:
         return min(int(inner.min()) for inner in self.inner_bits.values())
 
     @cached_property
-    def outside(self) -> frozenset[int]:
-        """Buffers that others see."""
-        return frozenset(edge.buffer for edge in (*self.entering, *self.leaving))
+    def entering(self) -> tuple[Edge, ...]:
+        """Buffers that are only read."""
+        return tuple(self.planner.edge(b, self) for b in self.entered)
 
-    def best(self, on_chip: frozenset[int], pinned: frozenset[int], room: int) -> Option | None:
-        """The way that moves fewest bits in ``room`` bits, then the one that computes fewest MACs again."""
-        needs, options = self.options(on_chip, pinned)
-        place = bisect_right(needs, room)
-        return options[place - 1] if place else None
+    @cached_property
+    def leaving(self) -> tuple[Edge, ...]:
+        """Buffers that are written and that others see."""
+        return tuple(self.planner.edge(b, self) for b in self.left)
 
-    def _options(self, on_chip: frozenset[int], pinned: frozenset[int]) -> list[Option]:
-        off = [edge for edge in (*self.entering, *self.leaving) if edge.buffer not in on_chip]
-        weights = self.links.weight_bits
-        loose = [place for place, step in enumerate(self.steps) if step not in pinned and weights[step]]
-        held = sum(weights[self.steps[place]] for place in loose)
-        found = []
-        for style, inner in self.inner_bits.items():
-            need = inner + self.links.buffering * sum((edge.stripe_bits[style] for edge in off), np.int64(0))
-            moved = sum((edge.moved_bits[style] for edge in off), np.zeros_like(inner))
-            found += self._listed(style, need + held, moved + held, held=True)
-            if loose and not pinned:
-                filters = self.links.buffering * max(self.links.filter_bits[self.steps[place]] for place in loose)
-                visits = self.visits[style]
-                streamed = sum((weights[self.steps[place]] * visits[place] for place in loose), np.zeros_like(inner))
-                found += self._listed(style, need + filters, moved + streamed, held=False)
+    @cached_property
+    def visits(self) -> tuple[Ints, ...]:
+        """Stripes in which each step computes anything, of all inputs of the batch, over heights; with line buffers."""
+        images = self.planner.images[self.steps[0]]
+        return tuple(self.flow(self.planner.target[number]).active * images for number in self.steps)
+
+    @cached_property
+    def again_by_step(self) -> dict[str, tuple[Ints, ...]]:
+        """MACs that each step computes again, over heights, by style."""
+        rows = [(self.flow(self.planner.target[number]).again, number) for number in self.steps]
+        again = tuple(found * self.planner.row_macs(number) for found, number in rows)
+        return {"lines": (self.nothing,) * len(self.steps), "halo": again}
+
+    def best(
+        self, on_chip: frozenset[int], loose_bits: int, room: int, most_bits: float = inf, *, stream: bool
+    ) -> Option | None:
+        """The way that moves fewest bits, then computes fewest MACs again, then has the tallest stripes.
+
+        Parameters
+        ----------
+        on_chip
+            Buffers on chip.
+        loose_bits
+            Size of the weights that are not on chip for ever.
+        room
+            Memory that it may take [bits].
+        most_bits
+            Ways that move as much or more are of no interest.
+        stream
+            Whether the weights may be streamed.
+        """
+        on_chip = on_chip & self.outside
+        needs, moved = self._lean(on_chip)
+        if moved + loose_bits >= most_bits:
+            return None
+        place = tallest(needs, room - loose_bits)
+        if place >= 0:  # every row and every weight once: nothing moves less
+            return Option(needs[place] + loose_bits, moved + loose_bits, 0, "lines", self.heights[place], held=True)
+        found = [self._with_halo(on_chip, loose_bits, room)]
+        if stream and loose_bits > 0 and moved + 2 * loose_bits < most_bits:  # in two stripes at least
+            found.append(self._streamed(needs, moved, room))
+        return min((option for option in found if option), key=lambda option: option[1:3], default=None)
+
+    def _lean(self, on_chip: frozenset[int]) -> tuple[list[int], int]:
+        """Needs over heights and bits moved with line buffers, weights on chip."""
+        if on_chip not in self.lean:
+            off = [buffer for buffer in (*self.entered, *self.left) if buffer not in on_chip]
+            edges = sum((self.flow(b).held_bits for b in off), self.nothing)
+            need = self.inner_bits_of_lines + self.planner.links.buffering * edges
+            moved = sum(self.planner.once_bits(b, self.steps) for b in off)
+            self.lean[on_chip] = (need.tolist(), moved)
+        return self.lean[on_chip]
+
+    @cached_property
+    def inner_bits_of_lines(self) -> Ints:
+        """Memory of the inner buffers with line buffers, over heights."""
+        return np.asarray(sum((self.flow(b).held_bits for b in self.inner), self.nothing))
+
+    def _streamed(self, needs: list[int], moved: int, room: int) -> Option | None:
+        """Line buffers, weights streamed: the tallest stripes that fit, since every stripe moves them again."""
+        place = tallest(needs, room - self.filter_bits)
+        if place < 0:
+            return None
+        need = needs[place] + self.filter_bits
+        return Option(need, moved + self.streamed_bits[place], 0, "lines", self.heights[place], held=False)
+
+    @cached_property
+    def filter_bits(self) -> int:
+        """Memory through which weights are streamed: the largest filter, buffered."""
+        return self.planner.links.buffering * max(self.planner.links.filter_bits[step] for step in self.steps)
+
+    @cached_property
+    def streamed_bits(self) -> list[int]:
+        """Bits of weights moved where they are streamed, over heights."""
+        weights = (self.planner.links.weight_bits[step] for step in self.steps)
+        moved = sum((w * v for w, v in zip(weights, self.visits, strict=True)), self.nothing)
+        found: list[int] = moved.tolist()
         return found
 
-    def _listed(self, style: str, need: Ints, moved: Ints, *, held: bool) -> list[Option]:
-        again = sum(self.again_by_step[style], np.zeros_like(need))
+    def _with_halo(self, on_chip: frozenset[int], loose_bits: int, room: int) -> Option | None:
+        """Nothing kept between stripes, weights held."""
+        if "halo" not in self.styles:
+            return None
+        if on_chip not in self.known:
+            self.known[on_chip] = self._halo_options(on_chip)
+        needs, options = self.known[on_chip]
+        place = bisect_right(needs, room - loose_bits) - 1
+        if place < 0:
+            return None
+        best = options[place]
+        return best._replace(need_bits=best.need_bits + loose_bits, moved_bits=best.moved_bits + loose_bits)
+
+    def _halo_options(self, on_chip: frozenset[int]) -> tuple[list[int], list[Option]]:
+        """Heights worth having without line buffers, by rising need, and their needs; weights on chip at no cost."""
+        kept: list[Option] = []
+        for option in sorted(self._every_halo(on_chip), key=lambda option: (*option[:3], -option.rows)):
+            if not kept or option[1:3] < kept[-1][1:3]:
+                kept.append(option)
+        return [option.need_bits for option in kept], kept
+
+    def _every_halo(self, on_chip: frozenset[int]) -> list[Option]:
+        """Every height without line buffers."""
+        if "halo" not in self.styles:
+            return []
+        off = [edge for edge in (*self.entering, *self.leaving) if edge.buffer not in on_chip]
+        stripes = sum((edge.stripe_bits["halo"] for edge in off), self.nothing)
+        need = self.inner_bits["halo"] + self.planner.links.buffering * stripes
+        moved = sum((edge.moved_bits["halo"] for edge in off), self.nothing)
+        again = sum(self.again_by_step["halo"], self.nothing)
         columns = zip(need.tolist(), moved.tolist(), again.tolist(), self.heights, strict=True)
-        return [Option(n, m, a, style, rows, held) for n, m, a, rows in columns]
+        return [Option(n, m, a, "halo", rows, held=True) for n, m, a, rows in columns]
+
+    def ways(self, on_chip: frozenset[int], loose_bits: int, *, stream: bool) -> Iterator[Option]:
+        """Every style, height and treatment of the weights, whatever the room; :meth:`best` takes one of them."""
+        needs, moved = self._lean(on_chip & self.outside)
+        for place, (need, rows) in enumerate(zip(needs, self.heights, strict=True)):
+            yield Option(need + loose_bits, moved + loose_bits, 0, "lines", rows, held=True)
+            if stream and loose_bits:
+                filters = self.filter_bits
+                yield Option(need + filters, moved + self.streamed_bits[place], 0, "lines", rows, held=False)
+        for one in self._every_halo(on_chip & self.outside):
+            yield one._replace(need_bits=one.need_bits + loose_bits, moved_bits=one.moved_bits + loose_bits)
+
+
+def tallest(needs: list[int], room: int) -> int:
+    """Position of the last need that fits; -1 where none does."""
+    return next((place for place in range(len(needs) - 1, -1, -1) if needs[place] <= room), -1)
 
 
 @dataclass(frozen=True)
 class Stripes:
     """All stripes of all heights, one after the other: ``first`` position of each height, and the sinks' rows per stripe."""
 
+    rows: int
     heights: tuple[int, ...]
     first: Ints
     start: Ints
@@ -136,7 +270,7 @@ class Stripes:
         start = np.concatenate(starts)
         end = np.minimum(start + np.repeat(np.array(heights), [len(s) for s in starts]), rows)
         first = np.cumsum([0, *(len(s) for s in starts[:-1])])
-        return cls(heights, first, start, end)
+        return cls(rows, heights, first, start, end)
 
     def before(self, done: Ints) -> Ints:
         """What was done before each stripe: 0 before the first one of a height."""
@@ -161,13 +295,14 @@ class Stripes:
 
 def needed_start(window: Window, outputs: Ints) -> Ints:
     """First input row under output row ``outputs``; past the end of the input where there is no such output."""
-    start = np.clip(outputs * window.stride - window.pad, 0, window.inputs)
+    start = np.minimum(np.maximum(outputs * window.stride - window.pad, 0), window.inputs)
     return np.where(outputs >= window.outputs, window.inputs, start)
 
 
 def needed_end(window: Window, outputs: Ints) -> Ints:
     """One past the last input row under the first ``outputs`` output rows."""
-    end = np.clip((outputs - 1) * window.stride - window.pad + window.reach + 1, 0, window.inputs)
+    last = (outputs - 1) * window.stride - window.pad + window.reach
+    end = np.minimum(np.maximum(last + 1, 0), window.inputs)
     return np.where(outputs > 0, end, 0)
 
 
@@ -215,6 +350,26 @@ class Flow(NamedTuple):
     again: Ints
 
 
+def flow_of(stripes: Stripes, row_bits: int, readers: Sequence[tuple[Window, Flow]], finished: int) -> Flow:
+    """The flow of a buffer with rows of ``row_bits``, from the windows of its readers and the flows of what they write.
+
+    Where others want it too, all its ``finished`` rows are there after the last stripe; else 0.
+    """
+    done, kept, start, end = stripes.end, stripes.before(stripes.end), stripes.start, stripes.end
+    if readers:
+        done = np.maximum.reduce([needed_end(window, flow.done) for window, flow in readers])
+        kept = np.minimum.reduce([needed_start(window, stripes.before(flow.done)) for window, flow in readers])
+        start = np.minimum.reduce([needed_start(window, flow.start) for window, flow in readers])
+        end = np.maximum.reduce([needed_end(window, flow.end) for window, flow in readers])
+    if finished:
+        done[stripes.last] = finished
+        kept = np.minimum(kept, stripes.before(done))
+    held = np.maximum(stripes.most(done - kept), 1) * row_bits
+    active = stripes.total((done > stripes.before(done)).astype(np.int64))
+    again = stripes.total(np.maximum(stripes.before(end) - start, 0))
+    return Flow(done, start, end, held, stripes.most(end - start) * row_bits, active, again)
+
+
 class Cascades:
     """Cascades of one program; what its buffers need is worked out once for all cascades with the same steps after it."""
 
@@ -226,11 +381,13 @@ class Cascades:
         self.readers = [mask_of(steps) for steps in links.readers]
         self.writers = [mask_of(steps) for steps in links.writers]
         self.after = self._descendants()
-        self.alive = [
-            [b for b, users in enumerate(zip(links.writers, links.readers, strict=True)) if spans(*users, number)]
-            for number in range(len(program.steps))
-        ]
+        self.alive: list[list[int]] = [[] for _ in program.steps]
+        for buffer, (writers, readers) in enumerate(zip(links.writers, links.readers, strict=True)):
+            if writers and readers:
+                for number in range(min(writers), max(readers) + 1):
+                    self.alive[number].append(buffer)
         self.flows: dict[tuple[int, int, bool], Flow] = {}
+        self.shared: dict[tuple[int, int, int, frozenset[tuple[Window, int]]], Flow] = {}
 
     def _descendants(self) -> list[int]:
         """Steps that depend on each buffer, as masks."""
@@ -249,6 +406,11 @@ class Cascades:
         one = self.program.buffers[buffer]
         return one.bits // (one.rows * one.row_bits) if buffer >= 0 and one.row_bits else 0
 
+    def _window_bits(self, buffer: int) -> int:
+        """What one window of its most demanding reader takes of a buffer [bits]."""
+        windows = [self.program.steps[number].window for number in self.links.readers[buffer]]
+        return self.program.buffers[buffer].row_bits * max((least_rows(one, 1) for one in windows if one), default=1)
+
     def least_bits(self, members: Sequence[int]) -> int:
         """Memory that steps need together at least, in stripes of any height and either style; more steps never need less."""
         inside = mask_of(members)
@@ -261,11 +423,6 @@ class Cascades:
         halo = {b: least.get(b, 1) * self.program.buffers[b].row_bits for b in inner}
         alive = max(sum(halo[b] for b in self.alive[number] if b in inner) for number in members)
         return min(alive, sum(self.window_bits[b] for b in inner))
-
-    def _window_bits(self, buffer: int) -> int:
-        """What one window of its most demanding reader takes of a buffer [bits]."""
-        windows = [self.program.steps[number].window for number in self.links.readers[buffer]]
-        return self.program.buffers[buffer].row_bits * max((least_rows(one, 1) for one in windows if one), default=1)
 
     def cascade(self, members: Sequence[int], executed: int) -> Cascade | Verdict:
         """The cascade of some steps, given in order of execution after the ``executed`` ones, or why there is none.
@@ -286,40 +443,17 @@ class Cascades:
         heights = {self.program.buffers[b].rows for b in written if not self.readers[b] & inside}
         if len(heights) != 1 or min(heights) < 2 or any(self.writers[b] & ~inside for b in both):
             return Verdict.NOT_YET
-        return self._planned(tuple(members), inside, Stripes.of(min(heights)), [b for b in read if b not in written], written)
-
-    def _planned(
-        self, members: tuple[int, ...], inside: int, stripes: Stripes, entered: list[int], written: dict[int, None]
-    ) -> Cascade:
-        flow = {b: self.flow(b, inside, stripes) for b in (*written, *entered)}
         left = [b for b in written if self._leaves(b, inside)]
-        inner = [b for b in written if b not in left]
-        styles = ["lines"] if any(self.readers[b] & inside for b in left) else ["lines", "halo"]
-        nothing = np.zeros(len(stripes.heights), dtype=np.int64)
-        images = self.images[members[0]]
-        every = stripes.total(np.ones_like(stripes.start)) * images
-        targets = [flow[self.target[number]] for number in members]
-        lines = sum((flow[b].held_bits for b in inner), nothing)
-        bits = {"lines": lines, "halo": self._alive_bits(members, {b: flow[b].halo_bits for b in inner}, nothing)}
-        visits = {"lines": tuple(f.active * images for f in targets), "halo": (every,) * len(members)}
-        again = tuple(f.again * self._row_macs(number) for f, number in zip(targets, members, strict=True))
-        return Cascade(
-            members,
-            stripes.heights,
-            {style: bits[style] for style in styles},
-            tuple(self._edge(b, members, flow[b], styles) for b in entered),
-            tuple(self._edge(b, members, flow[b], styles) for b in left),
-            visits,
-            {"lines": (nothing,) * len(members), "halo": again},
-            self.links,
-        )
+        inner = tuple(b for b in written if b not in left)
+        entered = tuple(b for b in read if b not in written)
+        return Cascade(self, tuple(members), inside, Stripes.of(min(heights)), inner, entered, tuple(left))
 
     def _leaves(self, buffer: int, inside: int) -> bool:
         """Whether others read a buffer, write the rest of it, or expect it at the end."""
         outside = (self.readers[buffer] | self.writers[buffer]) & ~inside
         return bool(outside) or self.program.buffers[buffer].is_output
 
-    def _row_macs(self, number: int) -> int:
+    def row_macs(self, number: int) -> int:
         """MACs of one output row of a step, of all inputs of the batch."""
         return self.links.macs[number] // self.program.buffers[self.target[number]].rows
 
@@ -334,23 +468,16 @@ class Cascades:
         return self.flows[key]
 
     def _flow(self, buffer: int, inside: int, stripes: Stripes) -> Flow:
-        readers = [number for number in self.links.readers[buffer] if inside >> number & 1]
+        """The flow of a buffer; buffers of the same size with the same readers share one."""
         one = self.program.buffers[buffer]
-        if not readers:
-            done, kept, start, end = stripes.end, stripes.before(stripes.end), stripes.start, stripes.end
-        else:
-            pairs = [(self._window(n), self.flow(self.target[n], inside, stripes)) for n in readers]
-            done = np.maximum.reduce([needed_end(w, f.done) for w, f in pairs])
-            kept = np.minimum.reduce([needed_start(w, stripes.before(f.done)) for w, f in pairs])
-            start = np.minimum.reduce([needed_start(w, f.start) for w, f in pairs])
-            end = np.maximum.reduce([needed_end(w, f.end) for w, f in pairs])
-        if readers and (one.is_output or self.readers[buffer] & ~inside) and self.writers[buffer] & inside:
-            done[stripes.last] = one.rows
-            kept = np.minimum(kept, stripes.before(done))
-        held = np.maximum(stripes.most(done - kept), 1) * one.row_bits
-        active = stripes.total((done > stripes.before(done)).astype(np.int64))
-        again = stripes.total(np.maximum(stripes.before(end) - start, 0))
-        return Flow(done, start, end, held, stripes.most(end - start) * one.row_bits, active, again)
+        readers = [number for number in self.links.readers[buffer] if inside >> number & 1]
+        pairs = [(self._window(number), self.flow(self.target[number], inside, stripes)) for number in readers]
+        wanted = one.is_output or self.readers[buffer] & ~inside
+        finished = one.rows if pairs and wanted and self.writers[buffer] & inside else 0
+        key = (one.row_bits, stripes.rows, finished, frozenset((window, id(flow)) for window, flow in pairs))
+        if key not in self.shared:
+            self.shared[key] = flow_of(stripes, one.row_bits, pairs, finished)
+        return self.shared[key]
 
     def _window(self, number: int) -> Window:
         window = self.program.steps[number].window
@@ -358,21 +485,22 @@ class Cascades:
             raise AssertionError("a member of a cascade has a window")
         return window
 
-    def _alive_bits(self, members: tuple[int, ...], sizes: dict[int, Ints], nothing: Ints) -> Ints:
-        """Most memory during a stripe of buffers that each live from their first writer to their last reader."""
-        peak = nothing
-        for number in members:
-            peak = np.maximum(peak, sum((sizes[b] for b in self.alive[number] if b in sizes), nothing))
+    def halo_bits(self, cascade: Cascade) -> Ints:
+        """Most memory of inner buffers during a stripe: each lives from its first writer to its last reader."""
+        peak, chosen = cascade.nothing, set(cascade.inner)
+        for number in cascade.steps:
+            alive = [cascade.flow(b).halo_bits for b in self.alive[number] if b in chosen]
+            peak = np.maximum(peak, sum(alive, cascade.nothing))
         return peak
 
-    def _edge(self, buffer: int, members: tuple[int, ...], flow: Flow, styles: list[str]) -> Edge:
-        once = self._once_bits(buffer, members) + np.zeros_like(flow.again)
-        repeated = flow.again * self.program.buffers[buffer].row_bits * self.images[members[0]]
-        stripe = {"lines": flow.held_bits, "halo": flow.halo_bits}
-        moved = {"lines": once, "halo": once + repeated}
-        return Edge(buffer, {style: stripe[style] for style in styles}, {style: moved[style] for style in styles})
+    def edge(self, buffer: int, cascade: Cascade) -> Edge:
+        """A buffer of a cascade that others see."""
+        flow = cascade.flow(buffer)
+        once = self.once_bits(buffer, cascade.steps) + cascade.nothing
+        repeated = flow.again * self.program.buffers[buffer].row_bits * self.images[cascade.steps[0]]
+        return Edge(buffer, {"lines": flow.held_bits, "halo": flow.halo_bits}, {"lines": once, "halo": once + repeated})
 
-    def _once_bits(self, buffer: int, members: tuple[int, ...]) -> int:
+    def once_bits(self, buffer: int, members: tuple[int, ...]) -> int:
         """Bits that cross if every row is read, or written, once."""
         steps = [self.program.steps[number] for number in members]
         written = [a.bits for step in steps for a in step.writes if a.buffer == buffer]
@@ -388,8 +516,3 @@ def mask_of(steps: Iterable[int]) -> int:
     for step in steps:
         mask |= 1 << step
     return mask
-
-
-def spans(writers: frozenset[int], readers: frozenset[int], number: int) -> bool:
-    """Whether a buffer lives during a step: from its first writer to its last reader."""
-    return bool(writers and readers) and min(writers) <= number <= max(readers)

@@ -24,10 +24,11 @@ OPERANDS = ("weight", "ifmap", "ofmap", "psum")
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes across the boundary by row, MACs computed again by row (L, 1)."""
+    """Bytes across the boundary by row, MACs computed again by row (L, 1), and what each row finds on chip."""
 
     boundary: Boundary
     again_macs: Ints
+    places: tuple[str, ...]
 
 
 def traffic_of(path: Path, pinned: frozenset[int], costs: Costs, outer: str, inner: str) -> Traffic:
@@ -46,6 +47,8 @@ class _Ledger:
         rows = len(costs.table.names)
         self.bits = {name: [0] * rows for name in OPERANDS}
         self.again = [0] * rows
+        self.places = [""] * rows
+        self.cascades = 0
         self.nests: list[tuple[int, Kept, int]] = []
 
     def enter(self, move: Move, way: Way) -> None:
@@ -68,6 +71,9 @@ class _Ledger:
             if access.row not in nests and access.buffer not in move.on_chip:
                 self.bits[access.operand][access.row] += access.bits
         for row in step.rows:
+            weights = on_chip and self.costs.row_weight_bits[row] > 0
+            here = {a.operand for a in (*step.reads, *step.writes) if a.row == row and a.buffer in move.on_chip}
+            self.places[row] = " ".join(o for o in OPERANDS if o in here or (o == "weight" and weights))
             if way.held or (row not in nests and not on_chip):
                 self.bits["weight"][row] += self.costs.row_weight_bits[row]
             if row in nests:
@@ -79,13 +85,15 @@ class _Ledger:
         if cascade is None or option is None:
             raise AssertionError("a cascade is entered with its option")
         place = cascade.heights.index(option.rows)
+        self.cascades += 1
         for edge in (*cascade.entering, *cascade.leaving):
             if edge.buffer not in move.on_chip:
                 self._edge(cascade.steps, edge.buffer, int(edge.moved_bits[option.style][place]))
         for index, number in enumerate(cascade.steps):
             step = self.costs.program.steps[number]
-            times = 1 if option.held else int(cascade.visits[option.style][index][place])
+            times = 1 if option.held else int(cascade.visits[index][place])
             for row in step.rows:
+                self.places[row] = f"cascade {self.cascades}"
                 self.bits["weight"][row] += 0 if number in self.pinned else times * self.costs.row_weight_bits[row]
             self.again[step.rows[0]] += int(cascade.again_by_step[option.style][index][place])
 
@@ -115,7 +123,7 @@ class _Ledger:
         }
         widths = self._widths(rows, problems)
         crossing = Boundary(outer, inner, **moved, mapped=rows, solutions=solutions, widths=widths)
-        return Traffic(crossing, np.array(self.again, dtype=np.int64)[:, None])
+        return Traffic(crossing, np.array(self.again, dtype=np.int64)[:, None], tuple(self.places))
 
     def _widths(self, rows: Ints, problems: object) -> Widths:
         """Widths of every row, zero for operands on chip."""

@@ -10,8 +10,10 @@ from ruamel.yaml import YAML
 
 import costmodel as cm
 from costmodel.formulas.counts import ceil_div
+from costmodel.validation import check
 
 PUBLISHED: Final = Path(__file__).parents[1] / "published"
+MODELS: Final = Path(__file__).parents[1] / "models" / "wheels"
 MIB: Final = 1 << 20
 BATCHES: Final = (1, 4, 8, 16, 64)
 
@@ -37,6 +39,20 @@ def squeezenet_macs() -> str:
             source = f"{figure['source']}: {figure['place']}"
             rows.append((f"`{figure['network']}`", f"{macs:,}", f"{figure['value'] / 1e6:.2f} M", source))
     return table(("network", "MACs", "printed", "where"), rows).replace("---: |\n", "--- |\n", 1)
+
+
+def wheels() -> str:
+    """Model files inside wheels, each exact beside its own runtime, as ``make test-models`` finds them."""
+    rows = []
+    for wheel in YAML(typ="safe").load(MODELS / "truth.yaml")["wheels"]:
+        files = {file["path"]: file for file in wheel["files"]}
+        macs = sorted(file["macs"] for file in wheel["files"])
+        span = f"{macs[0]:,}" if macs[0] == macs[-1] else f"{macs[0]:,} to {macs[-1]:,}"
+        unknown = ", ".join(op.split()[0] for file in wheel["files"] for op in file.get("unknown", ())) or "none"
+        kind = next(iter(files)).rpartition(".")[2]
+        name = f"[{wheel['distribution']}]({wheel['url']}) {wheel['version']}"
+        rows.append((name, f"{len(files)} `.{kind}`", span, unknown))
+    return table(("wheel", "files", "MACs", "unknown"), rows)
 
 
 def megabytes() -> str:
@@ -98,16 +114,15 @@ def stored_rows() -> list[tuple[str, ...]]:
 
 def traffic_rows() -> list[tuple[str, ...]]:
     """Return off-chip bytes at int8 on the phone: what must cross, layer by layer, activations alone, and at batch 16."""
-    comparison = cm.compare(list(NETWORKS), "snapdragon")
-    totals = [analysis.totals for analysis in comparison.analyses]
+    totals = [cm.analyze(net, "snapdragon").totals for net in NETWORKS]
+    kept = {
+        state: [cm.analyze(net, "snapdragon", schedule="resident", state=state).totals.dram_bytes for net in NETWORKS]
+        for state in ("steady", "cold")
+    }
     later = [cm.analyze(net, "snapdragon", batch=16).totals.dram_bytes / 16 for net in NETWORKS]
     return [
-        row(
-            "off-chip bytes if all that fits stays on chip",
-            [fit.floor_bytes for fit in comparison.fits],
-            1e6,
-            "MB",
-        ),
+        row("off-chip bytes, what fits stays on chip", kept["steady"], 1e6, "MB"),
+        row("the same, all weights loaded anew", kept["cold"], 1e6, "MB"),
         row("off-chip bytes layer by layer", [total.dram_bytes for total in totals], 1e6, "MB"),
         row("of these, activations", [t.ifmap_dram_bytes + t.ofmap_dram_bytes for t in totals], 1e6, "MB"),
         row("off-chip bytes per image at batch 16", later, 1e6, "MB"),
@@ -161,3 +176,46 @@ def off_chip_words() -> str:
     ]
     header = ("layer", "compulsory", "costmodel", *OTHERS)
     return table(header, rows)
+
+
+REMEMBERED: Final = (
+    "squeezenet",
+    "squeezenet:version=1.1",
+    "squeezenet:bypass=complex",
+    "alexnet",
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "resnet:depth=50",
+    "googlenet",
+    "inception_v4",
+)
+
+
+def activation_memory() -> str:
+    """Networks under every convention, in program order and in that of least memory, and the best addresses."""
+    rows = []
+    for network in REMEMBERED:
+        own, least, in_out, arena = (
+            cm.memory(network, convention=convention, order=order)
+            for convention, order in (("live", "program"), ("live", "least"), ("in_out", "program"), ("arena", "program"))
+        )
+        ordered = f"{least.peak_bytes:,}{'' if least.order_proved else ' (not proved)'}"
+        packed = f"{arena.packed_bytes:,}{'' if arena.packed_proved else ' (not proved)'}"
+        figures = (f"{found.peak_bytes:,}" for found in (own, in_out, arena))
+        rows.append((f"`{network}`", ordered, *figures, packed))
+    header = ("network", "`live`, least order", "`live`", "`in_out`", "`arena`", "`arena`, least addresses")
+    return table(header, rows)
+
+
+def published_memory() -> str:
+    """Published peaks of RAM beside ours, with the convention of each."""
+    rows = []
+    for figure in published("memory.yaml"):
+        if figure["quantity"] == "peak_ram_bytes":
+            found = check(figure)
+            assumed = "".join(f", {name.replace('_', ' ')}" for name in figure.get("assume", ()))
+            bound = {"<=": "at most ", ">=": "at least "}.get(found.relation, "")
+            deviation = f"{100 * found.deviation_ratio:+.1f} %" if found.deviation_ratio else "none"
+            name = f"`{figure['id'].removesuffix('-ram')}`", f"{figure['convention']}{assumed}"
+            rows.append((*name, f"{bound}{found.expected:,}", f"{found.actual:,}", deviation))
+    return table(("figure", "convention", "published", "computed", "deviation"), rows)

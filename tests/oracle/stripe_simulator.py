@@ -376,7 +376,7 @@ def ways_of(net, members, on_chip, pinned, buffering, style, rows):
     loose = [m for m in members if m not in pinned]
     weights = sum(net.weight_bits(m) for m in loose)
     found = [Way(need + weights, moved + weights, again, style, rows, True)]
-    if weights and not any(net.weight_bits(m) for m in members if m in pinned):
+    if style == "lines" and weights and not any(net.weight_bits(m) for m in members if m in pinned):
         largest = max(net.filter_bits(m) for m in loose)
         streamed = sum(net.weight_bits(m) * walk.visits[m] * net.tasks[m].images for m in loose)
         found.append(Way(need + buffering * largest, moved + streamed, again, style, rows, False))

@@ -49,7 +49,8 @@ def test_cascades_equal_the_walk(case):
     cascade, net, members, on_chip, pinned, buffering = case
     assert isinstance(cascade, Cascade)
     expected = ways(net, members, on_chip & cascade.outside, pinned, buffering)
-    planned = cascade._options(on_chip & cascade.outside, pinned)
+    loose = sum(net.weight_bits(m) for m in members if m not in pinned)
+    planned = list(cascade.ways(on_chip, loose, stream=not pinned))
     key = [(w.style, w.rows, w.held, w.need_bits, w.moved_bits, w.again_macs) for w in expected]
     assert sorted(key) == sorted((o.style, o.rows, o.held, o.need_bits, o.moved_bits, o.again_macs) for o in planned)
 
@@ -80,16 +81,11 @@ def test_more_steps_never_need_less_than_the_bound(graph):
             cascade = planner.cascade(members, mask_of(before))
             found[before, members] = cascade
             everything = frozenset(range(len(net.places)))
-            needs, _ = cascade.options(everything & cascade.outside, frozenset(m for m in members if net.weight_bits(m)))
+            needs = [way.need_bits for way in cascade.ways(everything, 0, stream=False)]
             assert planner.least_bits(members) <= cascade.need_bits <= min(needs)
     for before, members in found:
         larger = [m for b, m in found if b == before and set(members) < set(m)]
         assert all(planner.least_bits(members) <= planner.least_bits(more) for more in larger)
-
-
-def chosen(cascade, room, on_chip=frozenset(), pinned=frozenset()):
-    """Return the cheapest option in some room as the search asks for it."""
-    return cascade.best(on_chip, pinned, room)
 
 
 @settings(max_examples=200)
@@ -100,5 +96,6 @@ def test_the_best_way_is_the_cheapest_that_fits(case, share):
     found = ways(net, members, on_chip & cascade.outside, pinned, buffering)
     room = int(share * max(way.need_bits for way in found))
     fitting = [(way.moved_bits, way.again_macs) for way in found if way.need_bits <= room]
-    option = chosen(cascade, room, on_chip, pinned)
+    loose = sum(net.weight_bits(m) for m in members if m not in pinned)
+    option = cascade.best(on_chip, loose, room, stream=not pinned)
     assert (option and (option.moved_bits, option.again_macs)) == min(fitting, default=None)

@@ -9,7 +9,7 @@ import numpy as np
 from costmodel.boundary import Widths
 from costmodel.graph import Graph
 from costmodel.schedule import Scheduler
-from costmodel.schedule.search import Machine, Search
+from costmodel.schedule.search import Search
 from costmodel.schedule.stripes import Cascades
 from tests.unit.machine import machine
 
@@ -34,8 +34,8 @@ def hardware(capacity, *, doubled=False, residency="all", fusion=True, kind="scr
 def search_of(graph, capacity_bytes, *, fusion=False, buffering=1, order=None):
     """Return the search for schedules in a memory of some bytes."""
     scheduler = scheduler_of(graph)
-    machine = Machine(capacity_bytes * 8, buffering, fusion)
-    return Search(scheduler.program, scheduler.costs, scheduler.links(buffering), machine, order)
+    links = scheduler.links(buffering)
+    return Search(scheduler.program, scheduler.costs, links, capacity_bytes * 8, order, fusion=fusion)
 
 
 def planner_of(graph, buffering=1, batch=1):

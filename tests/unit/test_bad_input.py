@@ -387,7 +387,7 @@ NO_PROFILE = {
         "snapdragn",
         "no hardware profile 'snapdragn'",
         "did you mean 'snapdragon'?",
-        "shipped are eyeriss",
+        "shipped are edge-tpu",
     ),
     "no name": ("", "no hardware profile ''", "give a .yaml file"),
     "binary file": ("binary.yaml", "binary.yaml:1: not UTF-8 text", "not a binary one"),

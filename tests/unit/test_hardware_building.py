@@ -20,6 +20,7 @@ from costmodel.hardware.bibliography import bibliography_file, outline, shipped_
 from costmodel.hardware.building import profile_of
 from costmodel.hardware.checking import checked_bibliography, checked_profile
 from costmodel.hardware.documents import Document, read_document
+from costmodel.hardware.inheritance import chain, merged
 from costmodel.hardware.regular import IrregularError
 
 FILE = Path("toy.yaml")
@@ -78,8 +79,8 @@ def rich_data() -> dict[str, Any]:
 
 
 def shipped_data() -> dict[str, dict[str, Any]]:
-    """Return the data of every shipped profile."""
-    return {name: read_document(profile_file(name)).data for name in profile_names()}
+    """Return the data of every shipped profile, with what it inherits."""
+    return {name: merged(chain(read_document(profile_file(name)), profile_file)) for name in profile_names()}
 
 
 def quickly(data: dict[str, Any]) -> Any:

@@ -396,7 +396,7 @@ def test_unknown_names_list_the_shipped_ones():
     """A name that is no profile is answered with those that are."""
     (problem,) = refusals("snapdragn")
     assert problem.startswith(
-        "no hardware profile 'snapdragn' (did you mean 'snapdragon'?): shipped are eyeriss, "
+        "no hardware profile 'snapdragn' (did you mean 'snapdragon'?): shipped are edge-tpu, "
     )
     assert problem.endswith("; or give a .yaml file")
 
@@ -623,12 +623,17 @@ def _seconds(action) -> float:
 def test_profile_names_are_sorted_and_hold_no_bibliography():
     """The bibliography is no profile."""
     assert profile_names() == (
+        "edge-tpu",
+        "ethos-u55-128",
+        "ethos-u65-512",
+        "ethos-u85-512",
         "eyeriss",
         "eyeriss-168",
         "horowitz-45nm",
         "snapdragon",
         "snapdragon-cpu",
         "stm32h743",
+        "stm32n6",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_arrays_hold_the_macs(profile):
     """Where there is an array, its size is the MACs per cycle of the default format."""
     if profile.compute.array:
         sizes = [axis.size for axis in profile.compute.array.values()]
-        assert sizes[0] * sizes[1] == profile.compute.macs_per_cycle[profile.default_dtype].value
+        assert prod(sizes) == profile.compute.macs_per_cycle[profile.default_dtype].value
         assert all(set(axis.dims) <= set(LOOP_DIMS) for axis in profile.compute.array.values())
 
 
@@ -205,6 +206,75 @@ def test_stm32_fits_no_large_network():
         value("stm32h743", "dtcm.capacity"),
         value("stm32h743", "compute.clock"),
     ) == (3 * 2.0**20, 128 * 1024.0, 4e8)
+
+
+# vela.ini and architecture_features.py of Vela 5.2.0: system configuration, memory mode and accelerator of each profile.
+VELA = {
+    "ethos-u55-128": {"clock_hz": 500e6, "macs": 128, "sram_bytes_per_s": 4e9, "backing_bytes_per_s": 0.5e9},
+    "ethos-u65-512": {"clock_hz": 1e9, "macs": 512, "sram_bytes_per_s": 16e9, "backing_bytes_per_s": 3.75e9},
+    "ethos-u85-512": {"clock_hz": 1e9, "macs": 512, "sram_bytes_per_s": 64e9, "backing_bytes_per_s": 24e9},
+}
+ARENA_BYTES = {"ethos-u55-128": 2 * 2**20, "ethos-u65-512": 393216, "ethos-u85-512": 524288}
+BUFFER_BYTES = {"ethos-u55-128": 24 * 1024, "ethos-u65-512": 2 * 48 * 1024, "ethos-u85-512": 16384 + 32768 + 4096 + 3072}
+
+
+@pytest.mark.parametrize("name", VELA)
+def test_ethos_is_as_vela_configures_it(name):
+    """Clock, multipliers and both ports."""
+    profile = load_hardware(name)
+    backing, sram, _ = profile.levels
+    assert {
+        "clock_hz": profile.compute.clock_hz.value,
+        "macs": profile.compute.macs_per_cycle["int8"].value,
+        "sram_bytes_per_s": sram.bandwidth_bytes_per_s.value,
+        "backing_bytes_per_s": backing.bandwidth_bytes_per_s.value,
+    } == VELA[name]
+
+
+@pytest.mark.parametrize("name", VELA)
+def test_memories_of_ethos(name):
+    """The arena, and the buffers inside the core."""
+    _, sram, buffers = load_hardware(name).levels
+    assert (sram.capacity_bytes.value, buffers.capacity_bytes.value) == (ARENA_BYTES[name], BUFFER_BYTES[name])
+
+
+@pytest.mark.parametrize("name", VELA)
+def test_reuse_of_ethos_is_its_array(name):
+    """What one operand feeds is what the others are unrolled over: weights pixels, inputs channels, sums the dot product."""
+    profile = load_hardware(name)
+    sizes = {axis: entry.size for axis, entry in profile.compute.array.items()}
+    reuse = {operand: constant.value for operand, constant in profile.levels[-1].macs_per_access.items()}
+    pixels = sizes.get("pixels") or sizes["rows"] * sizes["columns"]
+    assert reuse == {"weight": pixels, "ifmap": sizes["depth"], "ofmap": sizes["dot"]}
+
+
+def test_only_the_u55_stores_weights_in_flash():
+    """The others read and write DRAM."""
+    assert {name: load_hardware(name).levels[0].name for name in VELA} == {
+        "ethos-u55-128": "flash",
+        "ethos-u65-512": "dram",
+        "ethos-u85-512": "dram",
+    }
+
+
+def test_stm32n6_has_the_pools_of_its_compiler():
+    """1 MiB of the processor's memory and four banks of 448 KiB; 128 MB of flash and 32 MB of RAM outside."""
+    assert value("stm32n6", "axisram.capacity") == (1024 + 4 * 448) * 1024
+    assert value("stm32n6", "external.capacity") == (128 + 32) * 2**20
+
+
+def test_stm32n6_reads_weights_as_fast_as_measured():
+    """MobileNet v2 0.35 at 128 and 224 pixels: 1000 classes instead of 101 add 1125 KiB and 3.02 ms."""
+    added_bytes, added_s = (1840.94 - 715.67) * 1024, (6.35e-3 - 3.33e-3, 9.14e-3 - 6.12e-3)
+    assert [added_bytes / s for s in added_s] == pytest.approx([value("stm32n6", "external.bandwidth")] * 2, rel=0.01)
+
+
+def test_edge_tpu_streams_what_does_not_fit():
+    """Inception v4 takes about the time of its weights beyond 8 MiB across the link, and of its arithmetic."""
+    beyond_s = (42_616_648 - value("edge-tpu", "sram.capacity")) / value("edge-tpu", "host.bandwidth")
+    rate_hz = value("edge-tpu", "compute.clock") * value("edge-tpu", "compute.macs_per_cycle.int8")
+    assert 84.25e-3 < beyond_s + 12.25e9 / rate_hz < 100.33e-3
+    assert rate_hz <= 4e12 / 2
 
 
 # Bibliography

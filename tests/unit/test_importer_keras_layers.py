@@ -513,6 +513,31 @@ def test_concatenation_behind_windows(load, axis, out):
 # ---- messages
 
 
+@pytest.mark.parametrize(("kind", "each"), [("LSTM", 2), ("GRU", 1)])
+@pytest.mark.parametrize(
+    ("mode", "sequences", "shapes"),
+    [
+        ("concat", False, [(1, 8)]),
+        ("concat", True, [(1, 5, 8)]),
+        ("sum", True, [(1, 5, 4)]),
+        (None, False, [(1, 4), (1, 4)]),
+        (None, True, [(1, 5, 4), (1, 5, 4)]),
+    ],
+)
+def test_states_of_both_directions(load, kind, each, mode, sequences, shapes):
+    """The outputs, then hidden (and cell) state of the forward and of the backward direction; MACs do not change."""
+    recurrent = layer(kind, units=4, return_sequences=sequences, return_state=True)
+    entry = layer("Bidirectional", "both", merge_mode=mode, layer=recurrent)
+    count = len(shapes) + 2 * each
+    layers = [(fed([None, 5, 3]), []), (entry, [node(tensor("x"))])]
+    layers += [(layer("ReLU", f"relu{index}"), [node(tensor("both", 0, index))]) for index in range(count)]
+    graph = load(functional(layers, [[f"relu{index}", 0, 0] for index in range(count)]))
+    gates = {"LSTM": 4, "GRU": 3}[kind]
+
+    assert [made.shape for made in graph.outputs] == shapes + [(1, 4)] * 2 * each
+    assert totals(graph)[1] == 2 * 5 * gates * 4 * (3 + 4)
+
+
 @pytest.mark.parametrize(
     ("entry", "shape", "message"),
     [
@@ -522,8 +547,7 @@ def test_concatenation_behind_windows(load, axis, out):
         (layer("EinsumDense", equation="ab,ca->cb", output_shape=[2]), (4,), "EinsumDense with the equation 'ab,ca->cb'"),
         (layer("EinsumDense", equation="ab,bcd->acd", output_shape=[2, 3], bias_axes="d"), (4,), "biases along 'd'"),
         (layer("Bidirectional", layer=layer("SimpleRNN", units=3)), (4, 5), "Bidirectional around SimpleRNN"),
-        (layer("Bidirectional", merge_mode=None, layer=layer("LSTM", units=3)), (4, 5), "with merge mode None"),
-        (layer("Bidirectional", layer=layer("LSTM", units=3, return_state=True)), (4, 5), "Bidirectional around LSTM"),
+        (layer("Bidirectional", merge_mode="max", layer=layer("LSTM", units=3)), (4, 5), "with merge mode 'max'"),
         (layer("MultiHeadAttention", num_heads=2, key_dim=3), (4, 5), "attention without query and value"),
         (layer("Dense", units=3, activation="my_function"), (4,), "the activation 'my_function'"),
         (layer("SimpleRNN", units=3), (4, 5), "the layer SimpleRNN"),

@@ -6,13 +6,14 @@ import struct
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from costmodel.errors import CostModelError, InputError, NetworkError
 from costmodel.importers.onnx import onnx_graph
 from costmodel.importers.onnx.names import clean, dotted
 from costmodel.importers.onnx.wire import MODEL, WireError, message, model_message, signed
-from tests.unit.onnx_files import encoded, ints, model, node, number, value, weight
+from tests.unit.onnx_files import encoded, ints, model, node, number, tensor, value, weight
 
 MODELS = Path(__file__).parents[1] / "models" / "onnx"
 IMAGE = value("x", 1, 3, 8, 8)
@@ -110,9 +111,36 @@ def test_open_axes_ask_for_a_shape(write):
     path = write(model(RELU, [value("x", 1, 3, "height", "width")]))
 
     assert refusal(path, error=InputError) == (
-        "FILE: input 'x' has open axes (1x3xheightxwidth); give its shape: --input x=1x3xNxN with a number for each N"
+        "FILE: input 'x' has open axes (1x3xheightxwidth); give its shape: --input x=1x3xNxN with a number for each N, "
+        "or height wherever it is: --input height=N"
     )
     assert onnx_graph(path, {"x": (1, 3, 32, 16)}).outputs[0].shape == (1, 3, 32, 16)
+
+
+def test_one_size_for_all_axes_of_a_name(write):
+    """Files with many inputs that share axes, such as the caches of a language model."""
+    inputs = [value("x", "batch", 3, "time"), value("y", "batch", 3, "time"), value("z", 2, "rows", "time")]
+    nodes = [node("Add", "x y", "a"), node("Tanh", "z", "b")]
+    path = write(model(nodes, inputs, outputs=[{"name": "a"}, {"name": "b"}]))
+
+    def shapes(given):
+        return [tensor.shape for tensor in onnx_graph(path, given).inputs]
+
+    assert shapes({"time": (7,), "z": (2, 5, 7)}) == [(1, 3, 7), (1, 3, 7), (2, 5, 7)]
+    assert shapes({"time": [7], "rows": [9], "batch": [4]}) == [(4, 3, 7), (4, 3, 7), (2, 9, 7)]
+    assert "input 'z' has open axes (2xrowsx7)" in refusal(path, {"time": (7,)})
+    assert "has no input 'rows'" in refusal(path, {"time": (7,), "rows": (1, 2)})
+    assert "has no input 'tim'" in refusal(path, {"tim": (7,)})
+
+
+@pytest.mark.parametrize("shapes", [{"c": (1, 2, 0, 4)}, {"past": (0,)}])
+def test_an_empty_input_takes_no_part(write, shapes):
+    """A cache of no steps: by its shape, or by the name of its axis."""
+    path = write(model([node("Concat", "c x", "y", axis=2)], [value("c", 1, 2, "past", 4), value("x", 1, 2, 3, 4)]))
+    graph = onnx_graph(path, shapes)
+
+    assert [t.name for t in graph.inputs] == ["x"]
+    assert graph.outputs[0].shape == (1, 2, 3, 4)
 
 
 @pytest.mark.parametrize("name", ["batch", "N", "batch_size", "BATCH", "bs", "input_batch", "batch-size", "batch_1"])
@@ -163,6 +191,21 @@ def test_all_problems_are_told_at_once(write):
     text = refusal(write(model([node("Add", "a b", "y")], [value("a", 3, "p"), value("b", 3, "q")])))
 
     assert [line.split(" has")[0] for line in text.splitlines()] == ["FILE: input 'a'", "FILE: input 'b'"]
+
+
+def test_the_number_of_an_input_without_axes_is_its_value(write):
+    """The branch of an If, here on whether the number is 8."""
+    branches = {
+        name: {"node": [node(op, "x", f"{name}_y")], "output": [{"name": f"{name}_y"}]}
+        for name, op in (("then_branch", "Relu"), ("else_branch", "Tanh"))
+    }
+    nodes = [node("Equal", "rate eight", "same"), node("If", "same", "y", **branches)]
+    path = write(model(nodes, [IMAGE, value("rate", kind=6)], [tensor("eight", np.array(8, dtype=np.int32))]))
+
+    for shapes, op in (({"rate": (8,)}, "relu"), ({"rate": (9,)}, "tanh"), (None, "If")):
+        assert onnx_graph(path, shapes).table().ops == (op,) if shapes else op in onnx_graph(path).table().ops
+    assert refusal(path, {"rate": (10**12,)}) == "FILE: input 'rate' is a number, and its type cannot hold 1000000000000"
+    assert "has 0 axes, but its shape is given as 8x8" in refusal(path, {"rate": (8, 8)})
 
 
 def test_initializers_are_not_inputs(write):

@@ -319,14 +319,38 @@ def test_einsum(graph, equation, left, right, shape, loops):
     assert (*loops, prod(loops)) == row(g, "g p c k macs")
 
 
-@pytest.mark.parametrize("equation", ["ij->ji", "i...,i...->i", "ij,jk,kl->il"])
-def test_other_einsums_are_listed(graph, equation):
-    """One operand, dots and three operands: unknown, with the equation."""
-    inputs = " ".join("x" * (equation.count(",") + 1))
-    table = graph([node("Einsum", inputs, "y", equation=equation)], [value("x", 4, 4)]).table()
+@pytest.mark.parametrize(
+    ("equation", "left", "right", "loops"),
+    [
+        ("...ij,...jk->...ik", (2, 3, 4), (2, 4, 5), (2, 3, 4, 5)),
+        ("...ij,jk->...ik", (2, 3, 4), (4, 5), (1, 6, 4, 5)),
+        ("b...d,bd", (2, 7, 4), (2, 4), (1, 7, 8, 1)),
+        ("i...,i...->i...", (3, 4), (3, 4), (12, 1, 1, 1)),
+    ],
+)
+def test_einsum_with_dots(graph, equation, left, right, loops):
+    """Dots stand for the axes that have no letter; they come first where the result is not written."""
+    g = graph([node("Einsum", "a b", "y", equation=equation)], [value("a", *left), value("b", *right)])
+
+    assert g.outputs[0].shape == np.einsum(equation, np.ones(left), np.ones(right)).shape
+    assert (*loops, prod(loops)) == row(g, "g p c k macs")
+
+
+@pytest.mark.parametrize(("equation", "sums"), [("ij->ji", 0), ("ij->i", 12), ("ij->", 15), ("...j->...", 12), ("ji", 0)])
+def test_einsum_of_one_operand(graph, equation, sums):
+    """A copy in another order, with one sum for each element that is gone."""
+    g = graph([node("Einsum", "x", "y", equation=equation)], [value("x", 4, 4)])
+
+    assert g.outputs[0].shape == np.einsum(equation, np.ones((4, 4))).shape
+    assert (0, sums) == row(g, "macs other_ops")
+
+
+def test_other_einsums_are_listed(graph):
+    """Three operands: unknown, with the equation."""
+    table = graph([node("Einsum", "x x x", "y", equation="ij,jk,kl->il")], [value("x", 4, 4)]).table()
 
     assert table.status == ("unknown",)
-    assert table.notes == (f"'Einsum' {equation!r}: only two operands without dots are modelled",)
+    assert table.notes == ("'Einsum' 'ij,jk,kl->il': only one or two operands are modelled",)
 
 
 # ---- quantised products
@@ -445,20 +469,20 @@ def attention_loops(g):
     ("attributes", "query", "key", "val", "shape", "loops"),
     [
         ({}, (2, 3, 5, 8), (2, 3, 7, 8), (2, 3, 7, 6), (2, 3, 5, 6), [(6, 5, 8, 7), (6, 5, 7, 6)]),
-        ({}, (2, 6, 5, 8), (2, 2, 7, 8), (2, 2, 7, 8), (2, 6, 5, 8), [(12, 5, 8, 7), (12, 5, 7, 8)]),
+        ({}, (2, 6, 5, 8), (2, 2, 7, 8), (2, 2, 7, 8), (2, 6, 5, 8), [(4, 15, 8, 7), (4, 15, 7, 8)]),
         (
             {"q_num_heads": 3, "kv_num_heads": 3}, (2, 5, 24), (2, 7, 24), (2, 7, 18), (2, 5, 18),
             [(6, 5, 8, 7), (6, 5, 7, 6)],
         ),
         (
             {"q_num_heads": 6, "kv_num_heads": 2}, (2, 5, 48), (2, 7, 16), (2, 7, 16), (2, 5, 48),
-            [(12, 5, 8, 7), (12, 5, 7, 8)],
+            [(4, 15, 8, 7), (4, 15, 7, 8)],
         ),
     ],
     ids=["4d", "4d-grouped", "3d", "3d-grouped"],
 )  # fmt: skip
 def test_attention(graph, attributes, query, key, val, shape, loops):
-    """Scores and context per head of the queries, also where keys serve several."""
+    """Scores and context per head; queries that share keys are rows of one product."""
     given = [value("q", *query), value("k", *key), value("v", *val)]
     g = graph([node("Attention", "q k v", "y", **attributes)], given, opset=23)
 
@@ -468,25 +492,124 @@ def test_attention(graph, attributes, query, key, val, shape, loops):
 
 
 def test_attention_of_microsoft(graph):
-    """A packed projection, or three operands, or one of them cached."""
+    """A packed projection, also with unequal widths, or three operands."""
     packed = graph([node("Attention", "x w b", "y", num_heads=4, domain=MS)], [TOKENS], [weight("w", 16, 48), weight("b", 48)])
+    unequal = node("Attention", "x w b", "y", num_heads=4, domain=MS, qkv_hidden_sizes=[16, 16, 8])
+    unequal_ = graph([unequal], [TOKENS], [weight("w", 16, 40), weight("b", 40)])
     several = graph([node("MultiHeadAttention", "x x x", "y", num_heads=2, domain=MS)], [TOKENS])
-    cached = graph([node("MultiHeadAttention", "x", "y", num_heads=2, domain=MS)], [TOKENS]).table()
 
-    assert ops(packed) == ["linear", "matmul", "softmax", "matmul"]
+    assert [op for op in ops(packed) if op != "slice"] == ["linear", "matmul", "softmax", "matmul"]
     assert total(packed, "macs") == 2 * 10 * 16 * 48 + 2 * 2 * 4 * 10 * 10 * 4
+    assert total(packed, "params") == 16 * 48 + 48
+    assert attention_loops(unequal_) == [(8, 10, 4, 10), (8, 10, 10, 2)]
+    assert unequal_.outputs[0].shape == (2, 10, 8)
     assert attention_loops(several) == [(4, 10, 8, 10), (4, 10, 10, 8)]
-    assert cached.notes == ("'MultiHeadAttention' with packed operands or a cache",)
 
 
-@pytest.mark.parametrize(("op", "domain", "inputs"), [("Attention", "", "x x x _ p p"), ("Attention", MS, "x w b _ p")])
-def test_attention_with_a_cache_is_listed(graph, op, domain, inputs):
-    """Its length is not in the file."""
-    constants = [weight("w", 16, 48), weight("b", 48)]
-    table = graph([node(op, inputs, "y", num_heads=4, domain=domain)], [TOKENS, value("p", 2, 4, 3, 4)], constants).table()
+@pytest.mark.parametrize(
+    ("inputs", "given", "loops"),
+    [
+        ("q", [value("q", 2, 10, 4, 3, 8)], [(8, 10, 8, 10), (8, 10, 10, 8)]),
+        ("q kv", [value("q", 2, 10, 32), value("kv", 2, 6, 4, 2, 8)], [(8, 10, 8, 6), (8, 10, 6, 8)]),
+        ("q k v", [value("q", 2, 10, 32), *(value(n, 2, 4, 6, 8) for n in "kv")], [(8, 10, 8, 6), (8, 10, 6, 8)]),
+        (
+            "q k v _ _ _ pk pv", [*(value(n, 2, 1, 32) for n in "qkv"), *(value(n, 2, 4, 9, 8) for n in ("pk", "pv"))],
+            [(8, 1, 8, 10), (8, 1, 10, 8)],
+        ),
+        (
+            "q k v _ _ _ pk pv", [*(value(n, 2, 5, 32) for n in "qkv"), *(value(n, 2, 4, "p", 8) for n in ("pk", "pv"))],
+            [(8, 5, 8, 5), (8, 5, 5, 8)],
+        ),
+    ],
+    ids=["packed", "packed-keys", "of-an-encoder", "cache", "empty-cache"],
+)  # fmt: skip
+def test_operands_of_multi_head_attention(tmp_path, inputs, given, loops):
+    """Packed in one or two tensors, ready per head, or behind those of earlier steps; an empty cache is given as 0."""
+    path = tmp_path / "net.onnx"
+    attending = node("MultiHeadAttention", inputs, "y k2 v2", num_heads=4, domain=MS)
+    path.write_bytes(encoded(model([attending], given)))
+    shapes = dict.fromkeys(("pk", "pv"), (2, 4, 0, 8)) if '"p"' in repr(given).replace("'", '"') else None
+    g = onnx_graph(path, shapes)
+
+    assert attention_loops(g) == loops
+    assert "unknown" not in g.table().status
+
+
+def test_a_bias_of_multi_head_attention_is_trained(graph):
+    """One vector for queries, keys and values."""
+    g = graph([node("MultiHeadAttention", "x x x b", "y", num_heads=2, domain=MS)], [TOKENS], [weight("b", 48)])
+
+    assert total(g, "params") == 48
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("length", "past"), [(5, 0), (1, 7)])
+def test_group_query_attention(graph, packed, length, past):
+    """Queries of six heads, keys and values of two, and of the steps before: as language models are exported."""
+    widths = {"q": 10 * 8} if packed else {"q": 6 * 8, "k": 2 * 8, "v": 2 * 8}
+    operands = [value(name, 2, length, width) for name, width in widths.items()]
+    caches = [value(f"past_{name}", 2, 2, past, 8) for name in "kv"] if past else []
+    inputs = f"q {'_ _' if packed else 'k v'} {'past_k past_v' if past else '_ _'}"
+    attending = node("GroupQueryAttention", inputs, "y k2 v2", num_heads=6, kv_num_heads=2, domain=MS)
+    rest = [node("Relu", "y", "z"), node("Relu", "k2", "c")]
+    g = graph([attending, *rest], [*operands, *caches], outputs=[value("z"), value("c")])
+    span = length + past
+
+    assert attention_loops(g) == [(4, 3 * length, 8, span), (4, 3 * length, span, 8)]
+    assert [tensor.shape for tensor in g.outputs] == [(2, length, 48), (2, 2, span, 8)]
+
+
+@pytest.mark.parametrize(
+    ("op", "domain", "inputs", "cache", "shapes"),
+    [
+        ("Attention", "", "q k v _ pk pv", [value(n, 2, 3, 7, 8) for n in ("pk", "pv")], [(2, 5, 24), (2, 3, 12, 8)]),
+        ("Attention", MS, "q w b _ p", [value("p", 2, 2, 3, 7, 8)], [(2, 5, 24), (2, 2, 3, 12, 8)]),
+        ("QAttention", MS, "q w b s s _ s s p", [value("p", 2, 2, 3, 7, 8)], [(2, 5, 24), (2, 2, 3, 12, 8)]),
+    ],
+)
+def test_attention_with_a_cache(graph, op, domain, inputs, cache, shapes):
+    """What is attended to is what the cache holds and what is new; the new cache is an output."""
+    heads = {"num_heads": 3} if domain else {"q_num_heads": 3, "kv_num_heads": 3}
+    operands = [value(n, 2, 5, 24) for n in ("q" if domain else "qkv")]
+    constants = [weight("w", 24, 72), weight("b", 72), weight("s")]
+    nodes = [node(op, inputs, "y present", domain=domain, **heads)]
+    g = graph(nodes, [*operands, *cache], constants, outputs=[value("y"), value("present")])
+
+    assert attention_loops(g) == [(6, 5, 8, 12), (6, 5, 12, 8)]
+    assert [tensor.shape for tensor in g.outputs] == shapes
+
+
+@pytest.mark.parametrize(
+    ("made", "given"),
+    [
+        (node("Attention", "q q q", "y", q_num_heads=5, kv_num_heads=5), [value("q", 2, 5, 24)]),
+        (node("Attention", "q q q", "y", q_num_heads=3, kv_num_heads=2), [value("q", 2, 5, 24)]),
+        (node("Attention", "q q q", "y", q_num_heads=0, kv_num_heads=0), [value("q", 2, 5, 24)]),
+        (node("GroupQueryAttention", "q q q", "y", num_heads=3, kv_num_heads=1, domain=MS), [value("q", 2, 5, 24)]),
+    ],
+)
+def test_heads_that_do_not_fit(graph, made, given):
+    """Widths are multiples of the heads, and keys as wide as queries."""
+    with pytest.raises(NetworkError, match=r"widths 24, 24 and 24 do not fit \d heads of queries and \d of keys"):
+        graph([made], given)
+
+
+def test_rotary_embedding(graph):
+    """Two products and a sum per element; the angles are no parameters."""
+    made = node("RotaryEmbedding", "x c s", "y")
+    g = graph([made], [value("x", 2, 3, 5, 8)], [weight("c", 2, 5, 4), weight("s", 2, 5, 4)], opset=23)
+
+    assert row(g, "other_ops params ofmap_elems") == (3 * 240, 0, 240)
+
+
+@pytest.mark.parametrize("op", ["Loop", "Scan"])
+def test_loops_are_listed(graph, op):
+    """With what they repeat."""
+    body = {"node": [node("MatMul", "a w", "b"), node("Relu", "b", "c")], "output": [{"name": "c"}]}
+    table = graph([node(op, "_ _ x", "y", body=body)], [TOKENS], [weight("w", 16, 16)]).table()
 
     assert table.status == ("unknown",)
-    assert "cache" in table.notes[0]
+    assert table.notes == (f"{op!r} repeats what is within: MatMul",)
 
 
 # ---- fused by a runtime

@@ -132,7 +132,7 @@ BROKEN = [
     ("0e01", "no field can start at byte 1"),
     ("0f01", "no field can start at byte 1"),
     ("1202 0180", "ends inside a number at byte 2"),
-    ("4a02 0a05", "a field of 5 bytes at byte 2, but only 0 are left"),
+    ("4a02 0a05", "a field of 5 bytes at byte 4, but only 0 are left"),
     ("80" * 11, "an integer of more than 64 bits"),
 ]
 
@@ -340,7 +340,7 @@ def test_free_rules(rows, nodes, op, status, note):
 @pytest.mark.parametrize(
     ("made", "op", "note"),
     [
-        (node("Loop", "_ _ x", "y"), "Loop", "shape of 'Loop' unknown"),
+        (node("Loop", "_ _ x", "y"), "Loop", "'Loop' repeats what is within: no products"),
         (node("Magic", "x", "y", domain="acme"), "acme.Magic", "shape of 'acme.Magic' unknown"),
         (node("Conv", "x w", "y", domain="acme"), "acme.Conv", "shape of 'acme.Conv' unknown"),
         (node("Ma\x1bgic", "x", "y"), r"Ma\x1bgic", r"shape of 'Ma\\x1bgic' unknown"),

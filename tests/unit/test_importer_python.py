@@ -114,7 +114,7 @@ class TestNames:
     def test_a_misspelt_name(self):
         """The nearest name, and all there are."""
         assert message("squeezent", InputError) == (
-            "no network called 'squeezent'; did you mean 'squeezenet'?; shipped are alexnet, squeezenet; "
+            f"no network called 'squeezent'; did you mean 'squeezenet'?; shipped are {', '.join(net_names())}; "
             "your own is a path ending in .py"
         )
 
@@ -240,7 +240,7 @@ class TestBadFiles:
     def test_directory(self, tmp_path):
         """A directory is no network."""
         assert message(tmp_path, InputError) == (
-            f"{tmp_path}: is a directory; give a .py file with build(), or one of alexnet, squeezenet"
+            f"{tmp_path}: is a directory; give a .py file with build(), or one of {', '.join(net_names())}"
         )
 
     @pytest.mark.parametrize(

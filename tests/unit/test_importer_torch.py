@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import costmodel as cm
 from costmodel.errors import InputError, NetworkError
 from costmodel.graph.table import COUNTS
 from costmodel.importers import load_network
@@ -316,6 +317,32 @@ def test_modules_are_names_and_groups():
     assert groups["layer1.1.downsample/0"] == "layer1.1.downsample"
     assert groups["layer1.0/add"] == "layer1.0"
     assert [name for name in groups if name.endswith("relu_2")] == ["layer1.0/relu_2", "layer1.1/relu_2"]
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [[(1, 3, 8, 8)], {"input": (1, 3, 8, 8)}, [torch.zeros(1, 3, 8, 8)], {"input": ((1, 3, 8, 8), "float32")}],
+)
+def test_a_module_is_a_network_wherever_one_is(inputs):
+    """load_network, analyze and compare take it with shapes or tensors, by position or by name."""
+    module = nn.Conv2d(3, 4, 3)
+    graph = load_network(module, inputs=inputs)
+
+    assert graph.table().total("macs") == 4 * 3 * 9 * 36
+    assert cm.analyze(module, "snapdragon", inputs=inputs).totals.macs == 4 * 3 * 9 * 36
+
+
+def test_modules_side_by_side():
+    """Each takes the arguments of its forward pass by name."""
+    found = cm.compare([nn.Conv2d(3, 4, 3), nn.ReLU()], "snapdragon", inputs={"input": (1, 3, 8, 8)}).analyses
+
+    assert [analysis.network for analysis in found] == ["Conv2d", "ReLU"]
+
+
+def test_a_module_without_examples_is_refused():
+    """The message lists the arguments that need one."""
+    with pytest.raises(NetworkError, match=r"give one example per argument of forward\(input"):
+        load_network(nn.Conv2d(3, 4, 3))
 
 
 def test_the_graph_is_named_after_the_class():
@@ -631,10 +658,37 @@ def test_recurrent_layers_keep_their_time_steps():
     module = nn.LSTM(64, 48, num_layers=2, bidirectional=True)
     graph = torch_graph(module, (100, 1, 64))
 
-    assert [tensor.shape for tensor in graph.outputs] == [(100, 1, 96), (4, 1, 48)]
+    assert [tensor.shape for tensor in graph.outputs] == [(100, 1, 96), (4, 1, 48), (4, 1, 48)]
     assert row(graph, "lstm_l0/recurrent")["steps"] == 100
     assert total(graph, "macs") == 100 * 2 * 4 * 48 * (64 + 48 + 96 + 48)
     assert trained(module) == total(graph, "params")
+
+
+@pytest.mark.parametrize(
+    ("make", "macs", "width"),
+    [
+        (lambda: nn.LSTM(16, 24), 10 * 3 * 4 * 24 * (16 + 24), 24 + 24),
+        (lambda: nn.LSTM(16, 24, proj_size=5), 10 * 3 * (4 * 24 * (16 + 5) + 24 * 5), 5 + 24),
+        (lambda: nn.GRU(16, 24, num_layers=2), 10 * 3 * 3 * 24 * (16 + 24 + 24 + 24), 24),
+        (lambda: nn.RNN(16, 24), 10 * 3 * 24 * (16 + 24), 24),
+    ],
+    ids=["lstm", "lstm-projected", "gru", "rnn"],
+)
+def test_last_states_are_exact(make, macs, width):
+    """What reads hidden and cell state reads them; nothing is unknown, and products and parameters are all there."""
+    module = make()
+    both = isinstance(module, nn.LSTM)
+
+    def joined(m, x):
+        _, last = m.recurrent(x)
+        return torch.cat([last[0][-1], last[1][-1]], -1) if both else last[-1]
+
+    network = Fn(joined, recurrent=module)
+    graph = torch_graph(network, (10, 3, 16))
+
+    assert (macs, trained(network)) == (total(graph, "macs"), total(graph, "params"))
+    assert "unknown" not in graph.table().status
+    assert graph.outputs[0].shape == (3, width)
 
 
 def test_images_without_a_batch():
@@ -765,6 +819,10 @@ class Undecided(nn.Module):
 
 REFUSED = [
     (Undecided, [(1, 3)], NetworkError, "Undecided: its control flow depends on the data"),
+    (
+        lambda: Fn(lambda m, x: m.head(m.body(x)), body=nn.Linear(3, 3), head=Undecided()), [(1, 3)], NetworkError,
+        r"always run \(its parts: body, head\), or follow the example: torch.onnx.export\(.*dynamo=False\)",
+    ),
     (lambda: nn.Conv2d(3, 4, 3), [(1, 4, 8, 8)], NetworkError, r"Conv2d: cannot run on \(1, 4, 8, 8\).*3 channels"),
     (lambda: nn.Bilinear(3, 4, 5), [(1, 3)], NetworkError, "Bilinear: .*one example per argument of forward"),
     (lambda: nn.Bilinear(3, 4, 5), [], NetworkError, "got no inputs"),

@@ -207,6 +207,239 @@ class TestAlexNet:
             load_network("alexnet:input=10")
 
 
+# MACs and output sizes of the convolutions and linear layers of MLPerf Tiny's reference .tflite files, in order.
+# mlcommons/tiny, commit 1afd2c98, benchmark/training: keyword_spotting, image_classification, visual_wake_words and
+# anomaly_detection trained_models.
+MLPERF_TINY_MACS = {
+    "ds_cnn": [320000, *[72000, 512000] * 4, 768],
+    "resnet_cifar": [
+        442368, 2359296, 2359296, 1179648, 2359296, 131072, 1179648, 2359296, 131072, 640,
+    ],
+    "mobilenet_v1:width=0.25,input=96,num_classes=2,folded=True": [
+        497664, 165888, 294912, 82944, 294912, 165888, 589824, 41472, 294912, 82944, 589824, 20736, 294912,
+        *[41472, 589824] * 5, 10368, 294912, 20736, 589824, 512,
+    ],
+    "autoencoder": [81920, 16384, 16384, 16384, 1024, 1024, 16384, 16384, 16384, 81920],
+}  # fmt: skip
+MLPERF_TINY_PARAMS = {
+    "ds_cnn": [2624, *[640, 4160] * 4, 780],
+    "resnet_cifar": [448, 2320, 2320, 4640, 9248, 544, 18496, 36928, 2112, 650],
+    "mobilenet_v1:width=0.25,input=96,num_classes=2,folded=True": [
+        224, 80, 144, 160, 544, 320, 1056, 320, 2112, 640, 4160, 640, 8320, *[1280, 16512] * 5, 1280, 33024, 2560,
+        65792, 514,
+    ],
+    "autoencoder": [82048, 16512, 16512, 16512, 1032, 1152, 16512, 16512, 16512, 82560],
+}  # fmt: skip
+
+
+def of_products(spec, column):
+    """A column of the convolutions and linear layers of a network, in order."""
+    table = load_network(spec).table()
+    return [
+        int(v) for v, op in zip(getattr(table, column)[:, 0], table.ops, strict=True) if op in ("conv", "linear")
+    ]
+
+
+class TestMLPerfTiny:
+    """The four reference networks, layer by layer, as in the published .tflite files."""
+
+    @pytest.mark.parametrize("spec", MLPERF_TINY_MACS)
+    def test_macs_of_every_layer(self, spec):
+        """In the order of the file."""
+        assert of_products(spec, "macs") == MLPERF_TINY_MACS[spec]
+
+    @pytest.mark.parametrize("spec", MLPERF_TINY_PARAMS)
+    def test_params_of_every_layer(self, spec):
+        """Weights and biases, normalisations folded."""
+        assert of_products(spec, "params") == MLPERF_TINY_PARAMS[spec]
+
+    @pytest.mark.parametrize(
+        ("spec", "text"),
+        [
+            ("resnet_cifar:depth=9", "resnet_cifar: depth must be 6 n + 2, such as 8, 20 or 32, got 9"),
+            ("resnet_cifar:depth=2", "resnet_cifar: depth must be 6 n + 2, such as 8, 20 or 32, got 2"),
+            ("ds_cnn:blocks=-1", "ds_cnn: blocks must be one integer of at least 0, got -1"),
+            ("autoencoder:hidden=0", "hidden must be at least 1, got 0"),
+        ],
+    )
+    def test_refusals(self, spec, text):
+        """Depths that have no stages of equal length, sizes below one."""
+        assert text in message(spec)
+
+    def test_depth_of_a_cifar_network(self):
+        """6 n + 2 layers with weights beside the two projections."""
+        for depth in (8, 20, 32):
+            assert len(of_products(f"resnet_cifar:depth={depth}", "macs")) == depth + 2
+
+
+class TestMobileNets:
+    """Widths and resolutions of the papers."""
+
+    @pytest.mark.parametrize("net", ["mobilenet_v1", "mobilenet_v2", "fd_mobilenet"])
+    def test_seven_by_seven_at_the_end(self, net):
+        """All of them halve the image five times."""
+        shapes = shapes_of(load_network(net))
+        last = [name for name in shapes if name.endswith("_relu") or name.endswith("_relu6")][-1]
+
+        assert shapes[last][2:] == (7, 7)
+
+    def test_bottlenecks_of_the_paper(self):
+        """Table 2: output sizes of the seven stages, and shortcuts within them."""
+        shapes = shapes_of(load_network("mobilenet_v2"))
+        ends = [shapes[f"block{i}/project"][1:] for i in (1, 3, 6, 10, 13, 16, 17)]
+
+        assert ends == [
+            (16, 112, 112), (24, 56, 56), (32, 28, 28), (64, 14, 14), (96, 14, 14), (160, 7, 7), (320, 7, 7),
+        ]  # fmt: skip
+        assert [n for n in shapes if n.endswith("/add")] == [f"block{i}/add" for i in (3, 5, 6, 8, 9, 10, 12, 13, 15, 16)]
+
+    def test_the_last_convolution_never_shrinks(self):
+        """1280 filters up to width 1, more beyond, or what is asked for."""
+        for width, expected in ((0.35, 1280), (1.0, 1280), (1.4, 1792)):
+            assert shapes_of(load_network("mobilenet_v2", width=width))["conv_last"][1] == expected
+        assert shapes_of(load_network("mobilenet_v2", last_channels=448))["conv_last"][1] == 448
+
+    def test_a_first_block_with_a_shortcut(self):
+        """At a quarter of the width the first bottleneck keeps its 8 channels."""
+        assert "block1/add" in shapes_of(load_network("mobilenet_v2", width=0.25))
+        assert "block1/add" not in shapes_of(load_network("mobilenet_v2"))
+
+    @pytest.mark.parametrize("net", ["mobilenet_v1", "fd_mobilenet", "mobilenet_v2"])
+    def test_widths_as_one_graph(self, net):
+        """An array of widths counts what each of them counts."""
+        widths = np.array([0.35, 0.5, 0.75, 1.0, 1.4])
+        table = load_network(net, width=widths).table()
+        for column in ("params", "macs"):
+            alone = [int(load_network(net, width=float(w)).table().total(column)[0]) for w in widths]
+            assert table.total(column).tolist() == alone
+
+    @pytest.mark.parametrize(
+        ("spec", "text"),
+        [
+            ("mobilenet_v1:width=0", "width must lie in 0.01 .. 8, got 0"),
+            ("mobilenet_v2:width=9", "width must lie in 0.01 .. 8, got 9"),
+            ("fd_mobilenet:width=0.01", "conv1: out_channels must be at least 1, got 0"),
+            ("mobilenet_v2:expansion=0", "expansion must be at least 1, got 0"),
+        ],
+    )
+    def test_refusals(self, spec, text):
+        """Widths that leave nothing."""
+        assert text in message(spec)
+
+    def test_widths_with_and_without_a_shortcut(self):
+        """They are not one graph."""
+        assert "mobilenet_v2: block1: a shortcut exists at some design points" in message(
+            "mobilenet_v2", width=np.array([0.25, 1.0])
+        )
+
+
+class TestResNet:
+    """Depths of table 1."""
+
+    @pytest.mark.parametrize(("depth", "layers"), [(18, 18), (34, 34), (50, 50), (101, 101), (152, 152)])
+    def test_layers_with_weights(self, depth, layers):
+        """The depth counts convolutions and the classifier, but no shortcuts."""
+        table = load_network("resnet", depth=depth).table()
+        names = [n for n, op in zip(table.names, table.ops, strict=True) if op in ("conv", "linear")]
+
+        assert len([n for n in names if not n.endswith("/shortcut")]) == layers
+
+    def test_stages(self):
+        """56, 28, 14 and 7 pixels; the first stage of the deep ones widens without a stride."""
+        shapes = shapes_of(load_network("resnet"))
+
+        assert [shapes[f"stage{i}/block1/add"][1:] for i in (2, 3, 4, 5)] == [
+            (256, 56, 56), (512, 28, 28), (1024, 14, 14), (2048, 7, 7),
+        ]  # fmt: skip
+        assert [n for n in shapes if n.endswith("shortcut")] == [f"stage{i}/block1/shortcut" for i in (2, 3, 4, 5)]
+        assert "stage2/block1/shortcut" not in shapes_of(load_network("resnet:depth=18"))
+
+    def test_where_the_stride_is(self):
+        """Version 1 halves before the 3x3 convolution, 1.5 within it; the shapes after the block agree."""
+        one, later = (shapes_of(load_network(f"resnet:variant={v}")) for v in (1, 1.5))
+
+        assert (one["stage3/block1/conv1"][2], later["stage3/block1/conv1"][2]) == (28, 56)
+        assert one["stage3/block1/conv2"] == later["stage3/block1/conv2"]
+        assert one["stage3/block1/add"] == later["stage3/block1/add"]
+
+    @pytest.mark.parametrize(
+        ("spec", "text"),
+        [
+            ("resnet:depth=19", "resnet: depth must be one of 18, 34, 50, 101, 152, got 19"),
+            ("resnet:variant=2", "resnet: variant must be one of 1, 1.5, got 2"),
+        ],
+    )
+    def test_refusals(self, spec, text):
+        """Choices list what there is."""
+        assert message(spec) == text
+
+
+class TestInception:
+    """GoogLeNet and its fourth version."""
+
+    def test_modules_of_the_paper(self):
+        """Table 1: output sizes of the nine modules."""
+        shapes = shapes_of(load_network("googlenet"))
+
+        assert {n.removesuffix("/concat"): s[1:] for n, s in shapes.items() if n.endswith("/concat")} == {
+            "inception_3a": (256, 28, 28), "inception_3b": (480, 28, 28),
+            "inception_4a": (512, 14, 14), "inception_4b": (512, 14, 14), "inception_4c": (512, 14, 14),
+            "inception_4d": (528, 14, 14), "inception_4e": (832, 14, 14),
+            "inception_5a": (832, 7, 7), "inception_5b": (1024, 7, 7),
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("module", "c", "filters"),
+        [
+            ("3a", 192, (64, 96, 128, 16, 32, 32)),
+            ("4e", 528, (256, 160, 320, 32, 128, 128)),
+            ("5b", 832, (384, 192, 384, 48, 128, 128)),
+        ],
+    )
+    def test_parameters_of_a_module(self, module, c, filters):
+        """Arithmetic on the filters of table 1: four 1x1 convolutions of the input, a 3x3 and a 5x5, and biases."""
+        one, three_reduce, three, five_reduce, five, pool = filters
+        weights = c * (one + three_reduce + five_reduce + pool) + 9 * three_reduce * three + 25 * five_reduce * five
+
+        assert params_of(load_network("googlenet"), f"inception_{module}/") == weights + sum(filters)
+
+    def test_variants(self):
+        """One normalises across channels, the other per batch."""
+        caffe, torchvision = (load_network(f"googlenet:variant={v}").table() for v in ("caffe", "torchvision"))
+
+        assert ("lrn" in caffe.ops, "lrn" in torchvision.ops) == (True, False)
+        assert ("batch_norm" in caffe.ops, "batch_norm" in torchvision.ops) == (False, True)
+        assert message("googlenet:variant=v2") == "googlenet: variant must be one of caffe, torchvision, got 'v2'"
+
+    def test_grids_of_inception_v4(self):
+        """Figure 9: 384 x 35 x 35, 1024 x 17 x 17 and 1536 x 8 x 8."""
+        shapes = shapes_of(load_network("inception_v4"))
+
+        assert [shapes[f"{name}/concat"][1:] for name in ("a4", "b7", "c3")] == [
+            (384, 35, 35),
+            (1024, 17, 17),
+            (1536, 8, 8),
+        ]
+        assert shapes["stem/concat3"][1:] == (384, 35, 35)
+
+    def test_too_small_images(self):
+        """The stem needs pixels."""
+        assert "stem/conv5: the window is larger than the padded input" in message("inception_v4:input=20")
+
+
+@pytest.mark.parametrize("spec", ["mobilenet_v1", "mobilenet_v2", "fd_mobilenet", "resnet", "inception_v4"])
+def test_folding_keeps_the_work(spec):
+    """Folded, every channel has a bias instead of a scale and a shift; MACs and shapes stay."""
+    plain, folded = load_network(spec), load_network(spec, folded=True)
+    channels = sum(
+        int(layer.outputs[0].shape[1]) for layer in plain.layers if type(layer.op).__name__ == "Conv"
+    )
+
+    assert params_of(plain, "") - params_of(folded, "") == channels
+    assert plain.table().total("macs")[0] == folded.table().total("macs")[0]
+    assert "batch_norm" not in folded.table().ops
+
+
 @pytest.mark.parametrize("name", net_names())
 def test_every_network_documents_its_arguments(name):
     """Each argument of build appears in its docstring, and a source is cited."""

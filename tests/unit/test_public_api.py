@@ -17,7 +17,7 @@ import pytest
 import costmodel as cm
 
 ROOT = Path(__file__).resolve().parents[2]
-FUNCTIONS = ("analyze", "compare", "sweep", "load_network", "load_hardware")
+FUNCTIONS = ("analyze", "compare", "memory", "sweep", "load_network", "load_hardware")
 
 
 def test_the_promised_names_are_public():
@@ -26,6 +26,7 @@ def test_the_promised_names_are_public():
         *FUNCTIONS,
         "Analysis",
         "Comparison",
+        "MemoryTimeline",
         "Graph",
         "HardwareProfile",
         "CostModelError",
@@ -106,6 +107,7 @@ def test_functions_are_annotated_and_explained(name):
     [
         (cm.analyze, ["net", "hw", "batch", "dtype"]),
         (cm.compare, ["nets", "hw", "batch", "dtype"]),
+        (cm.memory, ["net", "dtype", "batch", "convention", "order", "hw"]),
         (cm.sweep, ["build", "axes", "hw"]),
     ],
 )
@@ -114,7 +116,7 @@ def test_arguments_come_in_the_promised_order(function, names):
     assert list(inspect.signature(function).parameters)[: len(names)] == names
 
 
-@pytest.mark.parametrize("name", ["Analysis", "Comparison", "HardwareProfile"])
+@pytest.mark.parametrize("name", ["Analysis", "Comparison", "MemoryTimeline", "HardwareProfile"])
 def test_results_are_frozen(name):
     """A result is a value: nobody changes it after the fact."""
     kind = getattr(cm, name)

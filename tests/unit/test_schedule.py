@@ -168,10 +168,10 @@ def test_few_orders(monkeypatch):
     for name in "abc":
         graph.softmax(name, x)
     monkeypatch.setattr("costmodel.schedule.schedule.MOST_ORDERS", 8)
-    assert scheduler_of(graph).few_orders()
-    assert scheduler_of(unet()).few_orders()
+    assert scheduler_of(graph).every_order
+    assert scheduler_of(unet()).every_order
     monkeypatch.setattr("costmodel.schedule.schedule.MOST_ORDERS", 7)
-    assert not scheduler_of(graph).few_orders()
+    assert not scheduler_of(graph).every_order
     found = scheduler_of(graph).schedule(hardware(6), "resident")
     assert (found.every_order, found.order) == (False, ("a", "b", "c"))
 

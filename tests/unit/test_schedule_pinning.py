@@ -134,7 +134,7 @@ def test_many_weights_are_halved_to_a_proved_bound(weights, capacity):
 @pytest.mark.parametrize(("grains", "runs"), [(1, 24), (4, 24), (1 << 16, 2), (1 << 16, 0)])
 def test_the_bound_holds_wherever_halving_stops(weights, capacity, grains, runs, monkeypatch):
     """Intervals too short to be halved, or runs used up, count in the bound with what they promise."""
-    monkeypatch.setattr(pinning, "MOST_RUNS", runs)
+    monkeypatch.setattr(pinning, "MOST_HALVINGS", runs)
     monkeypatch.setattr(pinning, "GRAINS", grains)
     plan = planned(layers(*weights), capacity)
     monkeypatch.undo()

@@ -7,27 +7,24 @@ only where an operation has no model. Where a size depends on data (NonZero, NMS
 
 from __future__ import annotations
 
-import re
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from costmodel.errors import InputError, NetworkError
-from costmodel.graph import Graph
-from costmodel.importers.onnx.importer import Body, Importer, LayerBits, initializers
+from costmodel.errors import InputError, NetworkError, located
+from costmodel.graph import Graph, StoredWidths
+from costmodel.importers.onnx.importer import Body, Importer, initializers
+from costmodel.importers.onnx.inputs import given_names, input_values
 from costmodel.importers.onnx.names import Names, clean
 from costmodel.importers.onnx.operations import HANDLERS
-from costmodel.importers.onnx.values import BITS, Ints, Value, node_of
+from costmodel.importers.onnx.values import BITS, Value, node_of
 from costmodel.importers.onnx.wire import Message, model_message
 
-__all__ = ["LayerBits", "OnnxNetwork", "onnx_graph", "onnx_network"]
+__all__ = ["OnnxNetwork", "onnx_graph", "onnx_network"]
 
 OLDEST: Final = 7
-BATCH: Final = re.compile(r"(.*[._-])?batch([._-]?(size|dim|axis))?(_?\d+)?", re.IGNORECASE)
-"""Names of a symbolic axis that stands for the batch; a first axis may also be called n or bs."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +41,15 @@ class OnnxNetwork:
         Version of the standard operators.
     producer
         The exporter, as it names itself.
+    counted
+        Parameters that its layers count, by the tensor of the file that holds them.
     """
 
     graph: Graph
-    widths: Mapping[str, LayerBits]
+    widths: Mapping[str, StoredWidths]
     opset: int
     producer: str
+    counted: Mapping[str, int]
 
 
 def onnx_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = None) -> Graph:
@@ -60,7 +60,8 @@ def onnx_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = No
     path
         A binary ``.onnx`` file. Files it names for external data are not opened.
     inputs
-        Shapes by input name, for axes that the file leaves open; a symbolic axis named like a batch is 1 without.
+        Shapes by input name, for axes that the file leaves open, or sizes by the name of a symbolic axis; one named like a
+        batch is 1 without. For an input without axes, the one number is its value: it may decide the branch of an If.
 
     Returns
     -------
@@ -98,12 +99,23 @@ def onnx_network(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = 
     file = Path(path)
     model = model_message(file)
     try:
-        return _network(file, model, inputs or {})
+        with located(str(file)):
+            return _network(file, model, inputs or {})
     except RecursionError:
         raise NetworkError(f"{file}: functions or branches nest too deeply; simplify the model") from None
-    except NetworkError as error:
-        start = str(file)
-        raise type(error)(*(p if p.startswith(start) else f"{start}: {p}" for p in error.problems)) from None
+
+
+def onnx_inputs(path: str | Path) -> tuple[str, ...]:
+    """Names by which inputs may be given: those of the inputs that are fed, and of their open axes."""
+    file = Path(path)
+    message = model_message(file)["graph"]
+    with located(str(file)):
+        return given_names(_fed(message, initializers(message)))
+
+
+def _fed(message: Message, constants: Mapping[str, Value]) -> list[Message]:
+    """The inputs that no initializer gives."""
+    return [entry for entry in message.get("input", ()) if entry.get("name", "") not in constants]
 
 
 def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) -> OnnxNetwork:
@@ -117,17 +129,18 @@ def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) ->
     nodes = [node_of(entry) for entry in message.get("node", ())]
     entries = [*message.get("value_info", ()), *message.get("output", ())]
     declared = {entry.get("name", ""): declared_value(entry) for entry in entries}
-    fed = [entry for entry in message.get("input", ()) if entry.get("name", "") not in constants]
+    fed = _fed(message, constants)
     names = Names(nodes)
-    scope = ChainMap({**constants, **_inputs(file, fed, shapes, importer, names)})
+    scope = ChainMap({**constants, **input_values(file, fed, shapes, importer, names)})
     outputs = [entry.get("name", "") for entry in message.get("output", ())]
     importer.run(Body(nodes, scope, declared, outputs=frozenset(outputs)), names)
     if not importer.graph.layers:
-        raise NetworkError(f"{file}: computes nothing: no node depends on an input")
+        raise NetworkError(f"{file}: computes nothing: no node depends on an input with elements")
     found = [scope[name].tensor for name in outputs if name in scope]
     own = {tensor for layer in importer.graph.layers for tensor in layer.outputs}
     importer.graph.output(*dict.fromkeys(tensor for tensor in found if tensor is not None and tensor in own))
-    return OnnxNetwork(importer.graph, importer.widths, opset, model.get("producer_name", ""))
+    importer.graph.store(importer.widths)
+    return OnnxNetwork(importer.graph, importer.graph.stored, opset, model.get("producer_name", ""), importer.counted)
 
 
 def _opset(file: Path, model: Message) -> int:
@@ -147,64 +160,3 @@ def declared_value(entry: Message) -> Value:
     dims = [dim.get("dim_value", 0) for dim in tensor.get("shape", {}).get("dim", ())]
     shape = tuple(dims) if "shape" in tensor and all(size > 0 for size in dims) else None
     return Value(shape, kind, bits=BITS.get(kind, 32))
-
-
-def _inputs(
-    file: Path, entries: Sequence[Message], shapes: Mapping[str, Sequence[int]], importer: Importer, names: Names
-) -> dict[str, Value]:
-    """Values of the inputs; InputError for open axes and for shapes of inputs that do not exist."""
-    known = [entry.get("name", "") for entry in entries]
-    problems = [_unknown_input(file, name, known) for name in shapes if name not in known]
-    values: dict[str, Value] = {}
-    for entry in entries:
-        name = entry.get("name", "")
-        shape, problem = input_shape(entry, shapes.get(name))
-        if problem or shape is None:
-            problems.append(f"{file}: input {clean(name)!r} {problem}")
-            continue
-        tensor = importer.graph.input(names.unique(clean(name)), shape)
-        kind = entry.get("type", {}).get("tensor_type", {}).get("elem_type", 1)
-        values[name] = Value(shape, kind, tensor=tensor, bits=BITS.get(kind, 32))
-    if problems:
-        raise InputError(*problems)
-    return values
-
-
-def _unknown_input(file: Path, name: str, known: Sequence[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    hint = f"; did you mean {clean(close[0])!r}?" if close else ""
-    return f"{file}: has no input {clean(name)!r}{hint}; its inputs are {', '.join(map(clean, known)) or 'none'}"
-
-
-def input_shape(entry: Message, given: Sequence[int] | None) -> tuple[Ints | None, str]:
-    """The shape of an input, or what is wrong with it."""
-    tensor: Message = entry.get("type", {}).get("tensor_type", {})
-    dims: list[dict[str, Any]] = tensor.get("shape", {}).get("dim", [])
-    if given is not None:
-        if "shape" in tensor and len(given) != len(dims):
-            return None, f"has {len(dims)} axes, but its shape is given as {'x'.join(map(str, given))}"
-        return tuple(int(size) for size in given), ""
-    if "shape" not in tensor:
-        advice = "which this tool does not read" if not tensor else f"give it: --input {_option(entry)}=1x3x224x224"
-        return None, f"has no shape in the file; {advice}"
-    sizes = [_size(axis, dim) for axis, dim in enumerate(dims)]
-    if any(size is None for size in sizes):
-        text = "x".join(str(size or clean(dim.get("dim_param", "")) or "?") for size, dim in zip(sizes, dims, strict=True))
-        example = "x".join(str(size) if size else "N" for size in sizes)
-        return None, f"has open axes ({text}); give its shape: --input {_option(entry)}={example} with a number for each N"
-    shape = tuple(size for size in sizes if size is not None)
-    if any(size < 1 for size in shape):
-        return None, f"has the shape {shape} in the file, with a size below 1; give it: --input {_option(entry)}=1x3x224x224"
-    return shape, ""
-
-
-def _option(entry: Message) -> str:
-    return clean(entry.get("name", ""))
-
-
-def _size(axis: int, dim: Mapping[str, Any]) -> int | None:
-    """A size; 1 for a symbolic batch, None for another open axis."""
-    if dim.get("dim_value", -1) != -1:
-        return int(dim["dim_value"])
-    name = dim.get("dim_param", "")
-    return 1 if BATCH.fullmatch(name) or (axis == 0 and name.lower() in ("n", "bs")) else None

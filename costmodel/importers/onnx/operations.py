@@ -19,6 +19,7 @@ from costmodel.graph.ops.layout import Concat, Reshape, Transpose
 from costmodel.graph.ops.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, Softmax
 from costmodel.graph.ops.pooling import GlobalPool, Pool
 from costmodel.importers.onnx import shapes
+from costmodel.importers.onnx.attention import ATTENTION
 from costmodel.importers.onnx.folding import folded
 from costmodel.importers.onnx.importer import FILL, Handler, Importer, empty
 from costmodel.importers.onnx.products import PRODUCTS, quantised, windows
@@ -138,7 +139,7 @@ class Rule:
         return [importer.value(tensor, needed(inputs, 0), name) for tensor in outputs]
 
 
-_CONTROLLED: Final = frozenset({"Resize", "Upsample", "Pad", "Tile", "Expand", "OneHot"})
+_CONTROLLED: Final = frozenset({"Resize", "Upsample", "Pad", "Tile", "Expand", "OneHot", "RotaryEmbedding"})
 """Operations whose further inputs only say what to do."""
 
 
@@ -267,6 +268,7 @@ def quantize(importer: Importer, node: Node, inputs: Inputs) -> Values:
 def dequantize(importer: Importer, node: Node, inputs: Inputs) -> Values:
     """DequantizeLinear: nothing for weights and behind QuantizeLinear, a conversion elsewhere."""
     x, scale = needed(inputs, 0), needed(inputs, 1)
+    importer.narrow = "fp" if x.kind in FLOATS else "int"
     if x.tensor is None:
         return [replace(importer.folded(node, inputs, x.dims, scale.kind, None), bits=x.bits)]
     if node.inputs[0] in importer.body.quantized:
@@ -502,16 +504,26 @@ def if_(importer: Importer, node: Node, inputs: Inputs) -> Values:
     condition = needed(inputs, 0)
     branches = [node.attributes.get(name) for name in ("else_branch", "then_branch")]
     if condition.data is None or condition.data.size != 1 or not all(isinstance(b, dict) for b in branches):
-        inside = ", ".join(sorted(set(_products(branch for branch in branches if isinstance(branch, dict))))) or "no products"
-        return importer.unknown(node, inputs, f"'If' on a condition unknown before the network runs; within: {inside}")
+        return importer.unknown(node, inputs, f"'If' on a condition unknown before the network runs; within: {_inside(node)}")
     return importer.branch(node, branches[bool(condition.data.ravel()[0])] or {})
+
+
+def repeated(importer: Importer, node: Node, inputs: Inputs) -> Values:
+    """Loop, Scan and SequenceMap: unknown, with the operations that they repeat."""
+    return importer.unknown(node, inputs, f"{node.op!r} repeats what is within: {_inside(node)}")
+
+
+def _inside(node: Node) -> str:
+    """Operations with MACs within the graphs of a node, for messages."""
+    graphs = (value for value in node.attributes.values() if isinstance(value, dict))
+    return ", ".join(sorted(set(_products(graphs)))) or "no products"
 
 
 def _products(graphs: Iterable[Message]) -> Iterator[str]:
     """Operations with MACs within graphs."""
     for graph in graphs:
         for message in graph.get("node", ()):
-            if message.get("op_type") in PRODUCTS:
+            if message.get("op_type") in PRODUCTS.keys() | ATTENTION.keys():
                 yield message["op_type"]
             yield from _products(entry["g"] for entry in message.get("attribute", ()) if "g" in entry)
 
@@ -575,7 +587,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "Unsqueeze": Rule("view", shapes.unsqueeze), "Flatten": Rule("view", shapes.flatten),
     "Split": Rule("part", shapes.split), "Slice": slice_, "Expand": expand, "Concat": concat, "Transpose": transpose,
     "Gather": gather, "Resize": resize, "Upsample": resize, "Shape": shape_of, "Size": shape_of,
-    "Constant": constant_, "ConstantOfShape": constant_of_shape, "If": if_, "Clip": clip, "Sigmoid": sigmoid,
+    "Constant": constant_, "ConstantOfShape": constant_of_shape, "If": if_, "Loop": repeated, "Scan": repeated,
+    "SequenceMap": repeated, "Clip": clip, "Sigmoid": sigmoid,
     "Mul": multiply, "Cast": cast, "CastLike": cast, "Identity": identity, "Dropout": identity,
     "MaxPool": pool("max_pool"), "AveragePool": pool("avg_pool"), "LpPool": pool("avg_pool"),
     "GlobalMaxPool": global_pool("max_pool"), "GlobalAveragePool": global_pool("avg_pool"),
@@ -585,6 +598,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "SkipSimplifiedLayerNormalization": skip_layer_norm, "InstanceNormalization": group_norm,
     "GroupNormalization": group_norm, "LRN": lrn, "Softmax": softmax, "LogSoftmax": softmax,
     "QuantizeLinear": quantize, "DequantizeLinear": dequantize, "DynamicQuantizeLinear": dynamic_quantize,
+    "RotaryEmbedding": Rule("work", label="rotary_embedding", ops=3),
     "BiasGelu": _microsoft_activation, "FastGelu": _microsoft_activation,
     "QLinearAdd": quantised(Rule("combine", shapes.like_all, "add"), 0, 3),
     "QLinearMul": quantised(Rule("combine", shapes.like_all, "mul"), 0, 3),
@@ -594,5 +608,5 @@ HANDLERS: Final[dict[str, Handler]] = {
     "QLinearLeakyRelu": quantised(Rule("activation", label="leaky_relu"), 0),
     "QLinearSoftmax": quantised(softmax, 0),
     "QLinearWhere": quantised(Rule("copy", shapes.like_all, "where"), 0, 1, 4),
-    **PRODUCTS,
+    **PRODUCTS, **ATTENTION,
 }  # fmt: skip

@@ -1,14 +1,14 @@
-"""Layers with MACs: convolutions, linear layers, products of activations, attention, recurrence."""
+"""Layers with MACs: convolutions, linear layers, products of activations, recurrence; attention has a file of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
+from string import ascii_uppercase
 from typing import Any, Final
 
 from costmodel.errors import NetworkError
-from costmodel.graph import Tensor
 from costmodel.graph.ops.convolution import Conv, ConvTranspose
 from costmodel.graph.ops.dense import Linear, MatMul
 from costmodel.graph.ops.dynamic import DynamicConv
@@ -236,7 +236,9 @@ def matmul_n_bits(importer: Importer, node: Node, inputs: Inputs) -> Values:
         raise NetworkError(f"has K = {depth}, but the input has {x.dims}")
     weight = Value((out, depth), packed.kind, sources=packed.sources, bits=node.int("bits", 4))
     op = Linear.of(out, bias=bias is not None, shared=importer.shares(weight, bias, elems=out * depth))
-    return [importer.made(node, op, importer.operand(x, importer.label(node)), like=x)]
+    y = importer.made(node, op, importer.operand(x, importer.label(node)), like=x)
+    importer.packed[y.layer] = weight.bits
+    return [y]
 
 
 def fused_matmul(importer: Importer, node: Node, inputs: Inputs) -> Values:
@@ -256,21 +258,44 @@ def fused_matmul(importer: Importer, node: Node, inputs: Inputs) -> Values:
 
 
 def einsum(importer: Importer, node: Node, inputs: Inputs) -> Values:
-    """Einsum of two operands: their contraction. Others are unknown."""
+    """Einsum of two operands: their contraction; of one: its sums, or a copy. Those of more are unknown."""
     equation = node.text("equation").replace(" ", "")
-    if len(inputs) != 2 or "." in equation or "," not in equation:
-        return importer.unknown(node, inputs, f"'Einsum' {equation[:60]!r}: only two operands without dots are modelled")
-    a, b = needed(inputs, 0), needed(inputs, 1)
-    terms, _, result = equation.partition("->")
-    left, right = terms.split(",")
+    values = [needed(inputs, index) for index in range(len(inputs))]
+    terms = equation.partition("->")[0].split(",")
+    if not 1 <= len(values) <= 2 or len(terms) != len(values):
+        return importer.unknown(node, inputs, f"'Einsum' {equation[:60]!r}: only one or two operands are modelled")
+    terms, result = _spelled(equation, [len(value.dims) for value in values])
     sizes: dict[str, int] = {}
-    for letters, value in ((left, a), (right, b)):
+    for letters, value in zip(terms, values, strict=True):
         for letter, size in zip(letters, value.dims, strict=True):
             if sizes.setdefault(letter, size) != size:
                 raise NetworkError(f"{equation}: {letter!r} is {sizes[letter]} and {size}")
-    if "->" not in equation:
-        result = "".join(sorted(letter for letter in sizes if (left + right).count(letter) == 1))
-    return [contraction(importer, node, a, b, _roles(left, right, result, sizes), tuple(sizes[i] for i in result))]
+    shape = tuple(sizes[letter] for letter in result)
+    if len(values) == 2:
+        roles = _roles(terms[0], terms[1], result, sizes)
+        return [contraction(importer, node, values[0], values[1], roles, shape)]
+    op = Work("einsum", (shape,), values[0].elems - prod(shape))
+    return [importer.made(node, op, importer.operand(values[0], importer.label(node)), like=values[0])]
+
+
+def _spelled(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
+    """The letters of each operand and of the result, with capitals that the equation does not use in place of dots.
+
+    >>> _spelled("...ij,...jk->...ik", (3, 4))
+    (['Bij', 'ABjk'], 'ABik')
+    >>> _spelled("ij,jk", (2, 2))
+    (['ij', 'jk'], 'ik')
+    """
+    left, arrow, result = equation.partition("->")
+    terms = left.split(",")
+    most = max(rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True))
+    free = "".join(letter for letter in ascii_uppercase if letter not in equation)[: max(0, most)]
+    spelled = [
+        term.replace("...", free[len(free) - (rank - len(term) + 3) :] if rank - len(term) + 3 else "")
+        for term, rank in zip(terms, ranks, strict=True)
+    ]
+    once = "".join(sorted(letter for letter in set(left) - {",", "."} if left.count(letter) == 1))
+    return spelled, result.replace("...", free) if arrow else (free if "..." in left else "") + once
 
 
 def _roles(left: str, right: str, result: str, sizes: dict[str, int]) -> Ints:
@@ -279,67 +304,6 @@ def _roles(left: str, right: str, result: str, sizes: dict[str, int]) -> Ints:
     batch, depth = both & out, both - out
     rows, columns = (set(left) - both) & out, (set(right) - both) & out
     return tuple(prod(sizes[letter] for letter in letters) for letters in (batch, rows, depth, columns))
-
-
-# ---- attention
-
-
-def attention(importer: Importer, node: Node, inputs: Inputs) -> Values:
-    """Attention of ONNX 23: (B, heads, S, D), or (B, S, heads D) with the heads as attributes."""
-    if node.domain == "com.microsoft":
-        return packed_attention(importer, node, inputs)
-    q, k, v = (needed(inputs, index) for index in range(3))
-    if given(inputs, 4) is not None:
-        return importer.unknown(node, inputs, "'Attention' with a cache of unknown length")
-    if len(q.dims) == 4:
-        batch, heads, length, depth = q.dims
-        span, wide = k.dims[2], v.dims[3]
-        return [_attended(importer, node, (q, k, v), (batch * heads, length, depth, span, wide), (*q.dims[:3], wide))]
-    heads, groups = node.int("q_num_heads", 1), node.int("kv_num_heads", 1)
-    (batch, length, width), span, wide = q.dims, k.dims[1], v.dims[2] // groups
-    sizes = (batch * heads, length, width // heads, span, wide)
-    return [_attended(importer, node, (q, k, v), sizes, (batch, length, heads * wide))]
-
-
-def multi_head_attention(importer: Importer, node: Node, inputs: Inputs) -> Values:
-    """com.microsoft.MultiHeadAttention: query, key, value (B, S, width)."""
-    q, k, v = needed(inputs, 0), given(inputs, 1), given(inputs, 2)
-    past = given(inputs, 6) or given(inputs, 7)
-    if k is None or v is None or len(k.dims) != 3 or past is not None:
-        return importer.unknown(node, inputs, "'MultiHeadAttention' with packed operands or a cache")
-    (batch, length, width), heads = q.dims, node.int("num_heads", 1)
-    sizes = (batch * heads, length, width // heads, k.dims[1], v.dims[2] // heads)
-    return [_attended(importer, node, (q, k, v), sizes, (batch, length, v.dims[2]))]
-
-
-def packed_attention(importer: Importer, node: Node, inputs: Inputs) -> Values:
-    """com.microsoft.Attention: x (B, S, C), packed weight (C, 3 width), packed bias."""
-    x, weight, bias = needed(inputs, 0), needed(inputs, 1), given(inputs, 2)
-    if given(inputs, 4) is not None or node.ints("qkv_hidden_sizes"):
-        return importer.unknown(node, inputs, "'Attention' with a cache or unequal widths")
-    heads, width = node.int("num_heads", 1), weight.dims[1] // 3
-    batch, length = x.dims[:2]
-    packed = linear(importer, node, x, weight, weight.dims[1], bias)
-    sizes = (batch * heads, length, width // heads, length, width // heads)
-    part = replace(packed, shape=(batch, length, width))
-    return [_attended(importer, node, (part, part, part), sizes, (batch, length, width))]
-
-
-def _attended(importer: Importer, node: Node, operands: Sequence[Value], sizes: Ints, shape: Ints) -> Value:
-    """Scores, softmax, context; `sizes` are heads, queries, depth, keys, width of a value."""
-    q, k, v = operands
-    heads, length, depth, span, wide = sizes
-    scores = contraction(importer, node, q, k, (heads, length, depth, span), (heads, length, span), "scores")
-    name = importer.name(node, "softmax")
-    weights = importer.layer(name, Work("softmax", ((heads, length, span),), 5 * heads * length * span), _tensor(scores))[0]
-    value = importer.value(weights, q, name)
-    return contraction(importer, node, value, v, (heads, length, span, wide), shape, "context")
-
-
-def _tensor(value: Value) -> Tensor:
-    if value.tensor is None:
-        raise NetworkError("an operand is constant")
-    return value.tensor
 
 
 # ---- recurrence
@@ -357,7 +321,8 @@ def recurrent(importer: Importer, node: Node, inputs: Inputs) -> Values:
     )
     name = importer.name(node)
     importer.shares_rows(given(inputs, 7), name)
-    outputs = importer.layer(name, op, importer.operand(x, name))
+    before = importer.tensors((given(inputs, 5), given(inputs, 6)))
+    outputs = importer.layer(name, op, importer.operand(x, name), *before)
     return [importer.value(tensor, x, name) for tensor in outputs]
 
 
@@ -368,6 +333,5 @@ PRODUCTS: Final[dict[str, Handler]] = {
     "QLinearMatMul": quantised(matmul, 0, 3), "MatMulInteger": quantised(matmul, 0, 1, kind=INT32),
     "QGemm": quantised(gemm, 0, 3, 6), "DynamicQuantizeMatMul": quantised(matmul, 0, 1, 4),
     "MatMulIntegerToFloat": quantised(matmul, 0, 1, 6, kind=FLOAT),
-    "Attention": attention, "MultiHeadAttention": multi_head_attention,
     "LSTM": recurrent, "GRU": recurrent, "RNN": recurrent,
 }  # fmt: skip

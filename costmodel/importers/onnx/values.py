@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from costmodel.errors import NetworkError
 from costmodel.graph import Tensor
-from costmodel.importers.onnx.wire import Message, packed
+from costmodel.importers.onnx.wire import Message, WireError, packed
 
 Array: TypeAlias = NDArray[Any]
 Ints: TypeAlias = tuple[int, ...]
@@ -22,6 +22,7 @@ MOST_KNOWN: Final = 1 << 16
 """Elements of a constant whose content is kept; larger ones are weights, and only their shape matters."""
 
 FLOAT, UINT8, INT8, UINT16, INT16, INT32, INT64, STRING, BOOL, HALF, DOUBLE = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+BFLOAT: Final = 16
 BITS: Final = {
     FLOAT: 32, UINT8: 8, INT8: 8, UINT16: 16, INT16: 16, INT32: 32, INT64: 64, BOOL: 8, HALF: 16, DOUBLE: 64,
     12: 32, 13: 64, 16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2,
@@ -88,8 +89,8 @@ class Value:
         """The content as integers; NetworkError where it is not known before the network runs."""
         if self.data is None:
             raise NetworkError(
-                "a size or axis is computed from data, so the shape is not known before the network runs; "
-                "simplify the model (onnxsim) or fix its input shapes"
+                "a size or axis is computed from data or stored in another file, so the shape is not known before the network "
+                "runs; simplify the model (onnxsim) or fix its input shapes"
             )
         return tuple(int(item) for item in np.ravel(self.data))
 
@@ -170,7 +171,10 @@ def tensor_value(message: Message, name: str) -> Value:
     if any(size < 0 for size in shape):
         raise NetworkError(f"tensor {name or message.get('name', '')!r} has a negative size: {shape}")
     known = prod(shape) <= MOST_KNOWN and message.get("data_location", 0) == 0
-    return constant(shape, kind, _content(message, shape, kind) if known else None, name)
+    try:
+        return constant(shape, kind, _content(message, shape, kind) if known else None, name)
+    except WireError as error:
+        raise NetworkError(f"the content of tensor {name or message.get('name', '')!r} is damaged: {error}") from None
 
 
 def sparse_value(message: Message, name: str) -> Value:

@@ -21,8 +21,10 @@ from costmodel.errors import InputError
 
 Message: TypeAlias = dict[str, Any]
 Kind: TypeAlias = Literal["int", "float", "text", "view", "ints", "floats", "texts"]
-Schema: TypeAlias = dict[int, tuple[str, "Kind | Schema", bool]]
-"""Field number -> name, kind (or the schema of a message), repeated."""
+Entry: TypeAlias = tuple[str, "Kind | Schema", bool]
+"""Name, kind (or the schema of a message), repeated."""
+Schema: TypeAlias = dict[int, Entry]
+"""Entries by field number."""
 
 MAPPED_BYTES: Final = 1 << 24
 """Files larger than this are mapped into memory and read where needed."""
@@ -136,78 +138,100 @@ def _is_text(head: bytes) -> bool:
     return all(c.isprintable() or c in "\t\n\r" for c in text)
 
 
-def message(view: memoryview, schema: Schema, depth: int = 0) -> Message:
+def message(view: memoryview, schema: Schema) -> Message:
     """Decode one message: known fields by name, repeated ones as lists; WireError where the bytes end or lie."""
+    return _message(view, 0, len(view), schema, 0)
+
+
+def _message(view: memoryview, at: int, end: int, schema: Schema, depth: int) -> Message:
+    """Decode the message between two places; the short forms of tags and sizes, which nearly all have, are read here."""
     if depth > DEEPEST:
         raise WireError(f"more than {DEEPEST} messages within each other")
     found: Message = {}
-    at, end = 0, len(view)
     while at < end:
-        tag, at = varint(view, at)
-        wire = tag & 7
-        value, at = _field(view, at, wire)
+        tag = view[at]
+        at += 1
+        if tag > 127:
+            tag, at = varint(view, at - 1, end)
         entry = schema.get(tag >> 3)
+        if tag & 7 != 2:
+            number, at = _number(view, at, end, tag & 7)
+            if entry is not None:
+                _keep_number(found, entry, tag & 7, number)
+            continue
+        size = view[at] if at < end else 128
+        at += 1
+        if size > 127:
+            size, at = varint(view, at - 1, end)
+        if at + size > end:
+            raise WireError(f"a field of {size} bytes at byte {at}, but only {end - at} are left")
         if entry is not None:
-            _keep(found, entry, wire, value, depth)
+            _keep(found, entry, view, at, at + size, depth)
+        at += size
     return found
 
 
-def varint(view: memoryview, at: int) -> tuple[int, int]:
-    """An unsigned integer of variable length, and the place behind it."""
+def varint(view: memoryview, at: int, end: int | None = None) -> tuple[int, int]:
+    """An unsigned integer of variable length that ends before `end`, and the place behind it."""
+    end = len(view) if end is None else end
     value = shift = 0
-    try:
-        while True:
-            byte = view[at]
-            at += 1
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value, at
-            shift += 7
-            if shift > 63:
-                raise WireError(f"an integer of more than 64 bits before byte {at}")
-    except IndexError:
-        raise WireError(f"it ends inside a number at byte {at}") from None
+    while at < end:
+        byte = view[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise WireError(f"an integer of more than 64 bits before byte {at}")
+    raise WireError(f"it ends inside a number at byte {at}")
 
 
-def _field(view: memoryview, at: int, wire: int) -> tuple[Any, int]:
-    """The value of a field, and the place behind it; bytes as a view."""
+def _number(view: memoryview, at: int, end: int, wire: int) -> tuple[Any, int]:
+    """The value of a field of known size, and the place behind it; four or eight bytes as a view."""
     if wire == 0:
-        return varint(view, at)
-    if wire == 2:
-        size, at = varint(view, at)
-    elif wire in (1, 5):
-        size = 8 if wire == 1 else 4
-    else:
+        return varint(view, at, end)
+    if wire not in (1, 5):
         raise WireError(f"no field can start at byte {at}")
-    if at + size > len(view):
-        raise WireError(f"a field of {size} bytes at byte {at}, but only {len(view) - at} are left")
+    size = 8 if wire == 1 else 4
+    if at + size > end:
+        raise WireError(f"a field of {size} bytes at byte {at}, but only {end - at} are left")
     return view[at : at + size], at + size
 
 
-def _keep(found: Message, entry: tuple[str, Any, bool], wire: int, value: Any, depth: int) -> None:  # noqa: ANN401 - of any kind
-    """Add a decoded field to a message; a field of another wire type than its kind allows is skipped, as protobuf does."""
+def _keep(found: Message, entry: Entry, view: memoryview, at: int, end: int, depth: int) -> None:
+    """Add a field with a size; one whose kind has none is skipped, as protobuf does."""
     name, kind, repeated = entry
-    if kind in ("ints", "floats"):
-        found.setdefault(name, []).extend(_numbers(kind, wire, value))
+    if kind == "text":
+        item: Any = str(view[at:end], "utf-8", "replace")
+    elif isinstance(kind, dict):
+        item = _message(view, at, end, kind, depth + 1)
+    elif kind == "view":
+        item = view[at:end]
+    elif kind in ("ints", "floats"):
+        found.setdefault(name, []).extend(packed(view[at:end]) if kind == "ints" else _floats(view[at:end]))
         return
-    if kind == "int":
-        if wire == 0:
-            found[name] = signed(value)
+    else:
         return
-    if kind == "view" and repeated and wire in (0, 1, 5):
-        found.setdefault(name, []).append(value)
-        return
-    if kind == "float":
-        if wire == 5:
-            found[name] = struct.unpack("<f", value)[0]
-        return
-    if wire != 2:
-        return
-    item = value if kind == "view" else _text(value) if kind == "text" else message(value, kind, depth + 1)
     if repeated:
         found.setdefault(name, []).append(item)
     else:
         found[name] = item
+
+
+def _keep_number(found: Message, entry: Entry, wire: int, value: Any) -> None:  # noqa: ANN401 - integer or view
+    """Add a field without a size; one whose kind is of another wire type is skipped, as protobuf does."""
+    name, kind, repeated = entry
+    if kind == "int" and wire == 0:
+        found[name] = signed(value)
+    elif kind == "float" and wire == 5:
+        found[name] = struct.unpack("<f", value)[0]
+    elif kind == "view" and repeated:
+        found.setdefault(name, []).append(value)
+    elif kind == "ints":
+        found.setdefault(name, []).extend([signed(value)] if wire == 0 else [])
+    elif kind == "floats":
+        found.setdefault(name, []).extend(_floats(value) if wire == 5 else [])
 
 
 def signed(value: int) -> int:
@@ -216,17 +240,9 @@ def signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def _text(value: memoryview) -> str:
-    return bytes(value).decode("utf-8", "replace")
-
-
-def _numbers(kind: str, wire: int, value: Any) -> list[Any]:  # noqa: ANN401 - integer or view
-    """The numbers of a repeated field, packed or not."""
-    if kind == "floats":
-        return list(struct.unpack(f"<{len(value) // 4}f", value[: len(value) // 4 * 4])) if wire in (2, 5) else []
-    if wire == 0:
-        return [signed(value)]
-    return packed(value) if wire == 2 else []
+def _floats(view: memoryview) -> list[float]:
+    """Single-precision numbers, one behind the other; an incomplete last one is left out."""
+    return list(struct.unpack(f"<{len(view) // 4}f", view[: len(view) // 4 * 4]))
 
 
 def packed(view: memoryview) -> list[int]:
