@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
 
 from costmodel.hardware.documents import Document, Path_
-from costmodel.hardware.profile import FORMATS, LOOP_DIMS, OPERANDS, TIERS, did_you_mean
+from costmodel.hardware.profile import did_you_mean
 from costmodel.hardware.schema import allowed_fields
 
 _KINDS = {
@@ -20,7 +21,6 @@ _KINDS = {
     "model": "a mapping, or 'VALUE | SOURCE | WHERE' for a constant",
     "list": "a list",
 }
-_WORDS = (*TIERS, *FORMATS, *LOOP_DIMS, *OPERANDS, "backing", "scratchpad", "cache")
 
 
 def sentences(error: ValidationError, chain: tuple[Document, ...]) -> list[str]:
@@ -57,7 +57,8 @@ def _problems(item: Any) -> Iterator[tuple[Path_, str]]:  # noqa: ANN401 - pydan
     elif kind == "missing":
         yield path, f"missing{_example(path)}"
     elif kind == "literal_error":
-        yield path, f"{given!r} is not known{did_you_mean(str(given), _WORDS)}: write {context['expected']}"
+        known = re.findall("'([^']*)'", context["expected"])
+        yield path, f"{given!r} is not known{did_you_mean(str(given), known)}: write {context['expected']}"
     else:
         yield path, _plain(kind, context, given, item["msg"])
 

@@ -169,7 +169,8 @@ def fillings(weights: Sequence[int], steps: Sequence[int], room: int, grain: int
     reached = [1]
     for step in steps:
         size = -(-weights[step] // grain) if up else weights[step] // grain
-        reached.append(reached[-1] | (reached[-1] << size & (1 << room + 1) - 1))
+        taken = min(size, room + 1)  # more is too much however large: spares shifts by as many bits
+        reached.append(reached[-1] | (reached[-1] << taken & (1 << room + 1) - 1))
     return reached
 
 

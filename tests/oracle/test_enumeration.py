@@ -36,6 +36,15 @@ def solved(layer, capacity_bits):
     return bits, mapping_of(layer, int(solution.stationary[0]), solution.tile[:, 0], 1)
 
 
+def check(layer, capacity_bits):
+    """Compare the search with the enumeration, and its mapping with what it is said to move."""
+    bits, mapping = solved(layer, capacity_bits)
+    assert bits == enumerated(layer, capacity_bits)
+    if mapping is not None:
+        assert bits == traffic(layer, mapping.tile, mapping.order).bits
+        assert buffer_bits(layer, mapping.tile) <= capacity_bits
+
+
 def whole_layer_bits(layer):
     """Return the bits of a buffer that holds everything."""
     return buffer_bits(layer, {dim: getattr(layer, dim) for dim in "ngkcpqrs"})
@@ -57,11 +66,7 @@ def cases(draw):
 def test_search_equals_enumeration(case):
     """On 1,200 random small layers and buffers the search finds exactly the enumerated minimum."""
     layer, capacity_bits = case
-    bits, mapping = solved(layer, capacity_bits)
-    assert bits == enumerated(layer, capacity_bits)
-    if mapping is not None:
-        assert bits == traffic(layer, mapping.tile, mapping.order).bits
-        assert buffer_bits(layer, mapping.tile) <= capacity_bits
+    check(layer, capacity_bits)
 
 
 @settings(max_examples=150, deadline=None)
@@ -92,11 +97,7 @@ def test_search_equals_enumeration_with_operands_on_chip(case, kept, share):
     """An operand of no bits is neither moved nor buffered: 600 layers with one, two or three operands on chip."""
     layer = with_kept(case[0], kept)
     capacity_bits = int(share * share * whole_layer_bits(layer))
-    bits, mapping = solved(layer, capacity_bits)
-    assert bits == enumerated(layer, capacity_bits)
-    if mapping is not None:
-        assert bits == traffic(layer, mapping.tile, mapping.order).bits
-        assert buffer_bits(layer, mapping.tile) <= capacity_bits
+    check(layer, capacity_bits)
 
 
 @settings(max_examples=150, deadline=None)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from costmodel.errors import MappingError
+from costmodel.graph import Graph
 from costmodel.mapping import Problems, smallest_buffer_bits
 from costmodel.schedule.order import program_order
 from tests.oracle.schedule_simulator import Optimum, Rules, problem
 from tests.oracle.small_networks import mixed_networks, striped_networks
 from tests.oracle.stripe_simulator import described
-from tests.oracle.test_stripes import scheduler_of
-from tests.unit.machine import machine
+from tests.unit.scheduled import hardware, scheduler_of
 
 FORMATS = (
     {"weight": 8, "ifmap": 8, "ofmap": 8, "psum": 32},
@@ -24,13 +22,6 @@ FORMATS = (
     {"weight": 16, "ifmap": 8, "ofmap": 16, "psum": 32},
     {"weight": 8, "ifmap": 16, "ofmap": 8, "psum": 16},
 )
-
-
-def hardware(capacity, *, doubled=False, residency="all", fusion=True, kind="scratchpad"):
-    """Return a machine that does what is asked."""
-    profile = machine(capacity, double_buffered=doubled)
-    outer, inner = profile.levels
-    return replace(profile, residency=residency, fusion=fusion, levels=(outer, replace(inner, kind=kind)))
 
 
 def everything_bytes(net):
@@ -132,3 +123,30 @@ def test_a_fixed_order_equals_the_enumeration_in_that_order(kind, case):
             return
     assert found.dram_bytes == optimum_bytes(net, profile, kind, phase, fixed_order=True)
     assert found.lower_bytes == found.dram_bytes
+
+
+@st.composite
+def many_weights(draw):
+    """Draw seven or eight linear layers in a row, or each with an input of its own, and a memory."""
+    graph, sizes = Graph("many"), st.sampled_from([1, 2, 3, 4, 6, 8, 12])
+    x = graph.input("x", (1, draw(sizes)))
+    for place in range(draw(st.integers(7, 8))):
+        y = x if draw(st.integers(0, 3)) else graph.input(f"x{place}", (1, draw(sizes)))
+        x = graph.linear(f"fc{place}", y, draw(sizes), bias=False)
+    net = described(graph, 1, FORMATS[0])
+    least, most = smallest_bytes(net), everything_bytes(net)
+    return graph, net, hardware(least + int(draw(st.floats(0.0, 1.0)) * (most - least)))
+
+
+@settings(max_examples=60)
+@given(many_weights())
+def test_many_weights_stay_within_the_stated_gap(case):
+    """Where not every choice of weights is tried, the optimum lies between the bound and what was found."""
+    graph, net, profile = case
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("costmodel.schedule.schedule.MOST_ORDERS", 0)
+        patch.setattr("costmodel.schedule.schedule.least_memory_order", program_order)
+        found = scheduler_of(graph).schedule(profile, "resident")
+    optimum = optimum_bytes(net, profile, "resident", "steady", fixed_order=True)
+    assert found.lower_bytes <= optimum <= found.dram_bytes
+    assert optimum >= found.dram_bytes * (1 - found.gap_ratio)

@@ -4,32 +4,13 @@ from __future__ import annotations
 
 from itertools import combinations
 
-import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from costmodel.boundary import Widths
-from costmodel.schedule import Scheduler
-from costmodel.schedule.stripes import Cascade, Cascades, Verdict, mask_of
+from costmodel.schedule.stripes import Cascade, Verdict, mask_of
 from tests.oracle.small_networks import striped_networks
 from tests.oracle.stripe_simulator import described, possible, ways
-
-WIDTHS = {"weight": 8, "ifmap": 8, "ofmap": 8, "psum": 32}
-
-
-def scheduler_of(graph, batch=1, bits=WIDTHS):
-    """Return the scheduler of a graph at some widths."""
-    table = graph.table().with_batch(batch)
-    dynamic = np.asarray(table.dynamic_weight)[:, None]
-    ones = np.ones(dynamic.shape, dtype=np.int64)
-    weight = np.where(dynamic, bits["ifmap"], bits["weight"])
-    widths = Widths(weight, ones * bits["ifmap"], ones * bits["ofmap"], ones * bits["psum"])
-    return Scheduler(graph, table, widths, batch)
-
-
-def planner_of(scheduler, buffering):
-    """Return what plans the cascades of a network."""
-    return Cascades(scheduler.program, scheduler.links(buffering))
+from tests.unit.scheduled import INT8, planner_of
 
 
 def candidates(net):
@@ -48,14 +29,14 @@ def cases(draw):
     """Draw a cascade of a network, the network and the steps, what is on chip, whose weights stay, and the buffering."""
     graph = draw(striped_networks())
     batch = draw(st.sampled_from([1, 1, 3]))
-    net = described(graph, batch, WIDTHS)
+    net = described(graph, batch, INT8)
     found = [(before, members) for before, members in candidates(net) if possible(net, members, before)]
     assume(found)
     before, members = draw(st.sampled_from(found))
     buffering = draw(st.sampled_from([1, 2]))
     on_chip = frozenset(b for b in range(len(net.places)) if draw(st.integers(0, 3)) == 0)
     pinned = frozenset(m for m in members if net.weight_bits(m) and draw(st.integers(0, 3)) == 0)
-    planner = planner_of(scheduler_of(graph, batch), buffering)
+    planner = planner_of(graph, buffering, batch)
     other_before, other = draw(st.sampled_from(found))
     planner.cascade(other, mask_of(other_before))  # what it remembers must serve this cascade alone
     return planner.cascade(members, mask_of(before)), net, members, on_chip, pinned, buffering
@@ -78,7 +59,7 @@ def test_cascades_equal_the_walk(case):
 @given(striped_networks(most=4))
 def test_cascades_are_possible_where_the_rules_say_so(graph):
     """Sets of steps are cascades exactly where the rules allow; nothing is given up that more steps would make possible."""
-    net, planner = described(graph, 1, WIDTHS), planner_of(scheduler_of(graph), 1)
+    net, planner = described(graph, 1, INT8), planner_of(graph)
     for before, members in candidates(net):
         if all(net.tasks[m].needs <= set(before) | set(members) for m in members):
             verdict = planner.cascade(members, mask_of(before))
@@ -93,7 +74,7 @@ def test_cascades_are_possible_where_the_rules_say_so(graph):
 @given(striped_networks(most=4))
 def test_more_steps_never_need_less_than_the_bound(graph):
     """What a cascade needs at least is at most what it and every larger one need: none is left out for nothing."""
-    net, planner = described(graph, 1, WIDTHS), planner_of(scheduler_of(graph), 1)
+    net, planner = described(graph, 1, INT8), planner_of(graph)
     found = {}
     for before, members in candidates(net):
         if possible(net, members, before):

@@ -19,8 +19,8 @@ from costmodel.schedule import KINDS, PHASES, pins
 from costmodel.schedule import schedule as scheduling
 from costmodel.schedule.schedule import Description
 from tests.oracle.small_networks import mixed_networks, striped_networks
-from tests.oracle.test_schedules import FORMATS, hardware
-from tests.oracle.test_stripes import scheduler_of
+from tests.oracle.test_schedules import FORMATS
+from tests.unit.scheduled import hardware, scheduler_of
 
 ONNX = Path(__file__).parents[1] / "models" / "onnx"
 REAL = {

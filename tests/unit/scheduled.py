@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from costmodel.boundary import Widths
@@ -9,6 +11,7 @@ from costmodel.graph import Graph
 from costmodel.schedule import Scheduler
 from costmodel.schedule.search import Search
 from costmodel.schedule.stripes import Cascades
+from tests.unit.machine import machine
 
 INT8 = {"weight": 8, "ifmap": 8, "ofmap": 8, "psum": 32}
 
@@ -21,6 +24,13 @@ def scheduler_of(graph, batch=1, bits=INT8):
     return Scheduler(graph, table, Widths(weight, *(ones * bits[name] for name in ("ifmap", "ofmap", "psum"))), batch)
 
 
+def hardware(capacity, *, doubled=False, residency="all", fusion=True, kind="scratchpad"):
+    """Return a machine with a memory on chip of some bytes, that does what is asked."""
+    profile = machine(capacity, double_buffered=doubled)
+    outer, inner = profile.levels
+    return replace(profile, residency=residency, fusion=fusion, levels=(outer, replace(inner, kind=kind)))
+
+
 def search_of(graph, capacity_bytes, *, fusion=False, buffering=1, order=None):
     """Return the search for schedules in a memory of some bytes."""
     scheduler = scheduler_of(graph)
@@ -28,9 +38,9 @@ def search_of(graph, capacity_bytes, *, fusion=False, buffering=1, order=None):
     return Search(scheduler.program, scheduler.costs, links, capacity_bytes * 8, order, fusion=fusion)
 
 
-def planner_of(graph, buffering=1):
+def planner_of(graph, buffering=1, batch=1):
     """Return what plans the cascades of a graph."""
-    scheduler = scheduler_of(graph)
+    scheduler = scheduler_of(graph, batch)
     return Cascades(scheduler.program, scheduler.links(buffering))
 
 
@@ -60,4 +70,14 @@ def fire():
     one = graph.conv("one", squeezed, 4, 1, bias=False)
     three = graph.conv("three", squeezed, 4, 3, padding=1, bias=False)
     graph.concat("expand", graph.relu("relu1", one), graph.relu("relu3", three))
+    return graph
+
+
+def widened():
+    """Return 8 elements ``a``, widened to 16 and narrowed to 8 again, and added to ``a`` at the end."""
+    graph = Graph("widened")
+    a = graph.linear("a", graph.input("x", (1, 4)), 8, bias=False)
+    b = graph.linear("b", a, 16, bias=False)
+    c = graph.linear("c", b, 8, bias=False)
+    graph.add("d", a, c)
     return graph

@@ -9,7 +9,7 @@ import pytest
 from costmodel.graph import Graph
 from costmodel.schedule import search as searching
 from costmodel.schedule.search import distinct, prefixes, subsets
-from tests.unit.scheduled import fire, pair, search_of, unet
+from tests.unit.scheduled import fire, pair, search_of, unet, widened
 
 NONE = frozenset()
 
@@ -95,11 +95,7 @@ def test_an_input_read_twice_is_loaded_to_stay():
 
 def test_a_tensor_is_given_up_and_read_again():
     """Room for two tensors: ``a`` is used by the next step, given up while a wider layer runs, and read at the end."""
-    graph = Graph("give up")
-    a = graph.linear("a", graph.input("x", (1, 4)), 8, bias=False)
-    b = graph.linear("b", a, 16, bias=False)
-    c = graph.linear("c", b, 8, bias=False)
-    graph.add("d", a, c)
+    graph = widened()
     roomy, tight = run(graph, 8 + 16 + 25), run(graph, 16 + 17)
     assert roomy.bits == (4 + 32 + 128 + 128 + 8) * 8
     assert tight.bits == roomy.bits + 2 * 8 * 8
