@@ -27,9 +27,10 @@ def conv_block(
     padding: Padding | None = None,
     groups: Dim = 1,
     activation: str = "relu",
+    bias: bool = False,
     folded: bool = False,
 ) -> Tensor:
-    """Convolution without bias, batch normalisation, activation.
+    """Convolution, batch normalisation, activation.
 
     Parameters
     ----------
@@ -41,12 +42,14 @@ def conv_block(
         As there; None for half of the kernel, which keeps the size at stride 1.
     activation
         Its name, or "" for none.
+    bias
+        Whether the convolution has a bias although the normalisation shifts as well.
     folded
         Whether the normalisation is merged into the convolution, which has a bias instead, as deployed networks do.
     """
     if padding is None:
         padding = kernel // 2 if isinstance(kernel, int) else tuple(taps // 2 for taps in kernel)
-    x = g.conv(name, x, out_channels, kernel, stride=stride, padding=padding, groups=groups, bias=folded)
+    x = g.conv(name, x, out_channels, kernel, stride=stride, padding=padding, groups=groups, bias=bias or folded)
     if not folded:
         x = g.batch_norm(f"{name}_bn", x)
     return g.activation(f"{name}_{activation}", x, activation) if activation else x
@@ -71,6 +74,38 @@ def separable_stack(
     for i, (channels, stride) in enumerate(blocks, start=1):
         x = separable_block(g, f"block{i}", x, scaled(channels, width), stride=stride, folded=folded)
     return x
+
+
+def fire_module(g: Graph, name: str, x: Tensor, squeeze: Dim, expand: tuple[Dim, Dim]) -> Tensor:
+    """Fire module of SqueezeNet: `squeeze` filters 1 x 1, then `expand` filters 1 x 1 and 3 x 3 side by side."""
+    s = g.relu(f"{name}/relu_squeeze1x1", g.conv(f"{name}/squeeze1x1", x, squeeze, kernel=1))
+    e1 = g.relu(f"{name}/relu_expand1x1", g.conv(f"{name}/expand1x1", s, expand[0], kernel=1))
+    e3 = g.relu(f"{name}/relu_expand3x3", g.conv(f"{name}/expand3x3", s, expand[1], kernel=3, padding=1))
+    return g.concat(f"{name}/concat", e1, e3)
+
+
+def squeeze_excite(
+    g: Graph, name: str, x: Tensor, squeezed: Dim, *, activation: str = "relu", gate: str = "sigmoid"
+) -> Tensor:
+    """Channels weighted by two 1 x 1 convolutions of their averages, the first with `squeezed` filters.
+
+    J. Hu, L. Shen, G. Sun, "Squeeze-and-excitation networks", CVPR 2018, arXiv:1709.01507; figure 2.
+    """
+    s = g.global_avg_pool(f"{name}/avg_pool", x)
+    s = g.activation(f"{name}/{activation}", g.conv(f"{name}/reduce", s, squeezed, kernel=1), activation)
+    s = g.activation(f"{name}/{gate}", g.conv(f"{name}/expand", s, x.shape[1], kernel=1), gate)
+    return g.multiply(f"{name}/scale", x, s)
+
+
+def channel_shuffle(g: Graph, name: str, x: Tensor, groups: Dim) -> Tensor:
+    """Channels of the groups interleaved: (groups, channels) transposed, one copy of the feature map.
+
+    X. Zhang, X. Zhou, M. Lin, J. Sun, "ShuffleNet", CVPR 2018, arXiv:1707.01083; figure 1.
+    """
+    n, channels, *space = x.shape
+    y = g.reshape(f"{name}/split", x, (n, groups, -1, *space))
+    y = g.transpose(f"{name}/shuffle", y, (0, 2, 1, *range(3, 3 + len(space))))
+    return g.reshape(f"{name}/join", y, (n, channels, *space))
 
 
 def classified(g: Graph, x: Tensor, num_classes: Dim) -> Graph:
