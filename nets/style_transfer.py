@@ -21,6 +21,7 @@ from typing import Final
 
 from costmodel.graph import Dim, Graph, Tensor, as_dim
 from costmodel.graph.blocks import as_choice, as_count
+from costmodel.graph.shapes import require
 
 LAYERS_DOWN: Final = ((9, 1), (3, 2), (3, 2))
 """Kernel and stride of the convolutions before the residual blocks."""
@@ -56,6 +57,7 @@ def build(
     normalisation = as_choice("style_transfer: normalisation", normalisation, ("batch", "instance"))
     reflect = as_choice("style_transfer: padding", padding, ("zero", "reflect")) == "reflect"
     filters, blocks = as_dim(filters, "filters"), as_count("style_transfer: blocks", blocks, least=0)
+    require(as_dim(input, "input") % 4 == 0, "style_transfer: input must be a multiple of 4")
     g = Graph("style-transfer")
 
     def normalised(name: str, x: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from typing import Final
 
 from costmodel.graph import Dim, Graph, Ratio, Tensor, as_dim, as_ratio
 from costmodel.graph.blocks import as_choice, conv_block, scaled
-from costmodel.graph.shapes import product
+from costmodel.graph.shapes import product, require
 
 FILTERS: Final = (16, 32, 64, 128, 256, 512)
 PUBLISHED: Final = {"2": (5, 20), "3": (3, 80)}
@@ -50,7 +50,7 @@ def build(
     num_classes
         Classes; a box has a probability per class, a confidence and four coordinates. None for 20 or 80.
     input
-        Height and width of the image [pixels].
+        Height and width of the image [pixels]; a multiple of 32 in version 3, so that its grids meet.
     folded
         Whether batch normalisations are merged into the convolutions, as in deployed networks.
     """
@@ -58,6 +58,7 @@ def build(
     width = as_ratio(width, "width", least=0.01, most=8)
     boxes = as_dim(PUBLISHED[version][0] if boxes is None else boxes, "boxes")
     num_classes = as_dim(PUBLISHED[version][1] if num_classes is None else num_classes, "num_classes")
+    require(version == "2" or as_dim(input, "input") % 32 == 0, "tiny_yolo: input must be a multiple of 32 in version 3")
     g = Graph(f"tiny-yolo-v{version}")
 
     def conv(name: str, x: Tensor, filters: int, kernel: int) -> Tensor:
