@@ -24,7 +24,13 @@ import numpy as np
 
 from costmodel.errors import InputError
 from costmodel.graph import Dim, Graph, Ratio, Tensor, as_ratio
-from costmodel.graph.blocks import classified, conv_block, joins_input, scaled_to_multiple, squeeze_excite
+from costmodel.graph.blocks import (
+    classified,
+    conv_block,
+    inverted_residual,
+    scaled_to_multiple,
+    squeeze_excite,
+)
 from costmodel.graph.shapes import plain, product
 
 STAGES: Final = (
@@ -74,16 +80,17 @@ def build(
 def _residual(
     g: Graph, name: str, x: Tensor, out: Dim, expansion: int, kernel: int, stride: int, *, folded: bool
 ) -> Tensor:
-    """Inverted residual: expand, convolve per channel, weight the channels, project, add the input where it fits."""
-    inner, y = product(expansion, x.shape[1]), x
-    if expansion > 1:
-        y = conv_block(g, f"{name}/expand", x, inner, 1, activation="silu", folded=folded)
-    y = conv_block(
-        g, f"{name}/conv_dw", y, inner, kernel, stride=stride, groups=inner, activation="silu", folded=folded
-    )
+    """Inverted residual; channels are weighted by way of a quarter of those that come in."""
     squeezed = plain(np.maximum(1, x.shape[1] // 4))
-    y = squeeze_excite(g, f"{name}/se", y, squeezed, activation="silu")
-    y = conv_block(g, f"{name}/project", y, out, 1, activation="", folded=folded)
-    if stride == 1 and joins_input(x.shape[1], out, f"efficientnet: {name}"):
-        y = g.add(f"{name}/add", x, y)
-    return y
+    return inverted_residual(
+        g,
+        name,
+        x,
+        (product(expansion, x.shape[1]), out),
+        kernel,
+        stride=stride,
+        expands=expansion > 1,
+        activation="silu",
+        weighted=lambda y: squeeze_excite(g, f"{name}/se", y, squeezed, activation="silu"),
+        folded=folded,
+    )

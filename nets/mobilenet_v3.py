@@ -18,7 +18,13 @@ from __future__ import annotations
 from typing import Final
 
 from costmodel.graph import Dim, Graph, Ratio, Tensor, as_ratio
-from costmodel.graph.blocks import as_choice, conv_block, joins_input, scaled_to_multiple, squeeze_excite
+from costmodel.graph.blocks import (
+    as_choice,
+    conv_block,
+    inverted_residual,
+    scaled_to_multiple,
+    squeeze_excite,
+)
 from costmodel.graph.shapes import product
 
 Bottleneck = tuple[int, int, int, bool, str, int]
@@ -99,18 +105,22 @@ def build(
 def _bottleneck(
     g: Graph, name: str, x: Tensor, bottleneck: Bottleneck, width: Ratio, *, expands: bool, folded: bool
 ) -> Tensor:
-    """Inverted residual: expand, convolve per channel, weight the channels, project, add the input where it fits."""
-    kernel, within, channels, weighted, act, stride = bottleneck
+    """One row of the table."""
+    kernel, within, channels, weighted, activation, stride = bottleneck
     inner, out = scaled_to_multiple(within, width), scaled_to_multiple(channels, width)
-    y = x
-    if expands:
-        y = conv_block(g, f"{name}/expand", x, inner, 1, activation=act, folded=folded)
-    y = conv_block(
-        g, f"{name}/conv_dw", y, inner, kernel, stride=stride, groups=inner, activation=act, folded=folded
+
+    def excited(y: Tensor) -> Tensor:
+        return squeeze_excite(g, f"{name}/se", y, scaled_to_multiple(inner, 0.25), gate="hardsigmoid")
+
+    return inverted_residual(
+        g,
+        name,
+        x,
+        (inner, out),
+        kernel,
+        stride=stride,
+        expands=expands,
+        activation=activation,
+        weighted=excited if weighted else None,
+        folded=folded,
     )
-    if weighted:
-        y = squeeze_excite(g, f"{name}/se", y, scaled_to_multiple(inner, 0.25), gate="hardsigmoid")
-    y = conv_block(g, f"{name}/project", y, out, 1, activation="", folded=folded)
-    if stride == 1 and joins_input(x.shape[1], out, f"mobilenet_v3: {name}"):
-        y = g.add(f"{name}/add", x, y)
-    return y

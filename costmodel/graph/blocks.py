@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -10,10 +10,13 @@ from costmodel.errors import InputError
 from costmodel.graph.shapes import Dim, Padding, PerAxis, Ratio, as_ratio, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from costmodel.graph.graph import Graph
     from costmodel.graph.tensor import Tensor
+
+MOST_LAYERS: Final = 10_000
+"""Repetitions that a network may be asked for; more would take minutes before anything is counted."""
 
 
 def conv_block(
@@ -84,6 +87,54 @@ def fire_module(g: Graph, name: str, x: Tensor, squeeze: Dim, expand: tuple[Dim,
     return g.concat(f"{name}/concat", e1, e3)
 
 
+def inverted_residual(
+    g: Graph,
+    name: str,
+    x: Tensor,
+    channels: tuple[Dim, Dim],
+    kernel: int = 3,
+    *,
+    stride: int = 1,
+    expands: bool = True,
+    activation: str = "relu6",
+    weighted: Callable[[Tensor], Tensor] | None = None,
+    folded: bool = False,
+) -> Tensor:
+    """Expand by 1 x 1, convolve per channel, project by 1 x 1 without activation; add the input where it fits.
+
+    M. Sandler et al., "MobileNetV2", CVPR 2018, arXiv:1801.04381; figure 4.
+
+    Parameters
+    ----------
+    g, name, x
+        Graph; name of the block; input.
+    channels
+        Within, and at the end.
+    kernel, stride
+        Of the convolution per channel.
+    expands
+        Whether it begins with the expansion; without it, as many channels come in as are within.
+    activation
+        Behind the first two convolutions.
+    weighted
+        What happens to the channels before the projection, such as :func:`squeeze_excite`.
+    folded
+        As :func:`conv_block`.
+    """
+    (inner, out), y = channels, x
+    if expands:
+        y = conv_block(g, f"{name}/expand", x, inner, 1, activation=activation, folded=folded)
+    y = conv_block(
+        g, f"{name}/conv_dw", y, inner, kernel, stride=stride, groups=inner, activation=activation, folded=folded
+    )
+    if weighted is not None:
+        y = weighted(y)
+    y = conv_block(g, f"{name}/project", y, out, 1, activation="", folded=folded)
+    if stride == 1 and joins_input(x.shape[1], out, f"{g.name}: {name}"):
+        y = g.add(f"{name}/add", x, y)
+    return y
+
+
 def squeeze_excite(
     g: Graph, name: str, x: Tensor, squeezed: Dim, *, activation: str = "relu", gate: str = "sigmoid"
 ) -> Tensor:
@@ -151,6 +202,8 @@ def as_count(what: str, value: object, least: int = 1) -> int:
     """`value` as a number of layers: one integer, since a graph has as many at every design point."""
     if type(value) is not int or value < least:
         raise InputError(f"{what} must be one integer of at least {least}, got {value!r}")
+    if value > MOST_LAYERS:
+        raise InputError(f"{what} must be at most {MOST_LAYERS}, got {value}")
     return value
 
 

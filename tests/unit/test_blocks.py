@@ -12,6 +12,7 @@ from costmodel.graph.blocks import (
     classified,
     conv_block,
     fire_module,
+    inverted_residual,
     joins_input,
     scaled,
     scaled_to_multiple,
@@ -126,6 +127,39 @@ def test_fire_module():
     assert g.table().status[-1] == "free"
 
 
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (
+            {},
+            ["expand", "expand_bn", "expand_relu6", "conv_dw", "conv_dw_bn", "conv_dw_relu6", "project", "project_bn", "add"],
+        ),
+        ({"stride": 2, "folded": True}, ["expand", "expand_relu6", "conv_dw", "conv_dw_relu6", "project"]),
+        ({"activation": "silu", "folded": True}, ["expand", "expand_silu", "conv_dw", "conv_dw_silu", "project", "add"]),
+    ],
+)
+def test_inverted_residual(options, names):
+    """Expand, convolve per channel, project; the input is added at stride 1."""
+    g, x = graph()
+    y = inverted_residual(g, "block", x, (24, 4), **options)
+
+    assert [layer.name.removeprefix("block/") for layer in g.layers] == names
+    assert y.shape == (1, 4, 8 // options.get("stride", 1), 8 // options.get("stride", 1))
+
+
+def test_inverted_residual_of_other_shape():
+    """No expansion, a larger kernel, channels weighted before the projection, nothing to add to."""
+    g, x = graph()
+    y = inverted_residual(
+        g, "block", x, (4, 6), 5, expands=False, weighted=lambda y: squeeze_excite(g, "se", y, 2), folded=True
+    )
+
+    names = [layer.name for layer in g.layers]
+    assert names.index("block/conv_dw") < names.index("se/scale") < names.index("block/project")
+    assert (y.shape, g.layers[0].name, g.layers[-1].name) == ((1, 6, 8, 8), "block/conv_dw", "block/project")
+    assert params(g) == (25 * 4 + 4) + (4 * 2 + 2 + 2 * 4 + 4) + (4 * 6 + 6)
+
+
 @pytest.mark.parametrize(("activation", "gate"), [("relu", "sigmoid"), ("silu", "hardsigmoid")])
 def test_squeeze_excite(activation, gate):
     """Averages, two convolutions of one position, a weight per channel of every position."""
@@ -229,6 +263,13 @@ def test_refused_counts(value, least):
     """A number of layers is one integer."""
     with pytest.raises(InputError, match=f"net: blocks must be one integer of at least {least}, got "):
         as_count("net: blocks", value, least)
+
+
+def test_counts_that_would_take_minutes_are_refused():
+    """Ten thousand repetitions are the most."""
+    assert as_count("net: blocks", 10_000) == 10_000
+    with pytest.raises(InputError, match="net: blocks must be at most 10000, got 10001"):
+        as_count("net: blocks", 10_001)
 
 
 def test_counts_and_choices():

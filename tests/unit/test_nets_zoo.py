@@ -381,7 +381,7 @@ class TestMobileNetV3:
         )
         assert "width must lie in 0.01 .. 8, got 0" in message("mobilenet_v3:width=0")
         mixed = message("mobilenet_v3", variant="small", width=np.array([0.1, 1.0]))
-        assert "mobilenet_v3: block7: a shortcut exists at some design points and not at others" in mixed
+        assert "mobilenet-v3-small: block7: a shortcut exists at some design points and not at others" in mixed
 
 
 class TestShuffleNetV1:
