@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from costmodel.api import load_hardware as load_hardware
     from costmodel.api import load_network as load_network
     from costmodel.api import memory as memory
+    from costmodel.api import reconcile as reconcile
     from costmodel.api import sweep as sweep
     from costmodel.api import vary as vary
     from costmodel.comparison import Comparison as Comparison
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
     from costmodel.graph import Ratio as Ratio
     from costmodel.hardware import HardwareProfile as HardwareProfile
+    from costmodel.reconciliation import Reconciliation as Reconciliation
     from costmodel.schedule import Schedule as Schedule
 
 __version__ = "0.1.0"
@@ -42,13 +45,16 @@ HOMES = {
     "HardwareProfile": "hardware",
     "MemoryTimeline": "activations",
     "Ratio": "graph",
+    "Reconciliation": "reconciliation",
     "Schedule": "schedule",
+    "Variation": "explore.vary",
     "analyze": "api",
     "compare": "api",
     "from_torch": "api",
     "load_hardware": "api",
     "load_network": "api",
     "memory": "api",
+    "reconcile": "api",
     "sweep": "api",
     "vary": "api",
 }

@@ -14,6 +14,8 @@ from costmodel.mapping import EXACT_BITS, Layer, Problems, Solutions, smallest_b
 from costmodel.units import si_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from costmodel.graph import LayerTable
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 MOST_POSITIONS = 1 << 22
+LARGEST_BITS = 1 << 60
+"""Capacity beyond which a memory is taken to be as large: every layer that is counted exactly fits, and int64 holds sums."""
 LOOPS = (
     "n", "g", "k", "c", "p", "q", "r", "s", "stride_h", "stride_w", "dilation_h", "dilation_w",
     "pad_top", "pad_left", "ifmap_h", "ifmap_w",
@@ -74,16 +78,12 @@ class Boundary:
         return self.weight_bytes + self.ifmap_bytes + self.ofmap_bytes
 
 
-def operand_widths(table: LayerTable, precision: Precision) -> Widths:
-    """Widths per row: the second activation of a matmul is stored like an ifmap."""
+def operand_widths(table: LayerTable, precisions: Sequence[Precision]) -> Widths:
+    """Widths per row from the precision of each: the second activation of a matmul is stored like an ifmap."""
     dynamic = np.asarray(table.dynamic_weight)[:, None]
-    ones = np.ones_like(dynamic, dtype=np.int64)
-    return Widths(
-        np.where(dynamic, precision.ifmap_bits, precision.weight_bits),
-        ones * precision.ifmap_bits,
-        ones * precision.ofmap_bits,
-        ones * precision.psum_bits,
-    )
+    rows = [(row.weight_bits, row.ifmap_bits, row.ofmap_bits, row.psum_bits) for row in precisions]
+    weight, ifmap, ofmap, psum = np.array(rows, dtype=np.int64).reshape(len(rows), 4).T[:, :, None]
+    return Widths(np.where(dynamic, ifmap, weight), ifmap, ofmap, psum)
 
 
 def weight_operand_elems(table: LayerTable) -> Ints:
@@ -121,7 +121,7 @@ def capacity_bits(level: MemoryLevel) -> int:
     """Bits of ``level`` that a tile of every operand may take: half where it is double-buffered."""
     if level.capacity_bytes is None:
         raise MappingError(f"memory level {level.name!r} has no capacity; only the backing store may go without")
-    return int(level.capacity_bytes.value) * 8 // (2 if level.double_buffered else 1)
+    return min(int(level.capacity_bytes.value) * 8, LARGEST_BITS) // (2 if level.double_buffered else 1)
 
 
 def resident(problems: Problems, bits: int | Ints) -> NDArray[np.bool_]:

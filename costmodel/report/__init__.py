@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.explore.vary import Variation
+    from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
 
-    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | Variation
+    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | Reconciliation | Variation
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
@@ -27,6 +28,7 @@ DOCUMENTS: Final = {
     "Analysis": "analysis_document",
     "Comparison": "comparison_document",
     "MemoryTimeline": "memory_document",
+    "Reconciliation": "reconciliation_document",
     "Variation": "variation_document",
 }
 
@@ -51,7 +53,7 @@ def render(
     Parameters
     ----------
     result
-        An Analysis, a Comparison, a MemoryTimeline or a Variation.
+        An Analysis, a Comparison, a MemoryTimeline, a Reconciliation or a Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

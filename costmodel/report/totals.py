@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from costmodel.report.document import Fact, Facts
-from costmodel.report.numbers import bare_ratio, counted, share, span
+from costmodel.report.numbers import at_most, bare_ratio, counted, share, span
 from costmodel.units import si, si_bytes, si_count
 
 if TYPE_CHECKING:
@@ -29,13 +29,21 @@ def totals_facts(analysis: Analysis) -> Facts:
 
 def work(analysis: Analysis) -> tuple[Fact, ...]:
     """Parameters and operations."""
-    t, bits = analysis.totals, analysis.precision.weight_bits
+    t = analysis.totals
     again = int(analysis.estimate.executed_macs.sum()) - t.macs
     return (
-        Fact("parameters", si_count(t.params), f"{si_bytes(t.weight_bytes)} at {counted(bits, 'bit')} each"),
+        Fact("parameters", si_count(t.params), f"{si_bytes(t.weight_bytes)} at {weight_widths(analysis)} each"),
         Fact("MACs", si_count(t.macs), f"and {si_count(t.other_ops)} other operations"),
         *((Fact("  again", si_count(again), "computed more than once, where stripes overlap"),) if again else ()),
     )
+
+
+def weight_widths(analysis: Analysis) -> str:
+    """Widths at which parameters are stored."""
+    if not analysis.precision.as_stored:
+        return counted(analysis.precision.weight_bits, "bit")
+    widths = sorted({layer.weight_bits for layer in analysis.layers if layer.params}) or [analysis.precision.weight_bits]
+    return counted(widths[0], "bit") if len(widths) == 1 else f"{widths[0]} to {widths[-1]} bits"
 
 
 def bytes_moved(analysis: Analysis) -> tuple[Fact, ...]:
@@ -57,7 +65,7 @@ def compared(analysis: Analysis) -> Fact:
     if analysis.kind == "layer":
         return Fact("  compulsory", si_bytes(totals.compulsory_bytes), compulsory_detail(totals))
     saved = share(totals.dram_bytes, analysis.scheduled("layer", analysis.phase).dram_bytes)
-    detail = f"at most {analysis.schedule.gap_ratio:.1%} above" if analysis.schedule.gap_ratio else "the optimum, proved"
+    detail = f"at most {at_most(analysis.schedule.gap_ratio)} less" if analysis.schedule.gap_ratio else "the optimum, proved"
     return Fact("  at least", si_bytes(analysis.schedule.lower_bytes), f"{detail}; {saved} of layer by layer")
 
 
