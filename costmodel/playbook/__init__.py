@@ -1,8 +1,8 @@
 """The playbook: steps that make a network smaller, each a transformation of any graph.
 
-Steps in the order in which they are best composed: what removes layers, what changes the filters of a layer, what splits a layer into
-several, where the map becomes smaller, how many channels are left, and how wide a number is. They do not commute: a layer that
-one step puts in is an ordinary layer to the next.
+Steps in the order in which they are best composed: what removes layers, what changes the filters of a layer, what splits a
+layer into several, where the map becomes smaller, how many channels are left, and how wide a number is. They do not commute: a
+layer that one step puts in is an ordinary layer to the next.
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from costmodel.errors import InputError
 from costmodel.playbook.design import Change, Design, Transformed
-
-if TYPE_CHECKING:
-    from costmodel.graph import Graph
 
 __all__ = ["STEPS", "Change", "Design", "Step", "Transformed", "checked_step", "transformed"]
 

@@ -1,12 +1,13 @@
 """Delayed pooling: down-sampling moved later, strategy 3 of SqueezeNet, or earlier.
 
-F. N. Iandola et al., "SqueezeNet", arXiv:1602.07360, section 3.1: "downsample late in the network so that convolution layers have
-large activation maps". Strength from 0 to 1 is how far every pooling and every stride moves towards the next one, as a fraction
-of the stages between them; from 0 to -1 how far towards the one before. Later means more MACs and larger activations, earlier
-fewer; parameters stay. A stage is what lies between two tensors through which everything passes, with at least one convolution.
+F. N. Iandola et al., "SqueezeNet", arXiv:1602.07360, section 3.1: "downsample late in the network so that convolution layers
+have large activation maps". Strength from 0 to 1 is how far every pooling and every stride moves towards the next one, as a
+fraction of the stages between them; from 0 to -1 how far towards the one before. Later means more MACs and larger activations,
+earlier fewer; parameters stay. A stage is what lies between two tensors through which everything passes, with at least one
+convolution.
 
-A convolution of stride u is one of stride 1 of which every u-th output is kept, so its stride can move like a pooling; it is taken
-on by the convolution that gives the tensor where it arrives, or else is a pooling with one tap.
+A convolution of stride u is one of stride 1 of which every u-th output is kept, so its stride can move like a pooling; it is
+taken on by the convolution that gives the tensor where it arrives, or else is a pooling with one tap.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from costmodel.graph.ops.normalization import LocalResponseNorm
 from costmodel.graph.ops.pooling import Pool
 from costmodel.playbook.design import Change, restructured
 from costmodel.playbook.kernel_reduction import spare_padding
-from costmodel.playbook.layers import PER_CHANNEL, by_stride, conv_of, in_words, is_conv, readers
-from costmodel.playbook.rebuild import COPIED, left_out, rebuilt
+from costmodel.playbook.layers import PER_CHANNEL, by_stride, conv_of, givers, in_words, is_conv, readers
+from costmodel.playbook.rebuild import rebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from costmodel.graph import Graph, Layer, Tensor
+    from costmodel.graph.ops.base import Op
     from costmodel.playbook.design import Design, Transformed
     from costmodel.playbook.rebuild import Builder, Rewrite
 
@@ -40,7 +42,7 @@ class Flow:
 
     def __init__(self, graph: Graph) -> None:
         self.graph, self.outputs, self.read_by = graph, set(graph.outputs), readers(graph)
-        self.giver = {tensor: layer for layer in graph.layers for tensor in layer.outputs}
+        self.giver = givers(graph)
         self.place = {layer: index for index, layer in enumerate(graph.layers)}
 
     def begun(self, tensor: Tensor) -> bool:
@@ -118,14 +120,14 @@ def strided(op: Conv, by: Conv) -> Conv:
     return replace(op, stride=tuple(own * other for own, other in zip(op.stride, by.stride, strict=True)))
 
 
-def followed_by(op: Pool, name: str, builder: Builder, layer: Layer) -> None:
+def followed_by(op: Op, name: str, builder: Builder, layer: Layer) -> None:
     """Rewrite of a layer behind which a pooling arrives."""
     builder.copied(layer)
     tensor = layer.outputs[0]
     builder.tensors[tensor] = builder.named(name, op, builder.tensors[tensor])
 
 
-def preceded_by(op: Pool, name: str, start: Tensor, builder: Builder, layer: Layer) -> None:
+def preceded_by(op: Op, name: str, start: Tensor, builder: Builder, layer: Layer) -> None:
     """Rewrite of the first layer that reads a tensor of the network's inputs, where a pooling arrives."""
     builder.tensors[start] = builder.named(name, op, builder.tensors[start])
     builder.copied(layer)
@@ -144,9 +146,8 @@ def passed(builder: Builder, layer: Layer) -> None:
 def arrival(flow: Flow, sampler: Layer, target: Tensor) -> tuple[str, Rewrite]:
     """Name and rewrite of the layer at which the down-sampling arrives."""
     op, name = sampler.op, sampler.name
-    giver = flow.giver.get(target)
+    giver, strider = flow.giver.get(target), flow.strider(target)
     if isinstance(op, Conv):
-        strider = flow.strider(target)
         if strider is not None:
             return strider.name, partial(with_op, strided(conv_of(strider), op))
         op, name = Pool.of(len(op.stride), "max_pool", 1, op.stride), f"{name}_stride"

@@ -49,6 +49,11 @@ class Transformed(NamedTuple):
     design: Design
     changes: tuple[Change, ...]
 
+    @property
+    def graph(self) -> Graph:
+        """The network after the step."""
+        return self.design.graph
+
 
 def restructured(design: Design, graph: Graph, changes: Sequence[Change]) -> Transformed:
     """A design with another graph; the design itself where nothing changed."""

@@ -1,8 +1,8 @@
 """Global average pooling instead of fully connected layers.
 
-M. Lin, Q. Chen, S. Yan, "Network in network", arXiv:1312.4400, section 3.2. Strength is the fraction of the fully connected layers
-behind a flattened feature map that go, the first ones first: a 1x1 convolution to the outputs of the last of them, a ReLU and
-the average over the map take their place.
+M. Lin, Q. Chen, S. Yan, "Network in network", arXiv:1312.4400, section 3.2. Strength is the fraction of the fully connected
+layers behind a flattened feature map that go, the first ones first: a 1x1 convolution to the outputs of the last of them, a
+ReLU and the average over the map take their place.
 """
 
 from __future__ import annotations
@@ -13,35 +13,43 @@ from typing import TYPE_CHECKING
 
 from costmodel.graph.ops.convolution import Conv
 from costmodel.graph.ops.dense import Linear
-from costmodel.graph.ops.elementwise import Activation
-from costmodel.graph.ops.layout import Flatten, Reshape
-from costmodel.graph.ops.pooling import GlobalPool
+from costmodel.graph.ops.elementwise import Activation, Combine
+from costmodel.graph.ops.layout import Concat, Flatten
+from costmodel.graph.ops.normalization import LocalResponseNorm
+from costmodel.graph.ops.pooling import AdaptivePool, GlobalPool, Pool
 from costmodel.playbook.design import Change, restructured
 from costmodel.playbook.layers import (
     PER_CHANNEL,
     alone,
     by_axis,
+    flattens,
+    givers,
     macs_and_params,
     readers,
     shared_weights,
+    source,
     weights_of,
 )
 from costmodel.playbook.rebuild import left_out, rebuilt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from costmodel.graph import Graph, Layer, Tensor
     from costmodel.playbook.design import Design, Transformed
     from costmodel.playbook.rebuild import Builder, Rewrite
 
 
-def flattens(layer: Layer) -> bool:
+MAPS = (AdaptivePool, Combine, Concat, Conv, LocalResponseNorm, Pool)
+"""Operations that give feature maps."""
+
+
+def flattens_map(layer: Layer, giver: Mapping[Tensor, Layer]) -> bool:
     """Whether a layer makes a vector of a feature map of more than one position."""
-    if type(layer.op) not in (Flatten, Reshape):
+    if not flattens(layer) or prod(map(int, layer.inputs[0].shape[2:])) == 1:
         return False
-    x, y = layer.inputs[0].shape, layer.outputs[0].shape
-    return len(x) > 2 and prod(map(int, x[2:])) > 1 and y == (x[0], prod(map(int, x[1:])))
+    made = source(layer.inputs[0], giver)
+    return made is not None and isinstance(made.op, MAPS)
 
 
 def chain(graph: Graph, flatten: Layer, read_by: dict[Tensor, list[Layer]]) -> list[Layer]:
@@ -66,7 +74,7 @@ def gone(layers: Sequence[Layer], strength: float) -> list[Layer]:
     return list(layers[: linear[count - 1] + 1]) if count else []
 
 
-def instead(layers: Sequence[Layer], flatten: Layer, builder: Builder, last: Layer) -> None:
+def instead(flatten: Layer, builder: Builder, last: Layer) -> None:
     """Rewrite of the last layer that goes: convolution, ReLU, average, all under old names where there are any."""
     op = last.op
     if not isinstance(op, Linear):
@@ -83,13 +91,13 @@ def worthwhile(layers: Sequence[Layer], flatten: Layer) -> bool:
     alone_ = [macs_and_params(alone(layer)) for layer in layers]
     outputs, (_, channels, *extents) = int(layers[-1].outputs[0].shape[-1]), map(int, flatten.inputs[0].shape)
     macs, params = (sum(counts) for counts in zip(*alone_, strict=True))
-    return outputs * channels * prod(extents) <= macs and outputs * (channels + 1) < params
+    return bool(outputs * channels * prod(extents) <= macs and outputs * (channels + 1) < params)
 
 
 def chains(graph: Graph, strength: float) -> Iterator[tuple[Layer, list[Layer]]]:
     """Flattening layers, and what goes behind each."""
-    read_by = readers(graph)
-    for flatten in filter(flattens, graph.layers):
+    read_by, giver = readers(graph), givers(graph)
+    for flatten in (layer for layer in graph.layers if flattens_map(layer, giver)):
         layers = gone(chain(graph, flatten, read_by), strength)
         if layers and worthwhile(layers, flatten):
             yield flatten, layers
@@ -101,7 +109,7 @@ def transformed(design: Design, strength: float) -> Transformed:
     changes = []
     for flatten, layers in chains(design.graph, strength):
         rewrites |= {layer.name: left_out for layer in (flatten, *layers)}
-        rewrites[layers[-1].name] = partial(instead, layers, flatten)
+        rewrites[layers[-1].name] = partial(instead, flatten)
         changes.append(Change(layers[-1].name, before(layers), after(layers[-1], flatten)))
     return restructured(design, rebuilt(design.graph, rewrites), changes)
 

@@ -1,8 +1,8 @@
 """Grouped convolution with a shuffle of the channels before it.
 
 X. Zhang et al., "ShuffleNet", arXiv:1707.01083, section 3.1. Strength is the fraction of the products that fall away,
-1 - 1/groups: 0.5 is two groups, 0.75 four. A convolution has the largest number of groups up to that which divides the channels
-on both sides. The shuffle is a transposition, and is priced like one.
+1 - 1/groups: 0.5 is two groups, 0.75 four. A convolution has the largest number of groups up to that which divides the
+channels on both sides. The shuffle is a transposition, and is priced like one.
 """
 
 from __future__ import annotations

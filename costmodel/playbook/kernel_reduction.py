@@ -1,8 +1,8 @@
 """Kernel reduction: a fraction of the filters becomes 1x1, strategy 1 of SqueezeNet.
 
-F. N. Iandola et al., "SqueezeNet", arXiv:1602.07360, section 3.1: "replace 3x3 filters with 1x1 filters". Strength is the fraction
-of the filters of each convolution; the others keep their taps, and both are concatenated, normalised and activated alike.
-Convolutions that make the feature map smaller for want of padding stay: a 1x1 filter would see another map.
+F. N. Iandola et al., "SqueezeNet", arXiv:1602.07360, section 3.1: "replace 3x3 filters with 1x1 filters". Strength is the
+fraction of the filters of each convolution; the others keep their taps, and both are concatenated, normalised and activated
+alike. Convolutions that make the feature map smaller for want of padding stay: a 1x1 filter would see another map.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def transformed(design: Design, strength: float) -> Transformed:
     changes = []
     for layer in spatial(graph):
         op = conv_of(layer)
-        count = op.groups * round(strength * int(op.out_channels // op.groups))
+        count = int(op.groups) * round(strength * int(op.out_channels // op.groups))
         if not count or min(spare_padding(op)) < 0:
             continue
         after = tail(graph, layer, read_by)

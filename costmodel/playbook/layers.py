@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import ceil
+from math import ceil, prod
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from costmodel.graph import Graph
 from costmodel.graph.ops.convolution import Conv
 from costmodel.graph.ops.elementwise import Activation, Identity
+from costmodel.graph.ops.layout import Flatten, Reshape
 from costmodel.graph.ops.normalization import BatchNorm
 from costmodel.graph.ops.pooling import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from costmodel.graph import Dim, Layer, Shape, Tensor
     from costmodel.graph.ops.base import Op
@@ -57,15 +58,29 @@ def shared_weights(graph: Graph) -> Iterator[tuple[Any, ...]]:
 
 def inner(graph: Graph) -> Iterator[Layer]:
     """Convolutions across channels that do not read the network's input: small networks all keep their first one whole."""
+    giver = givers(graph)
     for layer in convolutions(graph):
         x = layer.inputs[0]
-        if x.origin != "input" and conv_of(layer).groups != x.shape[1]:
+        if source(x, giver) is not None and conv_of(layer).groups != x.shape[1]:
             yield layer
 
 
 def spatial(graph: Graph) -> Iterator[Layer]:
     """Of these, the ones of more than one tap: those that most of the playbook is about."""
     return (layer for layer in inner(graph) if max(conv_of(layer).kernel) > 1)
+
+
+def givers(graph: Graph) -> dict[Tensor, Layer]:
+    """The layer that gives each tensor; inputs of the network have none."""
+    return {tensor: layer for layer in graph.layers for tensor in layer.outputs}
+
+
+def source(tensor: Tensor, giver: Mapping[Tensor, Layer]) -> Layer | None:
+    """The layer that gives a tensor, seen through normalisations and activations; None where that is an input."""
+    layer = giver.get(tensor)
+    while layer is not None and isinstance(layer.op, PER_CHANNEL):
+        layer = giver.get(layer.inputs[0])
+    return layer
 
 
 def readers(graph: Graph) -> dict[Tensor, list[Layer]]:
@@ -87,6 +102,14 @@ def tail(graph: Graph, layer: Layer, read_by: dict[Tensor, list[Layer]]) -> list
         found.append(reader)
         tensor = reader.outputs[0]
     return found
+
+
+def flattens(layer: Layer) -> bool:
+    """Whether a layer makes features of the channels and positions of a map."""
+    if type(layer.op) not in (Flatten, Reshape):
+        return False
+    x, y = layer.inputs[0].shape, layer.outputs[0].shape
+    return len(x) > 1 and y == (x[0], prod(map(int, x[1:])))
 
 
 def alone(layer: Layer) -> Graph:

@@ -1,7 +1,7 @@
 """Lower precision: fewer bits for weights and activations.
 
-S. Han et al., "Deep Compression", arXiv:1510.00149, for weights; the width is one for the whole network. Strength is the fraction
-of the bits that falls away: 0.5 makes int8 out of 16 bits, 0.75 out of 32. A MAC is then priced at the narrowest integer
+S. Han et al., "Deep Compression", arXiv:1510.00149, for weights; the width is one for the whole network. Strength is the
+fraction of the bits that falls away: 0.5 makes 8 out of 16 bits, 0.75 out of 32. A MAC is then priced at the narrowest integer
 multiplier of the hardware that holds both operands.
 """
 

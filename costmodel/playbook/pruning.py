@@ -1,26 +1,28 @@
 """Pruning of whole channels: filters of convolutions and units of fully connected layers.
 
-H. Li et al., "Pruning filters for efficient ConvNets", arXiv:1608.08710. Strength is the fraction of the channels of every layer that
-is free to lose some; what reads them shrinks as well. Channels that are added to others, or pass through a normalisation or a
-depthwise convolution, go together. Those of the network's inputs and outputs stay, and those that reach an operation which is not
-known to treat every channel alike: a transposition, attention, a recurrence. Groups of channels lose as many each.
+H. Li et al., "Pruning filters for efficient ConvNets", arXiv:1608.08710. Strength is the fraction of the channels of every
+layer that is free to lose some; what reads them shrinks as well. Channels that are added to others, or pass through a
+normalisation or a depthwise convolution, go together. Those of the network's inputs and outputs stay, and those that reach an
+operation which is not known to treat every channel alike: a transposition, attention, a recurrence. Groups of channels lose as
+many each.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from math import lcm, prod
+from math import lcm
 from typing import TYPE_CHECKING, Any
 
 from costmodel.graph.ops.convolution import Conv
 from costmodel.graph.ops.dense import Linear
 from costmodel.graph.ops.elementwise import Activation, Combine, Identity
-from costmodel.graph.ops.layout import Concat, Flatten, Pad, Reshape, Upsample
+from costmodel.graph.ops.general import ChannelWise
+from costmodel.graph.ops.layout import Concat, Flatten, Pad, Upsample
 from costmodel.graph.ops.normalization import BatchNorm, LocalResponseNorm, Softmax
 from costmodel.graph.ops.pooling import AdaptivePool, GlobalPool, Pool
 from costmodel.playbook.design import Change, restructured
-from costmodel.playbook.layers import conv_of, in_words, kept, shared_weights, weights_of
+from costmodel.playbook.layers import conv_of, flattens, in_words, kept, shared_weights, weights_of
 from costmodel.playbook.rebuild import rebuilt
 
 if TYPE_CHECKING:
@@ -93,22 +95,25 @@ class Channels:
 
     def visited(self, layer: Layer) -> None:
         """Take in what a layer asks of its channels."""
-        x, y = layer.inputs[:1], layer.outputs[0]
+        if not layer.inputs:
+            return self.fix(*layer.outputs)
+        x, y = layer.inputs[0], layer.outputs[0]
         if self.frees(layer) or joins(layer) or flattens(layer):
             self.made.setdefault(self.root(y), []).append(layer)
             if type(layer.op) is Conv:
                 self.divide(y, int(layer.op.groups))
-                self.divide(*x, int(layer.op.groups))
+                self.divide(x, int(layer.op.groups))
         elif ties(layer):
-            self.tie(y, *(layer.inputs if isinstance(layer.op, Combine) else x))
+            self.tie(y, *(layer.inputs if isinstance(layer.op, Combine) else (x,)))
         else:
             self.fix(*layer.inputs, *layer.outputs)
+        return None
 
     def settled(self, graph: Graph) -> bool:
         """Fix what concatenations and flattened maps ask for; whether anything was fixed.
 
-        Their channels are those of their inputs: tied to other channels, or fixed, they fix these. So do channels of which some
-        are no whole groups.
+        Their channels are those of their inputs: tied to other channels, or fixed, they fix these. So do channels
+        that are no whole number of groups.
         """
         before = len(self.fixed), sum(self.units.values())
         for layer in graph.layers:
@@ -133,14 +138,6 @@ def joins(layer: Layer) -> bool:
     return type(layer.op) is Concat and layer.op.axis % layer.outputs[0].rank == 1
 
 
-def flattens(layer: Layer) -> bool:
-    """Whether a layer makes features of the channels and positions of a map."""
-    if type(layer.op) not in (Flatten, Reshape):
-        return False
-    x, y = layer.inputs[0].shape, layer.outputs[0].shape
-    return len(x) > 1 and y == (x[0], prod(map(int, x[1:])))
-
-
 def depthwise(layer: Layer) -> bool:
     """Whether a layer is a convolution with one filter per channel."""
     return type(layer.op) is Conv and layer.op.groups == layer.op.out_channels == layer.inputs[0].shape[1] != 1
@@ -154,7 +151,26 @@ def ties(layer: Layer) -> bool:
         return same and all(tensor.origin != "parameter" for tensor in layer.inputs)
     if depthwise(layer):
         return not conv_of(layer).shared
+    if isinstance(layer.op, ChannelWise):
+        return per_channel(layer.op, layer.inputs[0]) and shapes[0] == shapes[-1]
     return isinstance(layer.op, ALIKE) and len(shapes[0]) != 3
+
+
+def per_channel(op: ChannelWise, x: Tensor) -> bool:
+    """Whether a constant has one value for each channel of a map, or one in all."""
+    sizes = (*(1,) * (x.rank - len(op.constant_shape)), *op.constant_shape)
+    others = sizes[:1] + sizes[2:]
+    return x.rank != 3 and len(sizes) == x.rank and sizes[1] in (1, x.shape[1]) and set(others) <= {1}
+
+
+def for_channels(op: ChannelWise, before: int, after: int) -> ChannelWise:
+    """A constant with values for other channels than before."""
+    shape = tuple(after if size != 1 else 1 for size in op.constant_shape)
+    if shape == op.constant_shape:
+        return op
+    return replace(
+        op, constant_shape=shape, constants=op.constants * after // before, params=op.params * after // before
+    )
 
 
 def narrowed(strength: float, unit: int, builder: Builder, layer: Layer) -> None:
@@ -165,6 +181,8 @@ def narrowed(strength: float, unit: int, builder: Builder, layer: Layer) -> None
     elif depthwise(layer):
         channels = builder.inputs(layer)[0].shape[1]
         op = replace(op, out_channels=channels, groups=channels)
+    elif isinstance(op, ChannelWise):
+        op = for_channels(op, int(layer.inputs[0].shape[1]), int(builder.inputs(layer)[0].shape[1]))
     elif type(op) is Conv:
         op = replace(op, out_channels=kept(int(op.out_channels), strength, unit))
     elif flattens(layer):
@@ -175,7 +193,8 @@ def narrowed(strength: float, unit: int, builder: Builder, layer: Layer) -> None
 def narrower(graph: Graph, channels: Channels) -> Iterator[Layer]:
     """Layers that give fewer channels and have a number of their own to change."""
     for layer in graph.layers:
-        if channels.loses(layer) and (channels.frees(layer) or depthwise(layer) or flattens(layer)):
+        sized = channels.frees(layer) or depthwise(layer) or flattens(layer) or isinstance(layer.op, ChannelWise)
+        if sized and channels.loses(layer):
             yield layer
 
 
@@ -190,6 +209,6 @@ def transformed(design: Design, strength: float) -> Transformed:
     changes = [
         Change(old.name, in_words(old), in_words(new))
         for old, new in zip(design.graph.layers, graph.layers, strict=True)
-        if old in found and in_words(old) != in_words(new)
+        if old in found and (channels.frees(old) or depthwise(old)) and in_words(old) != in_words(new)
     ]
     return restructured(design, graph, changes)

@@ -1,8 +1,8 @@
 """Separable kernels: r x s filters as r x 1 followed by 1 x s.
 
-A. Gholami et al., "SqueezeNext", arXiv:1803.10615, section 2; C. Szegedy et al., arXiv:1512.00567, section 3.2. Strength is the
-fraction of the convolutions with more than one tap on both of two axes that are replaced, those with most MACs first. Between
-the two stand as many channels as on the narrower side; groups stay.
+A. Gholami et al., "SqueezeNext", arXiv:1803.10615, section 2; C. Szegedy et al., arXiv:1512.00567, section 3.2. Strength is
+the fraction of the convolutions with more than one tap on both of two axes that are replaced, those with most MACs first.
+Between the two stand as many channels as on the narrower side; groups stay.
 """
 
 from __future__ import annotations

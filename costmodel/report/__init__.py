@@ -13,20 +13,23 @@ from costmodel.errors import InputError
 
 if TYPE_CHECKING:
     from costmodel.activations import MemoryTimeline
+    from costmodel.advice import Advice, Shrinking
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.explore.vary import Variation
     from costmodel.report.document import Document
 
-    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | Variation
+    Result: TypeAlias = Advice | Analysis | Comparison | MemoryTimeline | Shrinking | Variation
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
 FORMATS: Final = ("text", "md", "json", "csv")
 DOCUMENTS: Final = {
+    "Advice": "advice_document",
     "Analysis": "analysis_document",
     "Comparison": "comparison_document",
     "MemoryTimeline": "memory_document",
+    "Shrinking": "shrinking_document",
     "Variation": "variation_document",
 }
 
@@ -51,7 +54,7 @@ def render(
     Parameters
     ----------
     result
-        An Analysis, a Comparison, a MemoryTimeline or a Variation.
+        An Advice, Analysis, Comparison, MemoryTimeline, Shrinking or Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width
