@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from costmodel.api import load_hardware as load_hardware
     from costmodel.api import load_network as load_network
     from costmodel.api import memory as memory
+    from costmodel.api import reconcile as reconcile
     from costmodel.api import shrink as shrink
     from costmodel.api import sweep as sweep
     from costmodel.api import transform as transform
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from costmodel.graph import Graph as Graph
     from costmodel.graph import Ratio as Ratio
     from costmodel.hardware import HardwareProfile as HardwareProfile
+    from costmodel.reconciliation import Reconciliation as Reconciliation
     from costmodel.schedule import Schedule as Schedule
 
 __version__ = "0.1.0"
@@ -48,6 +50,7 @@ HOMES = {
     "HardwareProfile": "hardware",
     "MemoryTimeline": "activations",
     "Ratio": "graph",
+    "Reconciliation": "reconciliation",
     "Schedule": "schedule",
     "Shrinking": "advice",
     "advise": "api",
@@ -57,6 +60,7 @@ HOMES = {
     "load_hardware": "api",
     "load_network": "api",
     "memory": "api",
+    "reconcile": "api",
     "shrink": "api",
     "sweep": "api",
     "transform": "api",

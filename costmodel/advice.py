@@ -11,7 +11,7 @@ from costmodel.comparison import certain
 from costmodel.errors import InputError, MappingError
 from costmodel.importers import load_network
 from costmodel.playbook import STEPS, Change, Design, checked_step, transformed
-from costmodel.precision import precision
+from costmodel.precision import precision_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ class Pricing:
 
     def design(self, graph: Graph) -> Design:
         """A network at the widths that it begins with."""
-        chosen = precision(self.hardware, self.dtype, self.bits)
+        chosen = precision_of(graph.table(), self.hardware, self.dtype, self.bits)
         return Design(graph, {operand: getattr(chosen, f"{operand}_bits") for operand in WIDTHS})
 
     def analysis(self, design: Design) -> Analysis:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from costmodel.graph import Graph
+from costmodel.graph import Graph, StoredWidths
 
 if TYPE_CHECKING:
     from costmodel.graph import Layer, Tensor
@@ -19,9 +19,18 @@ class Builder:
     """A graph that is made from another one: what stands for each old tensor, and names that are still free."""
 
     def __init__(self, graph: Graph) -> None:
-        self.new = Graph(graph.name)
-        self.tensors: dict[Tensor, Tensor] = {t: self.new.input(t.name, t.shape) for t in graph.inputs}
+        self.old, self.new = graph, Graph(graph.name)
+        self.tensors: dict[Tensor, Tensor] = {t: self.new.input(t.name, t.shape, t.bits) for t in graph.inputs}
         self.taken = {t.name for t in graph.inputs} | {layer.name for layer in graph.layers}
+        self.stored: dict[str, StoredWidths] = {}
+
+    def rewritten(self, layer: Layer, rewrite: Rewrite) -> None:
+        """Rewrite a layer; what is put in its place is stored at its widths, where a file says them."""
+        since = self.new.layer_count
+        rewrite(self, layer)
+        stored = self.old.stored
+        for name in self.new.added(since) if stored else ():
+            self.stored[name] = stored.get(name) or stored.get(layer.name) or StoredWidths()
 
     def inputs(self, layer: Layer) -> tuple[Tensor, ...]:
         """What stands for the inputs of a layer."""
@@ -60,6 +69,8 @@ def rebuilt(graph: Graph, rewrites: Mapping[str, Rewrite]) -> Graph:
     """The graph with some layers rewritten, by name; inputs and outputs keep their shapes and order."""
     builder = Builder(graph)
     for layer in graph.layers:
-        rewrites.get(layer.name, COPIED)(builder, layer)
+        builder.rewritten(layer, rewrites.get(layer.name, COPIED))
     builder.new.output(*(builder.tensors[tensor] for tensor in graph.outputs))
+    if builder.stored:
+        builder.new.store(builder.stored)
     return builder.new

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.explore.vary import Variation
+    from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
 
-    Result: TypeAlias = Advice | Analysis | Comparison | MemoryTimeline | Shrinking | Variation
+    Result: TypeAlias = Advice | Analysis | Comparison | MemoryTimeline | Reconciliation | Shrinking | Variation
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
@@ -29,6 +30,7 @@ DOCUMENTS: Final = {
     "Analysis": "analysis_document",
     "Comparison": "comparison_document",
     "MemoryTimeline": "memory_document",
+    "Reconciliation": "reconciliation_document",
     "Shrinking": "shrinking_document",
     "Variation": "variation_document",
 }
@@ -54,7 +56,7 @@ def render(
     Parameters
     ----------
     result
-        An Advice, Analysis, Comparison, MemoryTimeline, Shrinking or Variation.
+        An Advice, Analysis, Comparison, MemoryTimeline, Reconciliation, Shrinking or Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

@@ -13,9 +13,9 @@ import pytest
 from tests.architecture.source import ROOT, Source, listing, package
 
 LAYERS = (
-    "errors", "data", "units", "formulas", "graph", "playbook", "hardware", "mapping", "precision", "boundary", "schedule", "estimate",
-    "importers", "analysis", "activations", "comparison", "advice", "explore",
-    "report", "validation", "api", "cli", "__main__",
+    "errors", "data", "units", "formulas", "graph", "playbook", "hardware", "mapping", "precision", "boundary", "schedule",
+    "estimate", "importers", "reconciliation", "analysis", "activations", "comparison", "advice", "explore", "report",
+    "validation", "api", "cli", "__main__",
 )  # fmt: skip
 """From the bottom upwards."""
 
@@ -24,6 +24,7 @@ LAZY = {
     ("costmodel.advice", "report"): "the repr of a result is its report",
     ("costmodel.analysis", "report"): "the repr of a result is its report",
     ("costmodel.comparison", "report"): "the repr of a result is its report",
+    ("costmodel.reconciliation", "report"): "the repr of a result is its report",
 }
 """Imports inside a function that point upwards, and why."""
 
