@@ -7,7 +7,8 @@ earlier fewer; parameters stay. A stage is what lies between two tensors through
 convolution.
 
 A convolution of stride u is one of stride 1 of which every u-th output is kept, so its stride can move like a pooling; it is
-taken on by the convolution that gives the tensor where it arrives, or else is a pooling with one tap.
+taken on by the convolution that gives the tensor where it arrives, or else is a pooling with one tap. Where that convolution
+has a stride of its own, both go on together.
 """
 
 from __future__ import annotations
@@ -175,20 +176,31 @@ def target_of(flow: Flow, sampler: Layer, strength: float) -> Tensor | None:
     return places[ceil(abs(strength) * len(places)) - 1] if places and strength else None
 
 
+def moved(graph: Graph, name: str, strength: float) -> tuple[Graph, Change | None]:
+    """A graph with one down-sampling moved, and the change; the graph itself where it stays."""
+    flow = Flow(graph)
+    sampler = next(layer for layer in graph.layers if layer.name == name)
+    target = target_of(flow, sampler, strength)
+    if target is None:
+        return graph, None
+    rewrites = dict((departure(sampler), arrival(flow, sampler, target)))
+    change = Change(name, place(sampler, sampler.inputs[0]), place(sampler, target))
+    return rebuilt(graph, rewrites), change
+
+
 def transformed(design: Design, strength: float) -> Transformed:
-    """Every pooling and stride moved by a fraction of the stages to the next one, or to the one before."""
-    flow = Flow(design.graph)
-    rewrites: dict[str, Rewrite] = {}
+    """Every pooling and stride moved by a fraction of the stages to the next one, or to the one before.
+
+    Those go first that have the others behind them, in the direction in which all move: each moves as far as the place from
+    which the next one has not gone yet.
+    """
+    graph = design.graph
+    names = [layer.name for layer in graph.layers if down_samples(layer)]
     changes = []
-    for sampler in filter(down_samples, design.graph.layers):
-        target = target_of(flow, sampler, strength)
-        if target is None:
-            continue
-        moved = dict((departure(sampler), arrival(flow, sampler, target)))
-        if len(moved) == 2 and rewrites.keys().isdisjoint(moved):
-            rewrites |= moved
-            changes.append(Change(sampler.name, place(sampler, sampler.inputs[0]), place(sampler, target)))
-    return restructured(design, rebuilt(design.graph, rewrites), changes)
+    for name in names if strength > 0 else reversed(names):
+        graph, change = moved(graph, name, strength)
+        changes += [change] if change else []
+    return restructured(design, graph, changes)
 
 
 def place(sampler: Layer, tensor: Tensor) -> str:

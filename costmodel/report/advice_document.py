@@ -60,7 +60,7 @@ def ranking(advice: Advice) -> Table:
     """The network as it is, and every what-if with its figures, the best first."""
     key = OBJECTIVES[advice.objective]
     before = figures(advice.before)[key]
-    rows = [Row(("as it is", *cells(advice.before), times(1)), "total")]
+    rows = [Row(("as it is", *cells(advice.before), times(1)), "group")]
     for one in advice.what_ifs:
         after = figures(one.analysis)[key] if one.analysis else 0
         rows.append(Row((one.name, *cells(one.analysis), times(before / after) if after else NOTHING)))
