@@ -1,8 +1,8 @@
 """The playbook: steps that make a network smaller, each a transformation of any graph.
 
-Steps in the order in which they are best composed: what removes layers, what changes the filters of a layer, what splits a
-layer into several, where the map becomes smaller, how many channels are left, and how wide a number is. They do not commute: a
-layer that one step puts in is an ordinary layer to the next.
+Steps in the order in which they are best composed: what removes layers, what makes fire modules of convolutions (squeeze, then
+filters of which some are 1x1), what else splits a layer into several, where the map becomes smaller, how many channels are left,
+and how wide a number is. They do not commute: a layer that one step puts in is an ordinary layer to the next.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Step:
 
 STEPS: Final = (
     Step("global_pooling", "global average pooling instead of fully connected layers", (1.0,)),
-    Step("kernel_reduction", "filters become 1x1", (0.5,)),
     Step("channel_reduction", "1x1 squeeze layers before wide convolutions", (0.5, 0.75)),
+    Step("kernel_reduction", "filters become 1x1", (0.5,)),
     Step("depthwise_separable", "depthwise and pointwise convolutions", (1.0,)),
     Step("separable_kernel", "k x 1 and 1 x k filters", (1.0,)),
     Step("bottleneck", "1x1 down, filters, 1x1 up", (0.5, 0.75)),

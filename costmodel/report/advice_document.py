@@ -84,7 +84,8 @@ def in_short(advice: Advice) -> Sentences:
     """The best what-if in words, and whether its saving of energy is certain."""
     best = next((one for one in advice.what_ifs if one.analysis), None)
     if best is None or best.analysis is None:
-        return Sentences("In short", ("No step of the playbook changes this network.",))
+        nothing = "No what-if can be priced." if advice.what_ifs else "No step of the playbook changes this network."
+        return Sentences("In short", (nothing,))
     key = OBJECTIVES[advice.objective]
     before, after = figures(advice.before)[key], figures(best.analysis)[key]
     if after >= before:

@@ -21,7 +21,7 @@ from costmodel.report.numbers import NOTHING, times
 from costmodel.units import si_bytes
 
 if TYPE_CHECKING:
-    from costmodel.advice import Curve, Shrinking
+    from costmodel.advice import Curve, CurvePoint, Shrinking
     from costmodel.analysis import Analysis
 
 
@@ -80,21 +80,23 @@ def in_short(shrinking: Shrinking) -> Sentences:
 
 
 def curve_table(curve: Curve) -> Table:
-    """A network over one argument: its figures, and its size beside the one published, where there is one."""
+    """A network over one argument: its figures, and where sizes were published its own at as many bits beside them."""
+    bits = next((point.published.weight_bits for point in curve.points if point.published), 0)
     columns = (
         Column(visible(curve.argument), numeric=False),
         *figure_columns(),
-        Column("at the bits", "published", 1),
+        Column("size at", f"{bits} bits", 1),
         Column("published", "size", 1),
     )
-    rows = []
-    for point in curve.points:
-        size = ("", "")
-        if point.published:
-            ours = point.analysis.totals.params * point.published.weight_bits / 8
-            size = si_bytes(ours, 3, binary=True), si_bytes(point.published.size_bytes, 3, binary=True)
-        rows.append(Row((visible(point.value), *cells(point.analysis), *size)))
-    return Table(f"{visible(curve.network)} by {visible(curve.argument)}", columns, tuple(rows))
+    rows = tuple(Row((visible(point.value), *cells(point.analysis), *sizes(point, bits))) for point in curve.points)
+    return Table(f"{visible(curve.network)} by {visible(curve.argument)}", columns, rows)
+
+
+def sizes(point: CurvePoint, weight_bits: int) -> tuple[str, ...]:
+    """Stored size at a width, and the one published; nothing where none is published on the curve."""
+    ours = point.analysis.totals.params * weight_bits / 8
+    theirs = point.published.size_bytes if point.published else 0
+    return tuple(si_bytes(size, 3, binary=True) if size else "" for size in (ours, theirs))
 
 
 def remarks(shrinking: Shrinking) -> Sentences:
