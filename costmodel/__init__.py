@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from costmodel.api import vary as vary
     from costmodel.comparison import Comparison as Comparison
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
     from costmodel.graph import Ratio as Ratio
@@ -53,6 +54,7 @@ HOMES = {
     "Reconciliation": "reconciliation",
     "Schedule": "schedule",
     "Shrinking": "advice",
+    "Variation": "explore.vary",
     "advise": "api",
     "analyze": "api",
     "compare": "api",

@@ -282,7 +282,7 @@ class Analysis:
 
     @cached_property
     def mappings(self) -> dict[int, Mapping]:
-        """Mapping of each row that the mapper was asked about, by row number."""
+        """Mapping of each row whose operands are not all on chip already, by row number."""
         crossing, table = self.estimate.off_chip, self.estimate.table
         buffering = 2 if self.hardware.levels[1].double_buffered else 1
         return {
@@ -293,6 +293,7 @@ class Analysis:
                 buffering,
             )
             for index, row in enumerate(crossing.mapped)
+            if any(bits[row, 0] for bits in (crossing.widths.weight, crossing.widths.ifmap, crossing.widths.ofmap))
         }
 
     @cached_property
@@ -431,6 +432,16 @@ def estimate_of(
     return Estimate(table.with_batch(checked_batch(batch)), hardware, chosen)
 
 
+def single(graph: Graph, estimate: Estimate) -> Estimate:
+    """Refuse a graph that carries a design space."""
+    if estimate.table.design_points != 1:
+        raise InputError(
+            f"{graph.name}: carries {estimate.table.design_points} design points; analyze prices one network, "
+            "sweep prices a design space"
+        )
+    return estimate
+
+
 def analysis_of(
     graph: Graph,
     hardware: HardwareProfile,
@@ -448,12 +459,7 @@ def analysis_of(
         The graph carries arrays: ``sweep`` evaluates those.
     """
     kind, phase = checked_kind(schedule, hardware), checked_phase(state)
-    estimate = estimate_of(graph, hardware, batch, dtype, bits)
-    if estimate.table.design_points != 1:
-        raise InputError(
-            f"{graph.name}: carries {estimate.table.design_points} design points; analyze prices one network, "
-            "sweep prices a design space"
-        )
+    estimate = single(graph, estimate_of(graph, hardware, batch, dtype, bits))
     scheduler = Scheduler(graph, estimate.table, estimate.widths, batch)
     if kind != "layer":
         estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))

@@ -330,7 +330,8 @@ def vary(
     Parameters
     ----------
     nets
-        Networks as for :func:`analyze`; ``"squeezenet@weight=3"`` and ``"alexnet@fp32"`` have widths of their own.
+        Networks as for :func:`analyze`; ``"squeezenet@weight=3"`` and ``"alexnet@fp32"`` have widths of their own, which do
+        not vary.
     hw
         As for :func:`analyze`.
     axes
@@ -359,7 +360,8 @@ def vary(
     >>> found[["hw.vtcm.capacity", "fits"]].values.tolist()
     [[1048576.0, False], [2097152.0, False], [4194304.0, True]]
     """
-    from costmodel.explore.vary import Subject, axis_of, variation_of, with_widths
+    from costmodel.explore.axes import axis_of
+    from costmodel.explore.vary import Subject, variation_of, with_widths
 
     profile = resolved_hardware(hw)
     written = [with_widths(str(net)) if isinstance(net, str) else (net, None, None) for net in nets]

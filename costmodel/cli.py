@@ -532,7 +532,8 @@ def sweep(
 ) -> None:
     """Price networks while the hardware, the batch, the number format or the schedule varies.
 
-    A NET may have widths of its own: squeezenet@weight=3, alexnet@fp32. The first NET is the baseline of every ratio.
+    A NET may have widths of its own, which do not vary: squeezenet@weight=3, alexnet@fp32. The first NET is the baseline of
+    every ratio, the first --vary the lines of the table.
 
     \b
     costmodel sweep alexnet squeezenet --hw snapdragon --vary hw.sram=32KiB:16MiB:2x --schedule resident

@@ -106,9 +106,16 @@ def weights_flash_bytes(row: Row) -> int:
     return int(table.total("weight_elems")[0]) + 3 * int(table.total("bias_elems")[0])
 
 
+def external_ram_bytes(row: Row) -> int:
+    """Activations that leave the memory on chip under the schedule that the profile declares, the outputs apart [B]."""
+    analysis = priced(row["network"], row["hardware"], row.get("batch", 1), row.get("dtype"))
+    return analysis.totals.ofmap_dram_bytes - analysis.outputs_bytes
+
+
 STORED: Final[Mapping[str, Callable[[Row], int]]] = {
     "peak_ram_bytes": peak_ram_bytes,
     "weights_flash_bytes": weights_flash_bytes,
+    "external_ram_bytes": external_ram_bytes,
 }
 """Figures of memory, by quantity."""
 

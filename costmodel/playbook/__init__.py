@@ -1,8 +1,8 @@
 """The playbook: steps that make a network smaller, each a transformation of any graph.
 
 Steps in the order in which they are best composed: what removes layers, what makes fire modules of convolutions (squeeze, then
-filters of which some are 1x1), what else splits a layer into several, where the map becomes smaller, how many channels are left, and
-how wide a number is. They do not commute: a layer that one step puts in is an ordinary layer to the next.
+filters of which some are 1x1), what else splits a layer into several, where the map becomes smaller, how many channels are
+left, and how wide a number is. They do not commute: a layer that one step puts in is an ordinary layer to the next.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from costmodel.report.document import Column, Row, Sentences, Table
@@ -13,8 +13,7 @@ from costmodel.units import quantity
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis, LayerCost
-    from costmodel.hardware import Constant, HardwareProfile
-    from costmodel.schedule import Kind
+    from costmodel.hardware import Constant
 
 CONSTANT_COLUMNS = (
     Column("constant", numeric=False),
@@ -80,24 +79,44 @@ EXECUTED = {
 }
 
 
-def modelling(hardware: HardwareProfile, kind: Kind, *, as_stored: bool = False) -> Sentences:
-    """Simplifications of the model; `as_stored` says that widths are those of a file."""
-    first = hardware.levels[1]
-    half = ", half of it holding the next tile (double buffering)" if first.double_buffered else ""
+TILED = {
+    "layer": "Off-chip bytes of a layer are the exact minimum over all tilings and loop orders that fit in {memory}{half}.",
+    "resident": "What a layer still moves is the exact minimum over all tilings and loop orders that fit beside what stays in "
+    "{memory}{half}.",
+    "fused": "What a layer outside the cascades still moves is the exact minimum over all tilings and loop orders that fit "
+    "beside what stays in {memory}{half}.",
+}
+
+
+def modelling(analyses: Sequence[Analysis]) -> Sentences:
+    """Simplifications of the model, for analyses on one profile under one kind of schedule."""
+    hardware, kind = analyses[0].hardware, analyses[0].kind
+    as_stored = any(analysis.precision.as_stored for analysis in analyses)
+    store, first = (level.name for level in hardware.levels[:2])
+    room = "of it" if kind == "layer" else "of what is left"
+    half = f", half {room} holding the next tile (double buffering)" if hardware.levels[1].double_buffered else ""
     together = "overlap: a layer takes as long as its slowest resource" if hardware.overlap else "take turns: their times add"
     widths = ("Widths: as in the file, layer by layer, where a network is as stored; --dtype prices all layers alike.",)
     return Sentences(
         "How it was modelled",
         (
             *(widths if as_stored else ()),
-            EXECUTED[kind].format(store=hardware.levels[0].name, memory=first.name),
-            "Off-chip bytes of a layer are the exact minimum over all tilings and loop orders that fit in "
-            f"{first.name}{half}.",
+            EXECUTED[kind].format(store=store, memory=first),
+            TILED[kind].format(memory=first, half=half),
+            *order_kept(analyses),
             "Nothing is compressed, no zero is skipped; biases stay beside the accumulators.",
             "Every other operation (activation, pooling, normalisation) costs what a MAC costs.",
             f"Transfers and compute {together}.",
         ),
     )
+
+
+def order_kept(analyses: Sequence[Analysis]) -> Iterator[str]:
+    """The networks whose orders of execution were not all searched."""
+    kept = dict.fromkeys(visible(a.network) for a in analyses if not a.schedule.every_order)
+    if kept:
+        names = f" of {listed(list(kept))}" if len(analyses) > 1 else ""
+        yield f"The layers{names} are executed in the order in which they are written: there are too many others to search."
 
 
 def free_rules(layers: Iterable[LayerCost]) -> Sentences:

@@ -180,7 +180,6 @@ def checks(found: Sequence[Check]) -> Document:
     others = [check for check in found if check not in exact]
     failed = [check for check in found if not check.ok]
     verdict = f"{len(found) - len(failed)} of {counted(len(found), 'published figure')} reproduced."
-    reasons = tuple(f"{visible(c.id)}: {visible(c.why)}" for c in others if c.why)
     return Document(
         "Published figures",
         (Sentences("", (verdict,), alarm=bool(failed)),),
@@ -188,8 +187,18 @@ def checks(found: Sequence[Check]) -> Document:
             Table("Reproduced exactly", EXACT_COLUMNS, tuple(map(exact_row, exact))),
             Table("Within a tolerance, or a bound", CHECK_COLUMNS, tuple(map(check_row, others))),
         ),
-        (Sentences("Where deviations come from", reasons),),
+        (Sentences("Where deviations come from", tuple(reasons(others))),),
     )
+
+
+def reasons(found: Sequence[Check]) -> Iterator[str]:
+    """Why figures deviate, each reason once with all the figures that it explains."""
+    explained: dict[str, list[str]] = {}
+    for check in found:
+        if check.why:
+            explained.setdefault(check.why, []).append(visible(check.id))
+    for why, names in explained.items():
+        yield f"{', '.join(names)}: {visible(why)}"
 
 
 SOURCE = Column("source", numeric=False, priority=4)

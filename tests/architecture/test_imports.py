@@ -24,6 +24,7 @@ LAZY = {
     ("costmodel.advice", "report"): "the repr of a result is its report",
     ("costmodel.analysis", "report"): "the repr of a result is its report",
     ("costmodel.comparison", "report"): "the repr of a result is its report",
+    ("costmodel.explore.vary", "report"): "the repr of a result is its report",
     ("costmodel.reconciliation", "report"): "the repr of a result is its report",
 }
 """Imports inside a function that point upwards, and why."""
