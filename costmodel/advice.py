@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -116,8 +117,18 @@ def in_rows(what_ifs: Sequence[WhatIf], before: Analysis) -> list[dict[str, Any]
     return found
 
 
-class Told:
-    """A result that shows itself as the command line prints it."""
+class Told(ABC):
+    """A result with a record per what-if, which shows itself as the command line prints it."""
+
+    @abstractmethod
+    def records(self) -> list[dict[str, Any]]:
+        """One record per what-if."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per what-if."""
+        import pandas as pd
+
+        return pd.DataFrame.from_records(self.records())
 
     def __repr__(self) -> str:
         """Return the tables that the command line prints."""
@@ -166,12 +177,6 @@ class Advice(Told):
             "what_ifs": [one.to_dict() for one in self.what_ifs],
             "idle": list(self.idle),
         }
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per what-if."""
-        import pandas as pd
-
-        return pd.DataFrame.from_records(self.records())
 
 
 def priced_for(analysis: Analysis) -> dict[str, Any]:
@@ -309,12 +314,6 @@ class Shrinking(Told):
             "towards": {analysis.network: figures(analysis) for analysis in self.towards},
             "curves": [curve.to_dict() for curve in self.curves],
         }
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per stage."""
-        import pandas as pd
-
-        return pd.DataFrame.from_records(self.records())
 
 
 def parsed_step(text: str) -> tuple[str, float]:

@@ -564,17 +564,12 @@ def advise(
     hw: str,
     objective: str,
     strengths: tuple[float, ...],
-    inputs: dict[str, tuple[int, ...]] | None,
-    schedule: str | None,
-    state: str,
-    batch: int,
-    dtype: str | None,
-    bits: dict[str, int] | None,
     fmt: str,
     output: Path | None,
     width: int | None,
     *,
     strict: bool,
+    **options: Any,  # noqa: ANN401 - what both take and analyze has: inputs, batch, widths, schedule
 ) -> int:
     """Rank what would make a network smaller: every step of the playbook, applied and priced again.
 
@@ -587,8 +582,7 @@ def advise(
     checked_output(output)
     from costmodel import api
 
-    options = {"bits": bits, "inputs": inputs, "schedule": schedule, "state": state}
-    result = api.advise(net, hw, objective, strengths or None, batch, dtype, **options)  # type: ignore[arg-type]  # as given
+    result = api.advise(net, hw, objective, strengths or None, **options)
     report(result, fmt, output, width)
     return strictly((result.before,), strict=strict)
 
@@ -617,17 +611,12 @@ def shrink(
     steps: tuple[str, ...],
     towards: tuple[str, ...],
     curves: tuple[str, ...],
-    inputs: dict[str, tuple[int, ...]] | None,
-    schedule: str | None,
-    state: str,
-    batch: int,
-    dtype: str | None,
-    bits: dict[str, int] | None,
     fmt: str,
     output: Path | None,
     width: int | None,
     *,
     strict: bool,
+    **options: Any,  # noqa: ANN401 - what both take and analyze has: inputs, batch, widths, schedule
 ) -> int:
     """Apply steps of the playbook one after the other, and show what each does.
 
@@ -639,8 +628,7 @@ def shrink(
     checked_output(output)
     from costmodel import api
 
-    options = {"bits": bits, "inputs": inputs, "schedule": schedule, "state": state}
-    result = api.shrink(net, hw, steps, towards, curves, batch, dtype, **options)  # type: ignore[arg-type]  # as given
+    result = api.shrink(net, hw, steps, towards, curves, **options)
     report(result, fmt, output, width)
     return strictly((result.before,), strict=strict)
 

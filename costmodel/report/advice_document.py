@@ -64,13 +64,13 @@ def ranking(advice: Advice) -> Table:
     for one in advice.what_ifs:
         after = figures(one.analysis)[key] if one.analysis else 0
         rows.append(Row((one.name, *cells(one.analysis), times(before / after) if after else NOTHING)))
-    columns = (Column("step", numeric=False), *figure_columns(), Column("before /", "after"))
+    columns = (Column("step", numeric=False), *figure_columns(key), Column("before /", "after"))
     return Table(f"What-ifs, by {advice.objective}", columns, tuple(rows))
 
 
-def figure_columns() -> tuple[Column, ...]:
-    """One column per figure."""
-    return tuple(Column(*figure.title, figure.priority) for figure in FIGURES)
+def figure_columns(wanted: str = "") -> tuple[Column, ...]:
+    """One column per figure; the one that is wanted is never dropped."""
+    return tuple(Column(*figure.title, 0 if figure.key == wanted else figure.priority) for figure in FIGURES)
 
 
 def cells(analysis: Analysis | None) -> Iterator[str]:
@@ -91,7 +91,8 @@ def in_short(advice: Advice) -> Sentences:
     if after >= before:
         return Sentences("In short", (f"No what-if needs less {spoken(advice.objective)} than the network as it is.",))
     saving = f"{best.name} leaves {bare_ratio(after / before)} of the {spoken(advice.objective)}"
-    return Sentences("In short", (f"{saving}: {effect(advice.before, best.analysis)}.", certainty(best)))
+    sure = (certainty(best),) if advice.objective == "energy" else ()
+    return Sentences("In short", (f"{saving}: {effect(advice.before, best.analysis)}.", *sure))
 
 
 def spoken(objective: str) -> str:

@@ -60,7 +60,9 @@ CASES = {
     },
     "advise-80.txt": ["advise", "mobilenet_v2", "--hw", "snapdragon", "--objective", "latency", "--width", "80"],
     **{
-        f"shrink.{fmt}": ["shrink", "alexnet", "--hw", "snapdragon", "--step", "global_pooling=1", "--step", "pruning=0.5", "--format", fmt]
+        f"shrink.{fmt}": [
+            "shrink", "alexnet", "--hw", "snapdragon", "--step", "global_pooling=1", "--step", "pruning=0.5", "--format", fmt,
+        ]
         for fmt in ("json", "csv")
     },
     "nets-list.txt": ["nets", "list"],
