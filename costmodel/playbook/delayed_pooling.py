@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from costmodel.playbook.rebuild import Builder, Rewrite
 
 
+POINTWISE = (*PER_CHANNEL, LocalResponseNorm, ChannelWise)
+"""Operations on every position by itself: they belong to the layer that gives their input, wherever that gives it."""
+
+
 class Flow:
     """Who gives and who reads each tensor of a graph, and where down-sampling can go."""
 
@@ -49,7 +53,7 @@ class Flow:
     def begun(self, tensor: Tensor) -> bool:
         """Whether a normalisation or an activation still belongs to the tensor."""
         found = self.read_by.get(tensor, [])
-        return len(found) == 1 and tensor not in self.outputs and isinstance(found[0].op, PER_CHANNEL)
+        return len(found) == 1 and tensor not in self.outputs and isinstance(found[0].op, POINTWISE)
 
     def closed(self, tensor: Tensor, inside: set[Layer]) -> bool:
         """Whether all that read a tensor are inside."""
@@ -87,7 +91,7 @@ class Flow:
     def strider(self, tensor: Tensor) -> Layer | None:
         """The convolution that gives a tensor, seen through its normalisation and activation; None if there is none."""
         layer = self.giver.get(tensor)
-        while layer is not None and isinstance(layer.op, PER_CHANNEL) and len(self.read_by[layer.inputs[0]]) == 1:
+        while layer is not None and isinstance(layer.op, POINTWISE) and len(self.read_by[layer.inputs[0]]) == 1:
             layer = self.giver.get(layer.inputs[0])
         return layer if layer is not None and is_conv(layer.op) else None
 
