@@ -22,7 +22,7 @@ from costmodel.graph.ops.layout import Concat, Flatten, Pad, Upsample
 from costmodel.graph.ops.normalization import BatchNorm, LocalResponseNorm, Softmax
 from costmodel.graph.ops.pooling import AdaptivePool, GlobalPool, Pool
 from costmodel.playbook.design import Change, restructured
-from costmodel.playbook.layers import conv_of, flattens, in_words, kept, shared_weights, weights_of
+from costmodel.playbook.layers import flattens, in_words, kept, shared_weights, weights_of
 from costmodel.playbook.rebuild import rebuilt
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Channels:
             if type(layer.op) is Conv:
                 self.divide(y, int(layer.op.groups))
                 self.divide(x, int(layer.op.groups))
-        elif ties(layer):
+        elif ties(layer) and not (depthwise(layer) and weights_of(layer) in self.shared):
             self.tie(y, *(layer.inputs if isinstance(layer.op, Combine) else (x,)))
         else:
             self.fix(*layer.inputs, *layer.outputs)
@@ -150,7 +150,7 @@ def ties(layer: Layer) -> bool:
         same = len({shape[:2] for shape in shapes}) == len({len(shape) for shape in shapes}) == 1
         return same and all(tensor.origin != "parameter" for tensor in layer.inputs)
     if depthwise(layer):
-        return not conv_of(layer).shared
+        return True
     if isinstance(layer.op, ChannelWise):
         return per_channel(layer.op, layer.inputs[0]) and shapes[0] == shapes[-1]
     return isinstance(layer.op, ALIKE) and len(shapes[0]) != 3

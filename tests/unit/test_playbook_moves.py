@@ -190,6 +190,17 @@ def test_depthwise_convolutions_follow():
     assert [change.layer for change in changes] == ["wide", "dw"]
 
 
+def test_shared_depthwise_convolutions_fix_their_channels():
+    """Two uses of the same filters, one of them with channels that must stay: neither is pruned."""
+    graph = Graph("shared")
+    x = graph.conv("wide", graph.input("data", (1, 3, 8, 8)), 16, kernel=1)
+    x = graph.conv("dw", x, 16, kernel=3, padding=1, groups=16)
+    y = graph.conv("middle", x, 16, kernel=1)
+    graph.output(graph.conv("again", y, 16, kernel=3, padding=1, groups=16, share="dw"))
+
+    assert applied(graph, "pruning", 0.5)[1] == ()
+
+
 def test_groups_lose_as_many_channels_each():
     """Of 3 and of 5 channels in each of 2 groups 2 and 3 are left, also on the side that feeds them."""
     graph = Graph("groups")
