@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from costmodel.activations import MemoryTimeline as MemoryTimeline
+    from costmodel.advice import Advice as Advice
+    from costmodel.advice import Shrinking as Shrinking
     from costmodel.analysis import Analysis as Analysis
+    from costmodel.api import advise as advise
     from costmodel.api import analyze as analyze
     from costmodel.api import compare as compare
     from costmodel.api import from_torch as from_torch
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
     from costmodel.api import load_network as load_network
     from costmodel.api import memory as memory
     from costmodel.api import reconcile as reconcile
+    from costmodel.api import shrink as shrink
     from costmodel.api import sweep as sweep
+    from costmodel.api import transform as transform
     from costmodel.api import vary as vary
     from costmodel.comparison import Comparison as Comparison
     from costmodel.errors import CostModelError as CostModelError
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 HOMES = {
+    "Advice": "advice",
     "Analysis": "analysis",
     "Comparison": "comparison",
     "CostModelError": "errors",
@@ -47,7 +53,9 @@ HOMES = {
     "Ratio": "graph",
     "Reconciliation": "reconciliation",
     "Schedule": "schedule",
+    "Shrinking": "advice",
     "Variation": "explore.vary",
+    "advise": "api",
     "analyze": "api",
     "compare": "api",
     "from_torch": "api",
@@ -55,7 +63,9 @@ HOMES = {
     "load_network": "api",
     "memory": "api",
     "reconcile": "api",
+    "shrink": "api",
     "sweep": "api",
+    "transform": "api",
     "vary": "api",
 }
 __all__ = list(HOMES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -1,4 +1,4 @@
-"""The library surface: load, analyze, compare, memory, sweep."""
+"""The library surface: load, analyze, compare, memory, sweep, and the playbook."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from costmodel.activations import MemoryTimeline
+    from costmodel.advice import Advice, PublishedSize, Shrinking
     from costmodel.comparison import Comparison
     from costmodel.explore.vary import Variation
     from costmodel.importers.files import Examples
     from costmodel.importers.torch import Example, Module
+    from costmodel.playbook import Transformed
     from costmodel.reconciliation import Reconciliation
 
 __all__ = [
     "Hardware",
     "Network",
+    "advise",
     "analyze",
     "compare",
     "from_torch",
@@ -35,7 +38,9 @@ __all__ = [
     "load_network",
     "memory",
     "reconcile",
+    "shrink",
     "sweep",
+    "transform",
     "vary",
 ]
 
@@ -367,6 +372,153 @@ def vary(
     ]
     chosen = [axis_of(name, values, profile) for name, values in axes.items()]
     return variation_of(subjects, profile, chosen, batch, schedule, state)
+
+
+def advise(
+    net: Network,
+    hw: Hardware,
+    objective: str = "energy",
+    strengths: Sequence[float] | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    *,
+    bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+    schedule: str | None = None,
+    state: str = "steady",
+) -> Advice:
+    """Apply every step of the playbook by itself, price each result, and rank them; accuracy is no part of it.
+
+    Parameters
+    ----------
+    net, hw, batch, dtype, bits, inputs, schedule, state
+        As for :func:`analyze`.
+    objective
+        ``energy``, ``latency``, ``dram`` (off-chip bytes) or ``storage`` (bytes of the weights).
+    strengths
+        Strengths of every step, from 0 to 1, for delayed_pooling from -1; those usual for each step where None.
+
+    Returns
+    -------
+    Advice
+        Frozen; its ``repr`` is the report.
+
+    Raises
+    ------
+    CostModelError
+        Unknown objectives, strengths out of bounds; as :func:`analyze`.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> cm.advise("alexnet", "snapdragon", "storage").what_ifs[0].name
+    'global_pooling=1'
+    """
+    from costmodel.advice import Pricing, advice_of
+
+    pricing = Pricing(resolved_hardware(hw), batch, dtype, bits, schedule, state)
+    return advice_of(resolved_network(net, inputs), pricing, objective, strengths)
+
+
+def shrink(
+    net: Network,
+    hw: Hardware,
+    steps: Sequence[tuple[str, float] | str],
+    towards: Sequence[Network] = (),
+    curves: Sequence[str] = (),
+    batch: int = 1,
+    dtype: str | None = None,
+    *,
+    bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+    schedule: str | None = None,
+    state: str = "steady",
+) -> Shrinking:
+    """Apply steps of the playbook one after the other, and price what each makes; accuracy is no part of it.
+
+    Parameters
+    ----------
+    net, hw, batch, dtype, bits, inputs, schedule, state
+        As for :func:`analyze`.
+    steps
+        Steps with their strengths in order, as ``("kernel_reduction", 0.5)`` or ``"kernel_reduction=0.5"``.
+    towards
+        Networks to stand beside the result.
+    curves
+        Networks over an argument of their builder, as ``"squeezenet:squeeze_ratio=0.125,0.25"``.
+
+    Returns
+    -------
+    Shrinking
+        Frozen; its ``repr`` is the report.
+
+    Raises
+    ------
+    CostModelError
+        Unknown steps, strengths out of bounds; as :func:`analyze`.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> made = cm.shrink("alexnet", "snapdragon", ["global_pooling=1", "channel_reduction=0.75"])
+    >>> [stage.analysis.totals.params for stage in made.stages]
+    [2591080, 922368]
+    """
+    from costmodel.advice import Pricing, curve_of, parsed_step, shrinking_of
+
+    pricing = Pricing(resolved_hardware(hw), batch, dtype, bits, schedule, state)
+    chosen = [parsed_step(step) if isinstance(step, str) else step for step in steps]
+    sizes = published_sizes() if curves else {}
+    drawn = [curve_of(text, pricing, sizes) for text in curves]
+    return shrinking_of(resolved_network(net, inputs), pricing, chosen, resolved_networks(towards, None), drawn)
+
+
+def published_sizes() -> dict[str, PublishedSize]:
+    """Stored sizes that were published for whole networks, by specification."""
+    from costmodel.advice import PublishedSize
+    from costmodel.validation import published
+
+    return {
+        row["network"]: PublishedSize(float(row["value"]), int(row["bits"]))
+        for row in published()
+        if row["quantity"] == "weight_bytes" and "network" in row
+    }
+
+
+def transform(net: Network, step: str, strength: float) -> Transformed:
+    """Apply one step of the playbook to a network.
+
+    Parameters
+    ----------
+    net
+        As for :func:`analyze`.
+    step
+        A step that changes the graph: all but ``lower_precision``.
+    strength
+        From 0, which changes nothing, to 1; for ``delayed_pooling`` from -1.
+
+    Returns
+    -------
+    Transformed
+        The new ``graph``, and the ``changes`` layer by layer.
+
+    Raises
+    ------
+    CostModelError
+        Unknown steps, strengths out of bounds, networks that carry design points.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> made = cm.transform("squeezenet", "depthwise_separable", 1.0)
+    >>> cm.analyze(made.graph, "snapdragon").totals.macs < cm.analyze("squeezenet", "snapdragon").totals.macs
+    True
+    """
+    from costmodel.playbook import Design, transformed
+
+    if step == "lower_precision":
+        raise InputError("transform: lower_precision changes no graph; give analyze --dtype or --bits, or use shrink")
+    return transformed(Design(resolved_network(net), {}), step, strength)
 
 
 def from_torch(module: Module, *inputs: Any, name: str | None = None) -> Graph:  # noqa: ANN401 - tensors or shapes

@@ -545,6 +545,94 @@ def sweep(
     report(api.vary(nets, hw, axes, batch, schedule, state, inputs), fmt, output, width)
 
 
+@cli.command()
+@click.argument("net", metavar="NET")
+@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@click.option(
+    "--objective", type=click.Choice(("energy", "latency", "dram", "storage")), default="energy", show_default=True,
+    help="What the what-ifs are ranked by, such as --objective dram: energy, latency, off-chip bytes, or stored weights.",
+)
+@click.option(
+    "--strength", "strengths", multiple=True, type=float, metavar="S",
+    help="Strength of every step, from 0 to 1, of delayed_pooling from -1, such as --strength 0.5. Repeat it for several. "
+    "[default: those usual for each step]",
+)
+@INPUT
+@with_options((*SCHEDULING, *PRICING))
+def advise(
+    net: str,
+    hw: str,
+    objective: str,
+    strengths: tuple[float, ...],
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+    *,
+    strict: bool,
+    **options: Any,  # noqa: ANN401 - what both take and analyze has: inputs, batch, widths, schedule
+) -> int:
+    """Rank what would make a network smaller: every step of the playbook, applied and priced again.
+
+    NET is a network as for analyze. Accuracy is not modelled: each network must be trained again and measured.
+
+    \b
+    costmodel advise alexnet --hw snapdragon --objective storage
+    costmodel advise model.onnx --hw ethos-u65-512 --objective latency --strength 0.25 --strength 0.5
+    """
+    checked_output(output)
+    from costmodel import api
+
+    result = api.advise(net, hw, objective, strengths or None, **options)
+    report(result, fmt, output, width)
+    return strictly((result.before,), strict=strict)
+
+
+@cli.command()
+@click.argument("net", metavar="NET")
+@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@click.option(
+    "--step", "steps", multiple=True, required=True, metavar="NAME=STRENGTH",
+    help="A step of the playbook, such as --step kernel_reduction=0.5. Repeat it for several, in order.",
+)
+@click.option(
+    "--towards", multiple=True, metavar="NET",
+    help="A network to stand beside the result, such as --towards squeezenet. Repeat it for several. [default: none]",
+)
+@click.option(
+    "--curve", "curves", multiple=True, metavar="NET:ARGUMENT=VALUES",
+    help="A network over an argument of its builder, such as --curve squeezenet:squeeze_ratio=0.125,0.25. Repeat it for "
+    "several. [default: none]",
+)
+@INPUT
+@with_options((*SCHEDULING, *PRICING))
+def shrink(
+    net: str,
+    hw: str,
+    steps: tuple[str, ...],
+    towards: tuple[str, ...],
+    curves: tuple[str, ...],
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+    *,
+    strict: bool,
+    **options: Any,  # noqa: ANN401 - what both take and analyze has: inputs, batch, widths, schedule
+) -> int:
+    """Apply steps of the playbook one after the other, and show what each does.
+
+    NET is a network as for analyze. Accuracy is not modelled: each network must be trained again and measured.
+
+    \b
+    costmodel shrink alexnet --hw snapdragon --step global_pooling=1 --step channel_reduction=0.75 --towards squeezenet
+    """
+    checked_output(output)
+    from costmodel import api
+
+    result = api.shrink(net, hw, steps, towards, curves, **options)
+    report(result, fmt, output, width)
+    return strictly((result.before,), strict=strict)
+
+
 @cli.group()
 def nets() -> None:
     """Networks that ship with costmodel."""

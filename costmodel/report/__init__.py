@@ -13,22 +13,25 @@ from costmodel.errors import InputError
 
 if TYPE_CHECKING:
     from costmodel.activations import MemoryTimeline
+    from costmodel.advice import Advice, Shrinking
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.explore.vary import Variation
     from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
 
-    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | Reconciliation | Variation
+    Result: TypeAlias = Advice | Analysis | Comparison | MemoryTimeline | Reconciliation | Shrinking | Variation
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
 FORMATS: Final = ("text", "md", "json", "csv")
 DOCUMENTS: Final = {
+    "Advice": "advice_document",
     "Analysis": "analysis_document",
     "Comparison": "comparison_document",
     "MemoryTimeline": "memory_document",
     "Reconciliation": "reconciliation_document",
+    "Shrinking": "shrinking_document",
     "Variation": "variation_document",
 }
 
@@ -53,7 +56,7 @@ def render(
     Parameters
     ----------
     result
-        An Analysis, a Comparison, a MemoryTimeline, a Reconciliation or a Variation.
+        An Advice, Analysis, Comparison, MemoryTimeline, Reconciliation, Shrinking or Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

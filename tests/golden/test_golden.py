@@ -58,6 +58,13 @@ CASES = {
         f"memory.{fmt}": ["memory", "squeezenet:bypass=complex", "--order", "least", "--batch", "2", "--format", fmt]
         for fmt in ("md", "json", "csv")
     },
+    "advise-80.txt": ["advise", "mobilenet_v2", "--hw", "snapdragon", "--objective", "latency", "--width", "80"],
+    **{
+        f"shrink.{fmt}": [
+            "shrink", "alexnet", "--hw", "snapdragon", "--step", "global_pooling=1", "--step", "pruning=0.5", "--format", fmt,
+        ]
+        for fmt in ("json", "csv")
+    },
     "nets-list.txt": ["nets", "list"],
 }  # fmt: skip
 
