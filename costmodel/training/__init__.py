@@ -1,0 +1,6 @@
+"""Training: what an iteration computes, what workers exchange, and how it scales with their number."""
+
+from costmodel.training.passes import Backward, backward
+from costmodel.training.scaling import ALGORITHMS, Exchange, ScalingPoint, TrainingCost, training_of
+
+__all__ = ["ALGORITHMS", "Backward", "Exchange", "ScalingPoint", "TrainingCost", "backward", "training_of"]
