@@ -29,8 +29,8 @@ Real: TypeAlias = float | NDArray[np.float64]
 def server_serial_elems(elems: Count, workers: Count) -> Count:
     """What passes a parameter server one after the other [elements].
 
-    ``2 * workers * elems``: every worker's gradient comes in, then the sum goes out to every worker [1]_. The server is a node of
-    its own, so that even one worker sends.
+    ``2 * workers * elems``: every worker's gradient comes in, then the sum goes out to every worker [1]_. The server is a
+    node of its own, so that even one worker sends.
 
     Examples
     --------

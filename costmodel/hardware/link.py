@@ -1,4 +1,4 @@
-"""A link at run time: what carries bytes to a device, or between the workers of a training, every number with source and range."""
+"""A link at run time: what carries bytes to a device, or between workers, every number with source and range."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Receiver:
 class Link:
     """A link: bytes per second of payload in one direction, and seconds before the first byte of a message.
 
-    ``receiver`` is None where nobody published what receiving costs; ``bibliography`` holds the sources that the constants cite.
+    ``receiver`` is None where nobody published what receiving costs; ``bibliography`` holds the sources that the constants
+    cite.
     """
 
     name: str

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from costmodel.comparison import Comparison
     from costmodel.explore.vary import Variation
     from costmodel.report.document import Document
+    from costmodel.training import TrainingCost
+    from costmodel.updates import UpdateCost
 
-    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | Variation
+    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | TrainingCost | UpdateCost | Variation
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
@@ -27,6 +29,8 @@ DOCUMENTS: Final = {
     "Analysis": "analysis_document",
     "Comparison": "comparison_document",
     "MemoryTimeline": "memory_document",
+    "TrainingCost": "training_document",
+    "UpdateCost": "update_document",
     "Variation": "variation_document",
 }
 
@@ -51,7 +55,7 @@ def render(
     Parameters
     ----------
     result
-        An Analysis, a Comparison, a MemoryTimeline or a Variation.
+        An Analysis, a Comparison, a MemoryTimeline, a TrainingCost, an UpdateCost or a Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def csv_text(result: Result) -> str:
-    """CSV of a result: every layer of every analysis, every step of a timeline, or every point of a variation."""
+    """CSV of a result: every layer of every analysis, every step of a timeline, or every record of any other."""
     records = list(records_of(result))
     out = StringIO()
     writer = csv.DictWriter(out, list(records[0]) if records else [], lineterminator="\n")
@@ -29,7 +29,7 @@ def records_of(result: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any r
     """Rows of a result."""
     if hasattr(result, "steps"):
         yield from step_records(result)
-    elif hasattr(result, "points"):
+    elif hasattr(result, "records"):
         yield from ({k: visible(v) if isinstance(v, str) else v for k, v in row.items()} for row in result.records())
     else:
         for analysis in analyses(result):

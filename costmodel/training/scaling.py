@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -69,8 +70,8 @@ class Exchange:
 class ScalingPoint:
     """One iteration of so many workers under one algorithm; times of the slowest worker.
 
-    ``speedup`` is that over one worker without exchange, ``low`` and ``high`` its extremes over the ends of the ranges of the hardware
-    and of the link, taken as wholes; ``efficiency_ratio`` is the speed-up per worker.
+    ``speedup`` is that over one worker without exchange, ``low`` and ``high`` its extremes over the ends of the ranges of the
+    hardware and of the link, taken as wholes; ``efficiency_ratio`` is the speed-up per worker.
     """
 
     workers: int
@@ -130,7 +131,7 @@ class TrainingCost:
                 "algorithm": point.algorithm,
                 "forward_s": point.forward_s,
                 "backward_s": point.backward_s,
-                **{name: value for name, value in asdict(point.exchange).items()},
+                **asdict(point.exchange),
                 "exchange_s": point.exchange_s,
                 "iteration_s": point.iteration_s,
                 "speedup": point.speedup.value,
@@ -177,7 +178,7 @@ class TrainingCost:
 
 @dataclass(frozen=True)
 class Share:
-    """What one worker computes in an iteration: its samples, and seconds forward and backward over the ranges of the hardware."""
+    """What one worker computes in an iteration: its samples, and the time of both passes over the ranges of the hardware."""
 
     samples: int
     forward_s: Range
@@ -239,6 +240,27 @@ def training_of(
         unknown=tuple(layer.name for layer in one.unknown),
         used=used_constants(one, link),
     )
+
+
+def parse_workers(text: str) -> list[int]:
+    """Numbers of workers from a text: ``1,32,128``, ``START:STOP``, which doubles, or with ``:STEP``, which adds, or ``:3x``.
+
+    >>> parse_workers("1:128"), parse_workers("4,8"), parse_workers("2:8:2"), parse_workers("1:27:3x")
+    ([1, 2, 4, 8, 16, 32, 64, 128], [4, 8], [2, 4, 6, 8], [1, 3, 9, 27])
+    """
+    match = re.fullmatch(r"(\d{1,9}):(\d{1,9})(?::(\d{1,9})(x?))?", text.strip())
+    if match is None:
+        words = [word.strip() for word in text.split(",")]
+        if not all(re.fullmatch(r"\d{1,9}", word) for word in words):
+            raise InputError(f"workers: {text!r} given; write START:STOP, such as 1:128, or a list, such as 1,32,128")
+        return [int(word) for word in words]
+    start, stop, step = int(match[1]), int(match[2]), int(match[3] or 2)
+    grows = match[3] is None or match[4] == "x"
+    if not 1 <= start <= stop or step < (2 if grows else 1):
+        raise InputError(f"workers: {text!r} does not end; START must be from 1 to STOP, and STEP must lead there")
+    if not grows:
+        return list(range(start, stop + 1, step))
+    return [start * step**power for power in range(stop.bit_length() + 1) if start * step**power <= stop]
 
 
 def checked_workers(workers: Sequence[int], batch: int) -> tuple[int, ...]:
