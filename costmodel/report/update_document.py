@@ -127,7 +127,7 @@ def remarks(found: UpdateCost) -> tuple[str, ...]:
     unpublished = [visible(link.name) for link in found.links if link.receiver is None]
     return (
         *basis(found),
-        "Energy is that of the receiving device above idle, its radio awake for a while afterwards included; what networks and "
+        "Energy is that of the receiving device above idle, with the while that its radio stays awake; what networks and "
         "servers spend, and writing flash, are left out. Names, framing, signatures and lost packets are not counted.",
         *([f"What receiving over {listed(unpublished)} costs is not in its file: no energy."] if unpublished else []),
         *([removed(found.removed)] if found.removed else []),
