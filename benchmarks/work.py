@@ -117,7 +117,7 @@ def looped(
 def layer_of(network: str, name: str, hardware: cm.HardwareProfile) -> Layer:
     """One layer of a network at the profile's own precision."""
     table = cm.load_network(network).table()
-    return layer_at(table, operand_widths(table, precision(hardware)), table.names.index(name))
+    return layer_at(table, operand_widths(table, [precision(hardware)] * len(table)), table.names.index(name))
 
 
 def searched(layer: Layer, capacity_bits: int) -> int:

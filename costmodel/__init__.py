@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from costmodel.api import load_link as load_link
     from costmodel.api import load_network as load_network
     from costmodel.api import memory as memory
+    from costmodel.api import reconcile as reconcile
     from costmodel.api import sweep as sweep
     from costmodel.api import train_cost as train_cost
     from costmodel.api import update as update
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from costmodel.graph import Ratio as Ratio
     from costmodel.hardware import HardwareProfile as HardwareProfile
     from costmodel.hardware.link import Link as Link
+    from costmodel.reconciliation import Reconciliation as Reconciliation
     from costmodel.schedule import Schedule as Schedule
     from costmodel.training import TrainingCost as TrainingCost
     from costmodel.updates import UpdateCost as UpdateCost
@@ -49,6 +51,7 @@ HOMES = {
     "Link": "hardware.link",
     "MemoryTimeline": "activations",
     "Ratio": "graph",
+    "Reconciliation": "reconciliation",
     "Schedule": "schedule",
     "TrainingCost": "training",
     "UpdateCost": "updates",
@@ -59,6 +62,7 @@ HOMES = {
     "load_link": "api",
     "load_network": "api",
     "memory": "api",
+    "reconcile": "api",
     "sweep": "api",
     "train_cost": "api",
     "update": "api",

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 from costmodel.analysis import SCHEMA_VERSION, checked_batch
 from costmodel.boundary import operand_widths
 from costmodel.errors import InputError, NetworkError
-from costmodel.precision import precision, stored
+from costmodel.precision import kept_precisions, precision, stored
 from costmodel.schedule.conventions import CONVENTIONS, ORDERS, Convention, checked, convention
 from costmodel.schedule.liveness import whole_bytes_of
 from costmodel.schedule.timeline import Sized, Timeline, timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
-    from costmodel.graph import Graph
+    from costmodel.graph import Graph, LayerTable
     from costmodel.hardware import HardwareProfile
     from costmodel.precision import Precision
 
@@ -183,7 +183,10 @@ def memory_of(
     """Memory of a graph without design axes under every convention, the timeline under one of them."""
     checked(order, ORDERS, "order")
     widths = precision(hardware, dtype, bits) if hardware else stored(dtype or DTYPE, bits)
-    network = sized(graph, widths, checked_batch(batch))
+    rows: tuple[Precision, ...] = ()
+    if dtype is None and not bits and graph.table().states_widths:
+        widths, rows = kept_precisions(graph.table(), widths)
+    network = sized(graph, widths, checked_batch(batch), rows)
     found = {name: timeline(network, one, order) for name, one in conventions.items()}
     shown = found[chosen]
     packing = shown.least_packing
@@ -200,15 +203,20 @@ def memory_of(
         order_proved=shown.order.proved,
         packed_bytes=packing.size_bytes if packing else None,
         packed_proved=packing.proved if packing else None,
-        weight_bytes=whole_bytes_of(int(network.table.total("params")[0]) * widths.weight_bits),
+        weight_bytes=whole_bytes_of(stored_weight_bits(network.table, rows or (widths,) * len(network.table))),
         hardware=hardware.name if hardware else None,
         memory=level.name if level else None,
         capacity_bytes=int(level.capacity_bytes.value) if level and level.capacity_bytes else None,
     )
 
 
-def sized(graph: Graph, widths: Precision, batch: int) -> Sized:
-    """A graph with the sizes of its activations.
+def stored_weight_bits(table: LayerTable, rows: Sequence[Precision]) -> int:
+    """Size of all parameters [bits]."""
+    return int(table.total("params", [row.weight_bits for row in rows])[0])
+
+
+def sized(graph: Graph, widths: Precision, batch: int, rows: Sequence[Precision] = ()) -> Sized:
+    """A graph with the sizes of its activations; `rows` are precisions of every row where they differ.
 
     Raises
     ------
@@ -222,7 +230,7 @@ def sized(graph: Graph, widths: Precision, batch: int) -> Sized:
     table = graph.table().with_batch(batch)
     if table.design_points != 1:
         raise InputError(f"{graph.name}: carries {table.design_points} design points; memory is that of one network")
-    bits = operand_widths(table, widths)
+    bits = operand_widths(table, rows or (widths,) * len(table))
     return Sized(graph, table, bits.ifmap, bits.ofmap, batch)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from costmodel.boundary import layer_at, operand_widths, whole_bytes
+from costmodel.boundary import layer_at, whole_bytes
 from costmodel.errors import InputError, NetworkError
 from costmodel.estimate import Estimate
 from costmodel.mapping import Mapping, mapping_of
-from costmodel.precision import precision
+from costmodel.precision import precision_of, tensor_bits
 from costmodel.schedule import KINDS, PHASES, Scheduler, checked_kind, checked_phase, pins
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from costmodel.graph import Graph
+    from costmodel.graph import FileNode, Graph, Tensor
     from costmodel.hardware import Constant, HardwareProfile, Source
     from costmodel.precision import Precision
+    from costmodel.reconciliation import Reconciliation
     from costmodel.schedule import Kind, Phase, Schedule
 
 SCHEMA_VERSION = 1
@@ -50,7 +51,8 @@ class Range:
 class LayerCost:
     """Cost of one layer for the whole batch, plain Python numbers.
 
-    ``weight_bytes`` is the stored size of its parameters; ``*_dram_bytes`` cross the off-chip boundary under the optimal
+    ``*_bits`` are the widths that its operands are priced at and ``mac_format`` the multiplier; ``weight_bytes`` is the stored
+    size of its parameters; ``*_dram_bytes`` cross the off-chip boundary under the optimal
     mapping; ``compulsory_bytes`` is the least that any mapping of the layer alone moves; ``binding`` names the resource
     that sets the latency; ``on_chip`` the operands that the schedule keeps on chip, or the cascade that the layer is part of;
     ``status`` is counted, free (by the rule in ``note``) or unknown.
@@ -61,6 +63,10 @@ class LayerCost:
     op: str
     status: str
     note: str
+    weight_bits: int
+    ifmap_bits: int
+    ofmap_bits: int
+    mac_format: str
     params: int
     macs: int
     other_ops: int
@@ -182,7 +188,7 @@ def total(estimate: Estimate, name: str) -> NDArray[Any]:
     each = {operand: (bits[:, 0] // 8).tolist() for operand, bits in operands.items()}
     match name.split("_"):
         case ["weight", "bytes"]:
-            return table.total("params") * (estimate.precision.weight_bits // 8)
+            return weight_bytes(estimate)
         case [("ifmap" | "ofmap") as operand, "bytes"]:
             return table.total(f"{operand}_elems", each[operand])
         case ["compulsory", "bytes"]:
@@ -190,6 +196,13 @@ def total(estimate: Estimate, name: str) -> NDArray[Any]:
             return np.asarray(sum(moved) - table.total("bias_elems", each["weight"]))
         case _:
             return np.asarray(column(estimate, name).sum(axis=0))
+
+
+def weight_bytes(estimate: Estimate) -> NDArray[np.int64]:
+    """Stored size of all parameters at widths of whole bytes [B]; one width is a factor outside the sum."""
+    if not estimate.precision.as_stored:
+        return estimate.table.total("params") * (estimate.precision.weight_bits // 8)
+    return estimate.table.total("params", [row.weight_bits // 8 for row in estimate.precisions])
 
 
 def columns(estimate: Estimate, names: Sequence[str] = SUMMED) -> dict[str, NDArray[Any]]:
@@ -215,6 +228,10 @@ class Analysis:
         Schedule that was priced (``layer``, ``resident`` or ``fused``), in ``steady`` state or from a ``cold`` start.
     scheduler
         Makes the other schedules.
+    nodes
+        Nodes of the file behind the network, by layer; empty where there is none.
+    reconciliation
+        Its parameters against those of the framework, where asked for.
     """
 
     network: str
@@ -227,6 +244,8 @@ class Analysis:
     kind: Kind
     phase: Phase
     scheduler: Scheduler
+    nodes: Map[str, FileNode] = field(default_factory=dict)
+    reconciliation: Reconciliation | None = None
 
     @property
     def schedule(self) -> Schedule:
@@ -282,6 +301,7 @@ class Analysis:
         table = self.estimate.table
         values = self.values
         names, binding = self.estimate.binding()
+        precisions = self.estimate.precisions
         return tuple(
             LayerCost(
                 name=table.names[row],
@@ -289,6 +309,10 @@ class Analysis:
                 op=table.ops[row],
                 status=table.status[row],
                 note=table.notes[row],
+                weight_bits=precisions[row].weight_bits,
+                ifmap_bits=precisions[row].ifmap_bits,
+                ofmap_bits=precisions[row].ofmap_bits,
+                mac_format=precisions[row].mac_format,
                 binding=names[binding[row, 0]] if values["latency_s"][row] else "",
                 on_chip=self.estimate.schedule.places[row] if self.estimate.schedule else "",
                 mapping=self.mappings.get(row),
@@ -306,15 +330,21 @@ class Analysis:
         return Totals(**sums, energy_j=energy, latency_range_s=latency)
 
     @property
+    def mixed(self) -> bool:
+        """Whether layers that cost anything differ in their widths or formats, as in some files."""
+        rows = zip(self.estimate.precisions, self.estimate.table.status, strict=True)
+        return len({(p.weight_bits, p.ifmap_bits, p.ofmap_bits, p.mac_format) for p, status in rows if status != "free"}) > 1
+
+    @property
     def unknown(self) -> tuple[LayerCost, ...]:
         """Layers that nobody models: their work is missing from every total."""
         return tuple(layer for layer in self.layers if layer.status == "unknown")
 
     def constants(self) -> tuple[Constant, ...]:
         """Constants of the profile that this result depends on."""
-        compute, form = self.hardware.compute, self.precision.mac_format
-        other = {c.name for key, c in compute.mac_pj.items() if key != form}
-        other |= {c.name for key, c in compute.macs_per_cycle.items() if key != form}
+        compute, used = self.hardware.compute, self.estimate.formats
+        other = {c.name for key, c in compute.mac_pj.items() if key not in used}
+        other |= {c.name for key, c in compute.macs_per_cycle.items() if key not in used}
         return tuple(constant for constant in self.hardware.constants() if constant.name not in other)
 
     def assumptions(self) -> tuple[Constant, ...]:
@@ -343,7 +373,20 @@ class Analysis:
             "unknown": [layer.name for layer in self.unknown],
             "constants": [asdict(constant) for constant in self.constants()],
             "sources": [asdict(source) for source in self.sources()],
+            **({"reconciliation": self.reconciliation.to_dict()} if self.reconciliation else {}),
         }
+
+    def to_netron(self) -> dict[str, Any]:
+        """Return the attachment that Netron shows beside an open model file.
+
+        Raises
+        ------
+        InputError
+            The network comes from no file that Netron opens.
+        """
+        from costmodel.report.as_netron import netron_attachment
+
+        return netron_attachment(self)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per layer, one column per quantity; the mapping as text."""
@@ -383,8 +426,9 @@ def estimate_of(
     """Columns of ``graph`` on ``hardware``, for every design point it carries."""
     if not graph.layers:
         raise NetworkError(f"{graph.name}: has no layers; add some before it is priced, or return the right graph")
-    chosen = precision(hardware, dtype, bits)
-    return Estimate(graph.table().with_batch(checked_batch(batch)), hardware, chosen)
+    table = graph.table()
+    chosen = precision_of(table, hardware, dtype, bits)
+    return Estimate(table.with_batch(checked_batch(batch)), hardware, chosen)
 
 
 def analysis_of(
@@ -410,13 +454,13 @@ def analysis_of(
             f"{graph.name}: carries {estimate.table.design_points} design points; analyze prices one network, "
             "sweep prices a design space"
         )
-    scheduler = Scheduler(graph, estimate.table, operand_widths(estimate.table, estimate.precision), batch)
+    scheduler = Scheduler(graph, estimate.table, estimate.widths, batch)
     if kind != "layer":
         estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))
     estimate.off_chip  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
 
-    def tensor_bytes(tensors: Any, width: int) -> int:  # noqa: ANN401 - tensors of the graph
-        return sum(-(-int(tensor.elems) * width // 8) for tensor in tensors) * batch
+    def tensor_bytes(tensors: Sequence[Tensor]) -> int:
+        return sum(-(-int(tensor.elems) * tensor_bits(tensor, estimate.precision) // 8) for tensor in tensors) * batch
 
     return Analysis(
         graph.name,
@@ -424,9 +468,10 @@ def analysis_of(
         estimate.precision,
         batch,
         estimate,
-        tensor_bytes(graph.inputs, estimate.precision.ifmap_bits),
-        tensor_bytes(graph.outputs, estimate.precision.ofmap_bits),
+        tensor_bytes(graph.inputs),
+        tensor_bytes(graph.outputs),
         kind,
         phase,
         scheduler,
+        graph.nodes,
     )

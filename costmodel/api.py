@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from costmodel.analysis import Analysis, analysis_of
+from costmodel.errors import InputError
 from costmodel.graph import Graph
 from costmodel.hardware import HardwareProfile, load_hardware
 from costmodel.hardware.link import Link
 from costmodel.hardware.link_loading import load_link
-from costmodel.importers import load_builder, load_network
+from costmodel.importers import inputs_each, inventory_of, load_builder, load_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from costmodel.activations import MemoryTimeline
     from costmodel.comparison import Comparison
     from costmodel.explore.vary import Variation
-    from costmodel.importers.torch import Module
+    from costmodel.importers.files import Examples
+    from costmodel.importers.torch import Example, Module
+    from costmodel.reconciliation import Reconciliation
     from costmodel.training import TrainingCost
     from costmodel.updates import Holding, UpdateCost
 
@@ -35,19 +39,33 @@ __all__ = [
     "load_link",
     "load_network",
     "memory",
+    "reconcile",
     "sweep",
     "train_cost",
     "update",
     "vary",
 ]
 
-Network: TypeAlias = Graph | str | Path
+Network: TypeAlias = "Graph | str | Path | Module"
 Hardware: TypeAlias = HardwareProfile | str | Path
 
 
-def resolved_network(net: Network, inputs: Mapping[str, Sequence[int]] | None = None) -> Graph:
-    """Return a Graph as it is; load a path, a bare name or ``name:argument=value``."""
-    return net if isinstance(net, Graph) else load_network(str(net), inputs)
+def resolved_network(net: Network, inputs: Examples | None = None) -> Graph:
+    """Return a Graph as it is; load a path, a bare name, ``name:argument=value`` or a module."""
+    if not isinstance(net, Graph):
+        return load_network(net, inputs)
+    if inputs:
+        raise InputError(f"{net.name}: a Graph has its shapes already; give inputs where it is built")
+    return net
+
+
+def resolved_networks(nets: Sequence[Network], inputs: Mapping[str, Example] | None) -> list[Graph]:
+    """Graphs of several networks; each takes those inputs that it has."""
+    specs = [net for net in nets if not isinstance(net, Graph)]
+    if inputs and not specs:
+        raise InputError("Graphs have their shapes already; give inputs where they are built")
+    each = iter(inputs_each(specs, inputs))
+    return [net if isinstance(net, Graph) else load_network(net, next(each)) for net in nets]
 
 
 def resolved_hardware(hw: Hardware) -> HardwareProfile:
@@ -61,9 +79,10 @@ def analyze(
     batch: int = 1,
     dtype: str | None = None,
     bits: Mapping[str, int] | None = None,
-    inputs: Mapping[str, Sequence[int]] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
     schedule: str | None = None,
     state: str = "steady",
+    reconciled: bool = False,
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -71,22 +90,25 @@ def analyze(
     ----------
     net
         A Graph, the name of a shipped network (``"squeezenet:version=1.1"``), the path of a ``.py`` with ``build``, which
-        is executed, or of an ONNX, TFLite or Keras file.
+        is executed, or of an ONNX, TFLite or Keras file, or a ``torch.nn.Module``.
     hw
         A HardwareProfile, the name of a shipped profile, or the path of a YAML file.
     batch
         Inputs processed together; all figures are for the whole batch.
     dtype
-        ``int4 int8 int16 fp16 bf16 fp32``; the profile's own where None.
+        ``int4 int8 int16 fp16 bf16 fp32``. Where None, and without ``bits``, a file that says at which widths it is to be
+        computed is priced at those, layer by layer; anything else at the profile's own.
     bits
         Widths that differ, by operand (weight, ifmap, ofmap, psum) [bits].
     inputs
-        Shapes by input name, for axes that a model file leaves open.
+        Shapes by input name, for axes that a model file leaves open; for a module one example per argument of ``forward``.
     schedule
         ``layer`` (every layer by itself), ``resident`` (what fits stays on chip) or ``fused`` (and layers are cascaded);
         what the profile declares where None.
     state
         ``steady``, where weights that stay on chip are there already, or ``cold``, where every inference loads them.
+    reconciled
+        Whether to reconcile its parameters with those of the framework, as :func:`reconcile` does.
 
     Returns
     -------
@@ -104,7 +126,39 @@ def analyze(
     >>> cm.analyze("squeezenet:version=1.1", "snapdragon", dtype="fp32").totals.macs
     349151936
     """
-    return analysis_of(resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits, schedule, state)
+    graph, profile = resolved_network(net, inputs), resolved_hardware(hw)
+    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state)
+    return replace(analysis, reconciliation=reconcile(net, inputs)) if reconciled else analysis
+
+
+def reconcile(net: Network, inputs: Mapping[str, Example] | Sequence[Example] | None = None) -> Reconciliation:
+    """Set the parameters that are counted here against those that the framework counts, tensor by tensor.
+
+    Parameters
+    ----------
+    net, inputs
+        As for :func:`analyze`.
+
+    Returns
+    -------
+    Reconciliation
+        Frozen; its ``repr`` is the table. Every difference has a reason.
+
+    Raises
+    ------
+    CostModelError
+        As :func:`analyze`.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> found = cm.reconcile("squeezenet:version=1.1")
+    >>> [(line.kind, line.params) for line in found.lines], found.unexplained
+    ([('weights', 1231552), ('biases', 3944)], 0)
+    """
+    from costmodel.reconciliation import reconciliation_of
+
+    return reconciliation_of(inventory_of(net, inputs))
 
 
 def compare(
@@ -113,6 +167,7 @@ def compare(
     batch: int = 1,
     dtype: str | Sequence[str] | None = None,
     bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | None = None,
     schedule: str | None = None,
     state: str = "steady",
 ) -> Comparison:
@@ -128,6 +183,8 @@ def compare(
         As for :func:`analyze`.
     dtype
         As for :func:`analyze`; or one per network, as a list or separated by commas (``"fp32,int8"``).
+    inputs
+        As for :func:`analyze`, by name; each network takes those that it has.
     schedule, state
         As for :func:`analyze`.
 
@@ -152,7 +209,7 @@ def compare(
 
     profiles = [hw] if isinstance(hw, HardwareProfile | str | Path) else list(hw)
     dtypes = dtype.split(",") if isinstance(dtype, str) else dtype
-    graphs = [resolved_network(net) for net in nets]
+    graphs = resolved_networks(nets, inputs)
     return comparison_of(graphs, [resolved_hardware(profile) for profile in profiles], batch, dtypes, bits, schedule, state)
 
 
@@ -175,7 +232,7 @@ def memory(
     net, bits, inputs
         As for :func:`analyze`.
     dtype
-        As for :func:`analyze`; int8 where neither it nor hardware is given.
+        As for :func:`analyze`; int8 where neither it nor hardware nor a quantised file says one.
     batch
         Inputs processed together.
     convention
@@ -268,6 +325,7 @@ def vary(
     batch: int = 1,
     schedule: str | None = None,
     state: str = "steady",
+    inputs: Mapping[str, Example] | None = None,
 ) -> Variation:
     """Price networks while the hardware, the batch, the number format or the schedule varies.
 
@@ -283,6 +341,8 @@ def vary(
         are a sequence, or a text: ``"int8,fp16"``, ``"32KiB:16MiB:2x"``, ``"1:9:2"``.
     batch, schedule, state
         As for :func:`analyze`, where they do not vary.
+    inputs
+        As for :func:`compare`.
 
     Returns
     -------
@@ -304,11 +364,12 @@ def vary(
     from costmodel.explore.vary import Subject, axis_of, variation_of, with_widths
 
     profile = resolved_hardware(hw)
-    subjects = []
-    for net in nets:
-        name, dtype, bits = with_widths(str(net)) if isinstance(net, str) else (net, None, None)
-        graph = resolved_network(name)
-        subjects.append(Subject(net if isinstance(net, str) else graph.name, graph, dtype, bits))
+    written = [with_widths(str(net)) if isinstance(net, str) else (net, None, None) for net in nets]
+    graphs = resolved_networks([name for name, _, _ in written], inputs)
+    subjects = [
+        Subject(net if isinstance(net, str) else graph.name, graph, dtype, bits)
+        for net, graph, (_, dtype, bits) in zip(nets, graphs, written, strict=True)
+    ]
     chosen = [axis_of(name, values, profile) for name, values in axes.items()]
     return variation_of(subjects, profile, chosen, batch, schedule, state)
 

@@ -14,6 +14,8 @@ from costmodel.mapping import EXACT_BITS, Layer, Problems, Solutions, smallest_b
 from costmodel.units import si_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from costmodel.graph import LayerTable
@@ -74,16 +76,12 @@ class Boundary:
         return self.weight_bytes + self.ifmap_bytes + self.ofmap_bytes
 
 
-def operand_widths(table: LayerTable, precision: Precision) -> Widths:
-    """Widths per row: the second activation of a matmul is stored like an ifmap."""
+def operand_widths(table: LayerTable, precisions: Sequence[Precision]) -> Widths:
+    """Widths per row from the precision of each: the second activation of a matmul is stored like an ifmap."""
     dynamic = np.asarray(table.dynamic_weight)[:, None]
-    ones = np.ones_like(dynamic, dtype=np.int64)
-    return Widths(
-        np.where(dynamic, precision.ifmap_bits, precision.weight_bits),
-        ones * precision.ifmap_bits,
-        ones * precision.ofmap_bits,
-        ones * precision.psum_bits,
-    )
+    rows = [(row.weight_bits, row.ifmap_bits, row.ofmap_bits, row.psum_bits) for row in precisions]
+    weight, ifmap, ofmap, psum = np.array(rows, dtype=np.int64).reshape(len(rows), 4).T[:, :, None]
+    return Widths(np.where(dynamic, ifmap, weight), ifmap, ofmap, psum)
 
 
 def weight_operand_elems(table: LayerTable) -> Ints:

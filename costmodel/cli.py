@@ -157,7 +157,8 @@ PRICING: Final = (
     click.option(
         "--dtype", metavar="TYPE",
         help="Number format of all operands: int4, int8, int16, fp16, bf16 or fp32, such as --dtype int8; compare takes "
-        "one per network as well, such as --dtype fp32,int8. [default: the profile's own]",
+        "one per network as well, such as --dtype fp32,int8. [default: what the file stores if it is quantised, else the "
+        "profile's own]",
     ),
     click.option(
         "--bits", callback=bits_option, metavar="OPERAND=BITS,...",
@@ -184,8 +185,8 @@ SWEEPING: Final = (PRICING[0], *PRICING[3:6])
 
 INPUT: Final = click.option(
     "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
-    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several. "
-    "[default: the file's own]",
+    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several; each "
+    "network takes those that it has. [default: the file's own]",
 )  # fmt: skip
 COUNTING: Final = (
     click.option(
@@ -227,14 +228,34 @@ def deliver(text: str, output: Path | None) -> None:
         write_atomically(output, text)
 
 
-def checked_output(output: Path | None) -> None:
+def checked_output(output: Path | None, flag: str = "-o") -> None:
     """Refuse a file that cannot be written before the work is done."""
     if output is None:
         return
     if output.is_dir():
-        raise InputError(f"-o {output}: is a directory; give a file in it, such as {output / 'report.md'}")
+        raise InputError(f"{flag} {output}: is a directory; give a file in it, such as {output / 'report.md'}")
     if not output.parent.is_dir():
-        raise InputError(f"-o {output}: the directory {output.parent} does not exist; create it first")
+        raise InputError(f"{flag} {output}: the directory {output.parent} does not exist; create it first")
+
+
+def checked_attachment(netron: Path | None) -> None:
+    """Refuse a file that cannot be written, or whose name Netron takes for no attachment."""
+    checked_output(netron, "--netron")
+    if netron is not None and netron.suffix.lower() != ".json":
+        raise InputError(f"--netron {netron}: Netron opens attachments from .json files only; give {netron.name}.json")
+
+
+def attach(result: Analysis, netron: Path) -> None:
+    """Write an attachment for Netron; which nodes it cannot name goes to stderr."""
+    from costmodel.report.as_netron import netron_text, without_names
+
+    write_atomically(netron, netron_text(result))
+    unnamed, nodes = without_names(result)
+    if unnamed:
+        click.echo(
+            f"netron: {unnamed} of {nodes} nodes have no name of their own; their figures are at the first value they give",
+            err=True,
+        )
 
 
 def write_atomically(output: Path, text: str) -> None:
@@ -278,7 +299,7 @@ def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
     value = context.params[parameter.name or ""]
     if isinstance(parameter, click.Argument):
         return [str(v) for v in value] if parameter.nargs != 1 else [str(value)]
-    if parameter.name in ("output", "width"):
+    if parameter.name in ("output", "width", "netron"):
         return []
     flag = max(parameter.opts, key=len)
     if isinstance(parameter, click.Option) and parameter.is_flag:
@@ -344,11 +365,22 @@ HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, su
 @cli.command()
 @click.argument("net", metavar="NET")
 @click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@click.option(
+    "--netron", type=click.Path(path_type=Path), metavar="FILE",
+    help="Also write an attachment for Netron, such as --netron model.costs.json: open it there on top of the model file. "
+    "[default: none]",
+)  # fmt: skip
+@click.option(
+    "--reconcile", is_flag=True,
+    help="Also set the parameters against those that the framework counts, with the reason of every difference; CSV then "
+    "has one row per kind of tensor. [default: off]",
+)  # fmt: skip
 @INPUT
 @with_options((*SCHEDULING, *PRICING))
 def analyze(
     net: str,
     hw: str,
+    netron: Path | None,
     inputs: dict[str, tuple[int, ...]] | None,
     schedule: str | None,
     state: str,
@@ -359,6 +391,7 @@ def analyze(
     output: Path | None,
     width: int | None,
     *,
+    reconcile: bool,
     strict: bool,
 ) -> int:
     """Price one network on one piece of hardware, layer by layer.
@@ -372,11 +405,15 @@ def analyze(
     costmodel analyze squeezenet:version=1.1,input=227 --hw horowitz-45nm --batch 8
     costmodel analyze mobilenet_v2 --hw ethos-u65-512 --schedule fused
     costmodel analyze mine.py --hw mine.yaml --format json -o mine.json
+    costmodel analyze model.onnx --hw snapdragon --reconcile --netron model.costs.json
     """
     checked_output(output)
+    checked_attachment(netron)
     from costmodel import api
 
-    result = api.analyze(net, hw, batch, dtype, bits, inputs, schedule, state)
+    result = api.analyze(net, hw, batch, dtype, bits, inputs, schedule, state, reconcile)
+    if netron is not None:
+        attach(result, netron)
     report(result, fmt, output, width)
     return strictly((result,), strict=strict)
 
@@ -384,10 +421,12 @@ def analyze(
 @cli.command()
 @click.argument("nets", metavar="NET...", nargs=-1, required=True)
 @click.option("--hw", required=True, multiple=True, metavar="PROFILE", help=f"{HARDWARE} Repeat it for several.")
+@INPUT
 @with_options((*SCHEDULING, *PRICING))
 def compare(
     nets: tuple[str, ...],
     hw: tuple[str, ...],
+    inputs: dict[str, tuple[int, ...]] | None,
     schedule: str | None,
     state: str,
     batch: int,
@@ -407,11 +446,12 @@ def compare(
     costmodel compare alexnet squeezenet --hw snapdragon
     costmodel compare alexnet squeezenet squeezenet:version=1.1 --hw eyeriss --hw stm32h743
     costmodel compare alexnet squeezenet --hw snapdragon --dtype fp32,int8 --format md -o report.md
+    costmodel compare squeezenet model.onnx --hw snapdragon --input data=1x3x224x224 --batch 8
     """
     checked_output(output)
     from costmodel import api
 
-    result = api.compare(nets, hw, batch, dtype, bits, schedule, state)
+    result = api.compare(nets, hw, batch, dtype, bits, inputs, schedule, state)
     report(result, fmt, output, width)
     return strictly(result.analyses, strict=strict)
 
@@ -438,7 +478,8 @@ def memory(
 ) -> None:
     """Count the memory that activations take, step by step.
 
-    NET is a network as for analyze. Without --hw and --dtype, activations and weights are int8.
+    NET is a network as for analyze. Without --dtype, activations and weights have the widths of a quantised file, else the
+    format of --hw, else int8.
 
     \b
     costmodel memory squeezenet --hw stm32h743
@@ -475,11 +516,13 @@ def axes_option(
     help="What varies: batch, dtype, schedule, state, or a constant of the hardware (hw.sram is the first memory on chip), as "
     "a list or START:STOP:STEP, such as --vary hw.sram=32KiB:16MiB:2x. Repeat it for several.",
 )  # fmt: skip
+@INPUT
 @with_options((*SCHEDULING, *SWEEPING))
 def sweep(
     nets: tuple[str, ...],
     hw: str,
     axes: dict[str, str],
+    inputs: dict[str, tuple[int, ...]] | None,
     schedule: str | None,
     state: str,
     batch: int,
@@ -498,7 +541,7 @@ def sweep(
     checked_output(output)
     from costmodel import api
 
-    report(api.vary(nets, hw, axes, batch, schedule, state), fmt, output, width)
+    report(api.vary(nets, hw, axes, batch, schedule, state, inputs), fmt, output, width)
 
 
 LINK: Final = "a name (costmodel links list) or a YAML file"

@@ -9,6 +9,7 @@ from math import inf, prod
 from typing import TYPE_CHECKING, Any
 
 from costmodel.analysis import SCHEMA_VERSION, Analysis, analysis_of
+from costmodel.boundary import weight_operand_elems
 from costmodel.errors import InputError
 from costmodel.schedule import KINDS, peak_live_bytes
 
@@ -155,18 +156,22 @@ WHY = {
 
 
 def ingredients(analysis: Analysis) -> dict[str, float]:
-    """What the off-chip energy of an analysis is made of; see :func:`off_chip_j`."""
-    t = analysis.totals
+    """What the off-chip energy of an analysis is made of; see :func:`off_chip_j`. Bits are means where layers differ."""
+    t, widths = analysis.totals, analysis.precision
     weight_bits = 8 * sum(layer.compulsory_bytes - layer.ifmap_bytes - layer.ofmap_bytes for layer in analysis.layers)
     activation_bits = 8 * (t.ifmap_bytes + t.ofmap_bytes)
-    widths = analysis.precision
+    weight, activation = float(widths.weight_bits), float(widths.ifmap_bits)
+    if widths.as_stored:
+        table = analysis.estimate.table
+        weight = ratio(weight_bits, float(weight_operand_elems(table).sum()))
+        activation = ratio(activation_bits, float((table.ifmap_elems + table.ofmap_elems).sum()))
     kinds = KINDS[: KINDS.index(analysis.kind) + 1][:2]
     moved = [analysis.scheduled(kind, analysis.phase).dram_bytes for kind in (*kinds, kinds[-1])]
     return {
-        "weight_bits": float(widths.weight_bits),
-        "activation_bits": float(widths.ifmap_bits),
-        "weight_elems": weight_bits / widths.weight_bits,
-        "activation_elems": activation_bits / widths.ifmap_bits,
+        "weight_bits": weight,
+        "activation_bits": activation,
+        "weight_elems": weight_bits / weight,
+        "activation_elems": activation_bits / activation,
         "refetch": moved[0] / t.compulsory_bytes,
         "residency": moved[1] / moved[0],
         "fusion": t.dram_bytes / moved[1],
@@ -193,7 +198,7 @@ def difference_j(baseline: Analysis, other: Analysis) -> tuple[float, float]:
     """Interval of the energy of the baseline minus the other's [J]."""
     static = [range_of(baseline.estimate), range_of(other.estimate)]
     low, high = static[0][0] - static[1][1], static[0][1] - static[1][0]
-    shared = baseline.hardware is other.hardware and baseline.precision.mac_format == other.precision.mac_format
+    shared = baseline.hardware is other.hardware and baseline.estimate.formats == other.estimate.formats
     for one, two in zip(baseline.estimate.terms, other.estimate.terms, strict=False) if shared else ():
         ends = [
             float(one.amount[bound].sum() - two.amount[bound].sum()) * value / 1e12

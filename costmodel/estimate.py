@@ -12,8 +12,11 @@ import numpy as np
 from costmodel.boundary import Boundary, boundary, operand_widths, weight_operand_elems, whole_bytes
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s, unrolled_ratio
+from costmodel.precision import row_precisions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from costmodel.boundary import Widths
@@ -87,9 +90,29 @@ class Estimate:
     schedule: Schedule | None = None
 
     @cached_property
+    def precisions(self) -> tuple[Precision, ...]:
+        """Precision of every row; all the same unless it is as a file stores it."""
+        return row_precisions(self.table, self.hardware, self.precision)
+
+    @cached_property
     def widths(self) -> Widths:
         """Operand widths per row [bits]."""
-        return operand_widths(self.table, self.precision)
+        return operand_widths(self.table, self.precisions)
+
+    @cached_property
+    def formats(self) -> tuple[str, ...]:
+        """Formats that MACs and other operations are priced at, that of the precision first."""
+        main = self.precision.mac_format
+        if not self.precision.as_stored:
+            return (main,)
+        used = [row.mac_format for row, works in zip(self.precisions, self.operations, strict=True) if works.any()]
+        return tuple(dict.fromkeys([main, *used]))
+
+    def operations_at(self, form: str) -> Floats:
+        """Operations that are priced at a format [operations]."""
+        if len(self.formats) == 1:
+            return self.operations
+        return np.asarray(self.operations * np.array([[row.mac_format == form] for row in self.precisions]))
 
     @cached_property
     def boundaries(self) -> tuple[Boundary, ...]:
@@ -106,7 +129,8 @@ class Estimate:
     @cached_property
     def weight_bytes(self) -> Ints:
         """Stored size of the parameters, biases included [B]."""
-        return whole_bytes(self.table.params, self.precision.weight_bits)
+        bits = np.array([[row.weight_bits] for row in self.precisions], dtype=np.int64)
+        return whole_bytes(self.table.params, bits)
 
     @cached_property
     def compulsory_bytes(self) -> Ints:
@@ -151,8 +175,9 @@ class Estimate:
     @cached_property
     def terms(self) -> tuple[Term, ...]:
         """Summands of the energy that are linear in one constant, static power left out."""
-        compute = self.hardware.compute
-        found = [Term("mac", "MACs and other operations", compute.mac_pj[self.precision.mac_format], fixed(self.operations))]
+        prices = self.hardware.compute.mac_pj
+        what = "MACs and other operations"
+        found = [Term("mac", what, prices[form], fixed(self.operations_at(form))) for form in self.formats]
         accesses = {bound: self.access_bytes(bound) for bound in BOUNDS}
         for index, level in enumerate(self.hardware.levels):
             part = "on_chip" if index else "off_chip"
@@ -170,7 +195,8 @@ class Estimate:
     def resources_s(self, bound: Bound = "value") -> dict[str, Floats]:
         """Time each resource needs per layer, were it alone [s]; ``low`` is the fastest the ranges allow."""
         compute, rate = self.hardware.compute, INVERSE[bound]
-        macs_per_cycle = at(compute.macs_per_cycle[self.precision.mac_format], rate)
+        rates = {form: at(compute.macs_per_cycle[form], rate) for form in self.formats}
+        macs_per_cycle = rates[self.precision.mac_format] if len(rates) == 1 else self.rates_of(rates)
         times = {"compute": compute_s(self.operations, macs_per_cycle, self.array_ratio, at(compute.clock_hz, rate))}
         feeds = sum(self.feed_bytes(bound).values(), np.zeros((1, 1)))
         through = [b.moved_bytes.astype(np.float64) for b in self.boundaries] + [feeds]
@@ -178,6 +204,11 @@ class Estimate:
             if level.bandwidth_bytes_per_s is not None:
                 times[level.name] = transfer_s(moved, at(level.bandwidth_bytes_per_s, rate))
         return {name: np.broadcast_to(np.asarray(t), self.shape) for name, t in times.items()}
+
+    def rates_of(self, rates: Mapping[str, float]) -> Floats:
+        """The MACs per cycle of every row, (L, 1); rows without operations take those of the precision."""
+        main = rates[self.precision.mac_format]
+        return np.array([[rates.get(row.mac_format, main)] for row in self.precisions])
 
     @property
     def shape(self) -> tuple[int, int]:

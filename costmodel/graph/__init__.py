@@ -2,8 +2,11 @@
 
 from costmodel.graph.graph import Graph
 from costmodel.graph.shapes import Dim, Ratio, Shape, as_dim, as_ratio
+from costmodel.graph.stored import FileNode, StoredWidths
 from costmodel.graph.table import LayerTable
 from costmodel.graph.tensor import Tensor
 from costmodel.graph.topology import Layer
 
-__all__ = ["Dim", "Graph", "Layer", "LayerTable", "Ratio", "Shape", "Tensor", "as_dim", "as_ratio"]
+__all__ = [
+    "Dim", "FileNode", "Graph", "Layer", "LayerTable", "Ratio", "Shape", "StoredWidths", "Tensor", "as_dim", "as_ratio",
+]  # fmt: skip

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate, islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from costmodel.errors import NetworkError, ShapeError
@@ -31,6 +32,7 @@ from costmodel.graph.shapes import (
     format_shape,
     same_shape,
 )
+from costmodel.graph.stored import FileNode, StoredWidths
 from costmodel.graph.table import LayerTable, table_of
 from costmodel.graph.tensor import Origin, Tensor
 from costmodel.graph.topology import Layer, LayerPlace, Topology
@@ -66,6 +68,8 @@ class Graph:
         self._owned: set[Tensor] = set()
         self._table: LayerTable | None = None
         self._rows_per_layer: tuple[int, ...] = ()
+        self._stored: dict[str, StoredWidths] = {}
+        self._nodes: dict[str, FileNode] = {}
 
     # ---- what a graph is
 
@@ -99,6 +103,9 @@ class Graph:
             lowered = [(layer.name, _lowered(layer, topology)) for layer in self.layers]
             self._rows_per_layer = tuple(len(rows) for _, rows in lowered)
             self._table = table_of(lowered)
+            if self._stored:
+                unsaid = StoredWidths()
+                self._table.with_stored([self._stored.get(name, unsaid) for name, rows in lowered for _ in rows])
         return self._table
 
     def layer_rows(self) -> tuple[tuple[Layer, range], ...]:
@@ -107,6 +114,16 @@ class Graph:
         ends = tuple(accumulate(self._rows_per_layer))
         spans = zip(self.layers, ends, self._rows_per_layer, strict=True)
         return tuple((layer, range(end - count, end)) for layer, end, count in spans)
+
+    @property
+    def stored(self) -> Mapping[str, StoredWidths]:
+        """Widths at which the file behind the graph stores the operands, by layer; empty where no file says them."""
+        return MappingProxyType(self._stored)
+
+    @property
+    def nodes(self) -> Mapping[str, FileNode]:
+        """Nodes of the file behind the graph, by the layers made of them."""
+        return MappingProxyType(self._nodes)
 
     def to_networkx(self) -> networkx.DiGraph[str]:
         """The graph for networkx: a node per input and layer, an edge per tensor read."""
@@ -132,11 +149,12 @@ class Graph:
 
     # ---- how a graph grows
 
-    def input(self, name: str, shape: Sequence[Dim]) -> Tensor:
-        """A tensor fed from outside, batch first."""
+    def input(self, name: str, shape: Sequence[Dim], bits: int = 0) -> Tensor:
+        """A tensor fed from outside, batch first; `bits` is the width at which a file declares it, 0 where none does."""
         self._expect_new(name)
         with _named(name):
             tensor = Tensor(name, as_shape(shape), "input")
+        tensor.note_bits(bits)
         self._inputs.append(tensor)
         self._owned.add(tensor)
         return tensor
@@ -151,6 +169,28 @@ class Graph:
     def layer(self, name: str, op: Op, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Add any operation, also one defined elsewhere; gives all its outputs."""
         return self._add(name, lambda: op, inputs)
+
+    @property
+    def layer_count(self) -> int:
+        """Number of layers so far."""
+        return len(self._layers)
+
+    def added(self, since: int) -> tuple[str, ...]:
+        """Names of the layers behind the first `since`, the newest first."""
+        return tuple(islice(reversed(self._layers), len(self._layers) - since))
+
+    def store(self, widths: Mapping[str, StoredWidths]) -> None:
+        """Note the widths at which a file stores the operands of layers; what they give has that of the ofmap."""
+        self._stored.update(widths)
+        for layer in self._layers.values():
+            found = widths.get(layer.name, StoredWidths())
+            for tensor in layer.outputs:
+                tensor.note_bits(found.weight_bits if tensor.origin == "parameter" else found.ofmap_bits)
+        self._table = None
+
+    def note_node(self, node: FileNode, layers: Iterable[str]) -> None:
+        """Note the node of a file that layers were made of."""
+        self._nodes.update(dict.fromkeys(layers, node))
 
     def _add(self, name: str, make: Callable[[], Op], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Add a layer whose operation `make` gives; problems are reported under its name."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from costmodel.errors import NetworkError
 from costmodel.graph.rows import Row, Rows
 from costmodel.graph.shapes import LIMIT, Dim, as_dim, largest_unsigned
+from costmodel.graph.stored import StoredWidths
 
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -135,7 +136,29 @@ class LayerTable:
             picked[column.name] = (
                 tuple(values[i] for i in chosen) if isinstance(values, tuple) else values[chosen]
             )
-        return LayerTable(**picked)
+        return LayerTable(**picked)._like(self, chosen)
+
+    @property
+    def stored(self) -> tuple[StoredWidths, ...]:
+        """Widths at which a model file stores the operands of each row; no column, since a network is the same at others."""
+        return self.__dict__.get("_stored") or (StoredWidths(),) * len(self)
+
+    def with_stored(self, stored: Sequence[StoredWidths]) -> LayerTable:
+        """The table with widths that a file stores, one per row."""
+        self.__dict__["_stored"] = tuple(stored)
+        return self
+
+    @property
+    def states_widths(self) -> bool:
+        """Whether a file says at what widths it is to be computed: a product of anything but single precision."""
+        if "_stored" not in self.__dict__:
+            return False
+        return any(macs and not found.plain for macs, found in zip(self.multiplies, self.stored, strict=True))
+
+    @property
+    def multiplies(self) -> list[bool]:
+        """Whether each row has MACs."""
+        return [bool(row.any()) for row in self.macs]
 
     def counted(self) -> Bools:
         """Mask of the rows that have a model and cost traffic, shape (L,)."""
@@ -181,7 +204,11 @@ class LayerTable:
             **{name: np.broadcast_to(batch, (1, np.size(batch))) for name in _BATCHED},
         }
         scaled: dict[str, Any] = {name: self._times(name, by) for name, by in factors.items()}
-        return replace(self, **scaled)
+        return replace(self, **scaled)._like(self, np.arange(len(self)))
+
+    def _like(self, other: LayerTable, rows: Ints) -> LayerTable:
+        """The table with the stored widths of some rows of another, if that has any."""
+        return self.with_stored([other.stored[row] for row in rows]) if "_stored" in other.__dict__ else self
 
     def _times(self, column: str, factor: Ints) -> Ints:
         """A column times `factor`; NetworkError naming the layer where the product leaves 64 bits."""

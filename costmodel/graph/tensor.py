@@ -14,16 +14,22 @@ Origin = Literal["input", "layer", "parameter"]
 class Tensor:
     """A value of the graph: its name, its shape with the batch axis first, and where it comes from.
 
-    Tensors compare by identity; `elems` is the number of elements, checked against overflow.
+    Tensors compare by identity; `elems` is the number of elements, checked against overflow, and `bits` the width at which
+    a model file stores one, 0 where no file says it.
     """
 
     name: str
     shape: Shape
     origin: Origin = "layer"
     elems: Dim = field(init=False)
+    bits: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "elems", product(*self.shape))
+
+    def note_bits(self, bits: int) -> None:
+        """Note the stored width [bits]: known only behind the tensor's last reader, when it has long been passed on."""
+        object.__setattr__(self, "bits", bits)
 
     @property
     def rank(self) -> int:

@@ -1,21 +1,24 @@
-"""Any network to a graph: shipped names, Python files, and model files recognised by their content."""
+"""Any network to a graph: shipped names, Python files, model files recognised by their content, PyTorch modules."""
 
 from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from costmodel.errors import InputError
 from costmodel.importers import python
+from costmodel.importers.channels_last import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from costmodel.graph import Graph
+    from costmodel.importers.inventory import Inventory
+    from costmodel.importers.torch import Example, Module
 
-    Inputs = Mapping[str, Sequence[int]]
+    Inputs: TypeAlias = Mapping[str, Sequence[int]]
+    Examples: TypeAlias = Mapping[str, Example] | Sequence[Example]
 
 SUFFIXES: Final = {".onnx": "onnx", ".tflite": "tflite", ".lite": "tflite", ".keras": "keras"}
 SHAPE: Final = re.compile(r"[0-9]{1,12}(x[0-9]{1,12})*")
@@ -25,16 +28,17 @@ HOW_TO: Final = {
 }
 
 
-def load_network(spec: str | Path, inputs: Inputs | None = None, **arguments: Any) -> Graph:  # noqa: ANN401
+def load_network(spec: str | Path | Module, inputs: Examples | None = None, **arguments: Any) -> Graph:  # noqa: ANN401
     """Build the graph of a network.
 
     Parameters
     ----------
     spec
-        Name of a shipped network or path of a ``.py`` file (executed), with arguments after a colon; or path of an ONNX,
-        TFLite or Keras file, told by its content.
+        Name of a shipped network or path of a ``.py`` file (executed), with arguments after a colon; path of an ONNX,
+        TFLite or Keras file, told by its content; or a ``torch.nn.Module``.
     inputs
-        Shapes by input name, for axes that a model file leaves open.
+        Shapes by input name, for axes that a model file leaves open. For a module one example per argument of ``forward``,
+        in their order or by their names: a tensor, a shape, or (shape, dtype).
     **arguments
         Arguments of ``build``; they win over those of the specification.
 
@@ -55,15 +59,107 @@ def load_network(spec: str | Path, inputs: Inputs | None = None, **arguments: An
     >>> load_network("alexnet").name
     'alexnet'
     """
+    if not isinstance(spec, str | Path):
+        return traced(spec, inputs, arguments)
     path = Path(spec)
     kind = format_of(path)
     if kind == "python":
         if inputs:
-            raise InputError(f"{spec}: input shapes are for model files; a Python network takes arguments, {spec}:input=224")
+            raise InputError(PYTHON_INPUTS.format(spec))
         return python.load_network(spec, **arguments)
     if arguments:
         raise InputError(f"{path}: {', '.join(arguments)}: a model file takes no arguments; only Python networks do")
-    return imported(path, kind, inputs)
+    return imported(path, kind, named(path, inputs))
+
+
+BY_NAME: Final = "inputs are shapes by name, such as {'data': (1, 3, 224, 224)}"
+PYTHON_INPUTS: Final = "{0}: input shapes are for model files; a Python network takes arguments, {0}:input=224"
+
+
+def traced(module: Module, inputs: Examples | None, arguments: Mapping[str, Any]) -> Graph:
+    """The graph of a PyTorch module; InputError for anything else that is no path."""
+    if not hasattr(module, "named_parameters"):
+        raise InputError(f"a network is a name, a path, a Graph or a torch.nn.Module, got {type(module).__name__}")
+    if arguments:
+        raise InputError(f"{type(module).__name__}: {', '.join(arguments)}: a module takes no arguments; it is built already")
+    from costmodel.importers.torch import positional, torch_graph
+
+    return torch_graph(module, *positional(module, inputs or ()))
+
+
+def input_names(spec: str | Path | Module) -> tuple[str, ...]:
+    """Names by which the inputs of a network may be given: of a model file's inputs, of the arguments of ``forward``."""
+    if not isinstance(spec, str | Path):
+        from costmodel.importers.torch import argument_names
+
+        return argument_names(spec)
+    path = Path(spec)
+    match format_of(path):
+        case "onnx":
+            from costmodel.importers.onnx import onnx_inputs as names
+        case "tflite":
+            from costmodel.importers.tflite import tflite_inputs as names
+        case "keras":
+            from costmodel.importers.keras import keras_inputs as names
+        case _:
+            return ()
+    return names(path)
+
+
+def inputs_each(specs: Sequence[str | Path | Module], inputs: Examples | None) -> list[Examples | None]:
+    """The inputs of several networks, each given those that it has by name.
+
+    Raises
+    ------
+    InputError
+        No network has an input of a name, or there are no names.
+    """
+    if not inputs:
+        return [None] * len(specs)
+    if not isinstance(inputs, Mapping):
+        raise InputError(f"compare: {BY_NAME}, got {inputs!r}")
+    known = [input_names(spec) for spec in specs]
+    if not any(known):
+        raise InputError(PYTHON_INPUTS.format(specs[0]))
+    every = sorted({name for names in known for name in names})
+    listed = ", ".join(map(clean, every))
+    problems = [f"--input: no network has an input {name!r}; there are {listed}" for name in inputs if name not in every]
+    if problems:
+        raise InputError(*problems)
+    return [{name: shape for name, shape in inputs.items() if name in names} or None for names in known]
+
+
+def inventory_of(spec: str | Path | Module | Graph, inputs: Examples | None = None) -> Inventory:
+    """What a network stores, tensor by tensor; arguments and errors as of :func:`load_network`."""
+    from costmodel.importers.inventory import graph_inventory
+
+    if not isinstance(spec, str | Path):
+        if not hasattr(spec, "named_parameters"):
+            return graph_inventory(spec, "the graph", GRAPH_RULE)
+        from costmodel.importers.torch import positional
+        from costmodel.importers.torch_inventory import torch_inventory
+
+        return torch_inventory(spec, *positional(spec, inputs or ()))
+    match format_of(Path(spec)):
+        case "onnx":
+            from costmodel.importers.onnx.inventory import onnx_inventory as stored
+        case "tflite":
+            from costmodel.importers.tflite_inventory import tflite_inventory as stored
+        case "keras":
+            from costmodel.importers.keras_inventory import keras_inventory as stored
+        case _:
+            return graph_inventory(load_network(spec, inputs), "the graph", GRAPH_RULE)
+    return stored(spec, named(spec, inputs))
+
+
+GRAPH_RULE: Final = "the parameters of its layers"
+
+
+def named(spec: str | Path, inputs: Examples | None) -> Inputs | None:
+    """Inputs of a model file; InputError where they are not by name."""
+    if inputs is not None and not isinstance(inputs, Mapping):
+        raise InputError(f"{spec}: {BY_NAME}, got {inputs!r}")
+    return inputs
 
 
 def parse_inputs(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:

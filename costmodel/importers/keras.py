@@ -11,12 +11,13 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from costmodel.errors import CostModelError, InputError, NetworkError, located
-from costmodel.graph import Graph
+from costmodel.graph import FileNode, Graph
 from costmodel.importers.channels_last import Sheet, Value, clean, first
 from costmodel.importers.keras_layers import HANDLERS, Called
 
@@ -59,10 +60,16 @@ def keras_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = N
         Its layers do not fit together.
     """
     path = Path(path)
-    config = _config(path)
+    with well_formed(path):
+        return _drawn(archive_config(path), path, dict(inputs or {}))
+
+
+@contextmanager
+def well_formed(path: Path) -> Iterator[None]:
+    """One message for a configuration that is not as Keras writes it."""
     try:
         with located(str(path)):
-            return _drawn(config, path, dict(inputs or {}))
+            yield
     except CostModelError:
         raise
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -72,10 +79,19 @@ def keras_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = N
         ) from None
 
 
+def keras_inputs(path: str | Path) -> tuple[str, ...]:
+    """Names of the inputs of the outermost model."""
+    path = Path(path)
+    with well_formed(path):
+        layers = archive_config(path)["config"].get("layers", ())
+        names = [_input_name(layer) for layer in layers if layer.get("class_name") == "InputLayer"]
+        return tuple(names) or ("input",)
+
+
 # ---- the archive
 
 
-def _config(path: Path) -> Config:
+def archive_config(path: Path) -> Config:
     """The configuration in an archive; nothing else is unpacked."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -208,7 +224,10 @@ class _Model:
             raise self.unsupported(name, f"the layer {kind} ({where})")
         call = Called(self, name, kind, config, list(args), dict(kwargs), again=name in self.seen)
         self.seen.add(name)
-        return HANDLERS[kind](call)
+        before = self.sheet.graph.layer_count
+        outputs = HANDLERS[kind](call)
+        self.sheet.graph.note_node(FileNode(name), self.sheet.graph.added(before))
+        return outputs
 
     def unsupported(self, name: str, what: str) -> InputError:
         """The error for a layer that is known but not in this form."""
@@ -219,7 +238,7 @@ class _Model:
     def input(self, entry: Config, layers: Sequence[Config]) -> Value:
         """An input of the graph."""
         config = entry["config"]
-        name = clean(str(config.get("name") or "input")) or "input"
+        name = _input_name(entry)
         declared = config.get("batch_shape") or config.get("batch_input_shape")
         if not isinstance(declared, list) or not declared:
             raise InputError(f"{self.path}: the input {name!r} has no shape; build the model before saving it")
@@ -247,6 +266,11 @@ class _Model:
         if not fits:
             raise InputError(f"{self.path}: input {name!r} is {text} and cannot be {'x'.join(map(str, given))}")
         return tuple(given)
+
+
+def _input_name(entry: Config) -> str:
+    """Name of an input as people write it."""
+    return clean(str(entry["config"].get("name") or "input")) or "input"
 
 
 def _drawn(entry: Config, path: Path, inputs: dict[str, Sequence[int]]) -> Graph:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from costmodel.errors import CostModelError, InputError, NetworkError, located
-from costmodel.graph import Graph
+from costmodel.graph import FileNode, Graph, StoredWidths
+from costmodel.graph.stored import multiplied
 from costmodel.importers.channels_last import Sheet, Value, clean, first
 from costmodel.importers.tflite_file import (
     ModelFact,
@@ -74,17 +75,21 @@ def tflite_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = 
     NetworkError
         Its operators do not fit together.
     """
-    return _drawn(Path(path), inputs or {}).sheet.graph
+    return tflite_network(path, inputs).sheet.graph
 
 
-def tflite_widths(
-    path: str | Path, inputs: Mapping[str, Sequence[int]] | None = None
-) -> dict[str, dict[str, int]]:
-    """Widths [bits] of the operands ``weight``, ``ifmap``, ``ofmap`` of every layer, as the file stores them.
+def tflite_network(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = None) -> Network:
+    """What :func:`tflite_graph` draws, with what else the file says."""
+    network = _drawn(Path(path), inputs or {})
+    network.sheet.graph.store(network.widths)
+    return network
 
-    Parameters are those of :func:`tflite_graph`; operands that a layer does not have are left out.
-    """
-    return _drawn(Path(path), inputs or {}).widths
+
+def tflite_inputs(path: str | Path) -> tuple[str, ...]:
+    """Names of the inputs, as people write them and as the file does."""
+    main = read_model(Path(path)).subgraphs[0]
+    names = [main.tensors[index].name for index in main.inputs]
+    return tuple(dict.fromkeys((*map(_alias, names), *names)))
 
 
 def _drawn(path: Path, inputs: Mapping[str, Sequence[int]]) -> Network:
@@ -106,8 +111,11 @@ def _network(model: ModelFact, inputs: Mapping[str, Sequence[int]]) -> Network:
     channels = _channels_first(main)
     names = layer_names(main)
     produced = {index for fact in main.operators for index in fact.outputs}
-    for fact, name in zip(main.operators, names, strict=True):
-        _draw(network, Call(network, fact, name, main.tensors, items, channels), produced)
+    for index, (fact, name) in enumerate(zip(main.operators, names, strict=True)):
+        call = Call(network, fact, name, main.tensors, items, channels)
+        before = network.sheet.graph.layer_count
+        _draw(network, call, produced)
+        _note(call, index, network.sheet.graph.added(before))
     _declare_outputs(network, main, items)
     return network
 
@@ -136,17 +144,24 @@ def _draw(network: Network, call: Call, produced: set[int]) -> None:
     for index, item in zip(fact.outputs, outputs, strict=False):
         _expect_declared(network, where, call.tensors[index], item)
         call.items[index] = item
-    if any(isinstance(item, Value) for item in outputs):
-        network.widths[call.name] = _widths(call)
 
 
-def _widths(call: Call) -> dict[str, int]:
+def _note(call: Call, index: int, layers: Sequence[str]) -> None:
+    """Remember the widths of the layers of an operator, and which one it was."""
+    output = call.outputs[0].name if call.outputs else ""
+    call.network.sheet.graph.note_node(FileNode("", str(index), output), layers)
+    call.network.widths.update(dict.fromkeys(layers, _widths(call)))
+
+
+def _widths(call: Call) -> StoredWidths:
     """Widths of the operands of one operator; weights have that of their buffer, dequantised or not."""
-    widths = {"ifmap": call.tensors[call.fact.inputs[0]].bits} if call.fact.inputs[:1] > (-1,) else {}
-    weight = call.optional(1)
-    if isinstance(weight, Constant) and weight.values is None:
-        widths["weight"] = weight.bits
-    return widths | ({"ofmap": call.outputs[0].bits} if call.outputs else {})
+    operands = list(zip(call.fact.inputs, call.inputs, strict=True))
+    data = next((call.tensors[index] for index, item in operands if isinstance(item, Value)), None)
+    constants = [item for _, item in operands if isinstance(item, Constant) and item.values is None]
+    weight = max(constants, key=lambda item: item.elems, default=None)
+    kind = multiplied(weight.kind if weight else "", data.kind if data else "")
+    ofmap = call.outputs[0].bits if call.outputs else 0
+    return StoredWidths(weight.bits if weight else 0, data.bits if data else 0, ofmap, kind)
 
 
 def _expect_declared(network: Network, where: str, fact: TensorFact, item: Item) -> None:
@@ -226,7 +241,7 @@ def _sources(network: Network, main: SubgraphFact, sizes: Mapping[int, tuple[int
     for index, shape in sizes.items():
         by_channels = channels[index] and len(shape) > 2
         name = network.sheet.fresh(_alias(main.tensors[index].name))
-        tensor = network.sheet.graph.input(name, first(shape) if by_channels else shape)
+        tensor = network.sheet.graph.input(name, first(shape) if by_channels else shape, main.tensors[index].bits)
         items[index] = Value(tensor, by_channels)
     for index, fact in enumerate(main.tensors):
         if index not in produced and index not in items:

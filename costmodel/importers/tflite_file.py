@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from costmodel.errors import InputError
+from costmodel.graph.stored import Kind
 from costmodel.importers.flatbuffer import INT8, INT32, UINT8, UINT32, UINT64, Bytes, Table
 
 IDENTIFIER: Final = b"TFL3"
@@ -65,6 +66,16 @@ class TensorFact:
     buffer: int
     variable: bool
     sparse: bool
+
+    def key(self, index: int) -> tuple[str, int]:
+        """What its elements are held in: a buffer, or where there is none the tensor itself, by its index."""
+        return ("buffer", self.buffer) if self.buffer else ("tensor", index)
+
+    @property
+    def kind(self) -> Kind:
+        """Kind of its numbers."""
+        name = self.format.removeprefix("u")
+        return "int" if name.startswith("int") else "bf" if name == "bf16" else "fp" if name.startswith("fp") else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.errors import InputError, NetworkError
-from costmodel.graph import Tensor
+from costmodel.graph import StoredWidths, Tensor
 from costmodel.graph.ops.base import Op
 from costmodel.graph.ops.convolution import Conv, ConvTranspose
 from costmodel.graph.ops.dense import Linear
 from costmodel.graph.ops.elementwise import Activation, Combine, Unknown
 from costmodel.graph.ops.recurrent import Recurrent
 from costmodel.graph.ops.streams import OneBias, Reused, Stream, Svdf
+from costmodel.graph.stored import Kind
 from costmodel.importers.channels_last import Sheet, Value, clean, crops, expect_window, first
 from costmodel.importers.tflite_file import LONGEST_CONSTANT, ModelFact, OperatorFact, TensorFact
 
@@ -30,7 +32,7 @@ Integers: TypeAlias = NDArray[np.int64]
 class Constant:
     """A tensor that is in the file: its shape, the buffer that holds it, and its values if they are few integers.
 
-    `bits` is the width of an element as stored, before it is dequantised.
+    `bits` and `kind` are those of an element as stored, before it is dequantised.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Constant:
     key: object
     values: Integers | None = None
     bits: int = 32
+    kind: Kind = ""
 
     @property
     def elems(self) -> int:
@@ -50,15 +53,30 @@ Item: TypeAlias = Value | Constant
 
 @dataclass(eq=False)
 class Network:
-    """A network being drawn from a file."""
+    """A network being drawn from a file; `owned` are parameters that layers with weights count, by their constant."""
 
     sheet: Sheet
     model: ModelFact
     checked: bool = True
-    widths: dict[str, dict[str, int]] = field(default_factory=dict)
+    widths: dict[str, StoredWidths] = field(default_factory=dict)
     weights: dict[object, tuple[str, object]] = field(default_factory=dict)
-    parameters: dict[object, Tensor] = field(default_factory=dict)
+    parameters: dict[tuple[object, Shape], Tensor] = field(default_factory=dict)
+    owned: Counter[object] = field(default_factory=Counter)
     written: list[Tensor] = field(default_factory=list)
+
+    @property
+    def counted(self) -> Mapping[object, int]:
+        """Parameters that layers count, by the key of the constant that holds them."""
+        found = Counter(self.owned)
+        for key, shape in self.parameters:
+            found[key] += prod(shape)
+        return found
+
+    def own(self, *constants: Item | None) -> None:
+        """Note that a layer counts constants as its own parameters."""
+        for item in constants:
+            if isinstance(item, Constant):
+                self.owned[item.key] += item.elems
 
     def constant(self, index: int, fact: TensorFact) -> Constant:
         """A constant of the file; constants of one buffer have one key."""
@@ -67,8 +85,7 @@ class Network:
         array = np.array(values, np.int64) if values is not None else None
         if array is not None and array.size == prod(shape):
             array = array.reshape(shape)
-        key = ("buffer", fact.buffer) if fact.buffer else ("tensor", index)
-        return Constant(fact.name, shape, key, array, fact.bits)
+        return Constant(fact.name, shape, fact.key(index), array, fact.bits, fact.kind)
 
     def value(self, item: Item, *, channels_first: bool = False, rank: int | None = None) -> Value:
         """An operand as a tensor of the graph; a constant becomes a parameter in the layout asked for."""
@@ -228,7 +245,7 @@ def _passed(call: Call, position: int, source: Constant) -> Constant:
     shape = source.shape if call.fact.code in _SAME_SHAPE else call.declared(position)
     same = prod(shape) == source.elems and position == 0
     key = source.key if same else ("folded", call.fact.outputs[position])
-    return Constant(source.name, shape, key, bits=source.bits)
+    return Constant(source.name, shape, key, bits=source.bits, kind=source.kind)
 
 
 _SAME_SHAPE: Final = frozenset({"DEQUANTIZE", "QUANTIZE", "CAST", "DENSIFY", "FAKE_QUANT"})
@@ -312,16 +329,21 @@ def _product(call: Call, make: Callable[..., Op], weight: Constant, bias: Item |
     first_name, first_bias = call.network.weights.setdefault(key, (name, bias_key))
     shared = first_name != name
     op = make(bias=bias is not None, shared=shared)
-    if shared and bias is not None and first_bias != bias_key:
+    again = shared and bias_key == first_bias
+    call.network.own(None if shared else weight, None if again else bias)
+    if shared and bias is not None and not again:
         op = Reused(op, bias.elems if isinstance(bias, Constant) else 0)
     return call.graph.layer(name, op, x)[0]
 
 
-def _counted_once(call: Call, op: Op, *weights: Item | None) -> Op:
+def _counted_once(call: Call, op: Op, *weights: Item | None, biases: Sequence[Item | None] = ()) -> Op:
     """The operation, without parameters if one before it has the same weights."""
     key = (call.fact.code, *(weight.key for weight in weights if isinstance(weight, Constant)))
     first_name, _ = call.network.weights.setdefault(key, (call.name, None))
-    return op if first_name == call.name else Reused(op)
+    if first_name != call.name:
+        return Reused(op)
+    call.network.own(*weights, *biases)
+    return op
 
 
 def _conv(call: Call) -> list[Item]:
@@ -467,7 +489,7 @@ def _svdf(call: Call) -> list[Item]:
     if feature is None or time is None or rank < 1 or feature.shape[0] % rank:
         return call.unknown()
     op = Svdf(feature.shape[0] // rank, rank, time.shape[1], call.optional(3) is not None)
-    once = _counted_once(call, op, feature, time)
+    once = _counted_once(call, op, feature, time, biases=(call.optional(3),))
     y = call.graph.layer(call.fresh(), once, call.sheet.plain(call.value(0)))[0]
     return call.finished(y, act=1)
 
@@ -483,7 +505,8 @@ def _lstm(call: Call) -> list[Item]:
         time, batch, features = x.shape
         x = call.sheet.reshaped(f"{call.name}_batch_first", x, (batch, time, features))
     op = Recurrent.of("lstm", weight.shape[0], bias=call.optional(13) is not None)
-    once = _counted_once(call, OneBias(op.kind, op.hidden, op.bias), *map(call.optional, range(1, 9)))
+    cell = OneBias(op.kind, op.hidden, op.bias)
+    once = _counted_once(call, cell, *map(call.optional, range(1, 9)), biases=tuple(map(call.optional, range(12, 16))))
     y = call.sheet.op(call.name, once, x.tensor)
     if call.fact.flag(3):
         batch, time, hidden = map(int, y.shape)
@@ -813,6 +836,7 @@ def _gather(call: Call) -> list[Item]:
         return call.stream("gather", [call.declared()])
     shared = call.network.weights.setdefault(("embedding", table.key), (call.name, None))[0]
     share = None if shared == call.name else shared
+    call.network.own(None if share else table)
     y = call.graph.embedding(call.fresh(), call.sheet.plain(at), *table.shape, share=share)
     return [Value(y)]
 
@@ -836,7 +860,8 @@ def _read_variable(call: Call) -> list[Item]:
     """The state of a streaming network, fed from outside."""
     shape = call.declared()
     by_channels = call.wants_channels_first() and len(shape) > 2
-    return [Value(call.graph.input(call.fresh(), first(shape) if by_channels else shape), by_channels)]
+    bits = call.outputs[0].bits
+    return [Value(call.graph.input(call.fresh(), first(shape) if by_channels else shape, bits), by_channels)]
 
 
 def _assign_variable(call: Call) -> list[Item]:

@@ -13,7 +13,7 @@ import io
 import logging
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -77,6 +77,11 @@ def torch_graph(module: Module, *inputs: Example, name: str | None = None) -> Gr
     >>> torch_graph(torch.nn.Conv2d(3, 8, 3), (1, 3, 32, 32)).table().total("macs")  # doctest: +SKIP
     array([194400])
     """
+    return torch_program(module, *inputs, name=name).graph
+
+
+def torch_program(module: Module, *inputs: Example, name: str | None = None) -> Program:
+    """Trace a PyTorch module as :func:`torch_graph` does; its graph, and what else is known of it."""
     torch = _torch()
     module = _expected_module(torch, module)
     examples = _examples(torch, module, inputs)
@@ -162,6 +167,26 @@ def _short(value: object) -> str:
     """A value in a message."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def argument_names(module: Module) -> tuple[str, ...]:
+    """Names of the arguments of ``forward``."""
+    return tuple(inspect.signature(module.forward).parameters)
+
+
+def positional(module: Module, examples: Mapping[str, Example] | Sequence[Example]) -> Sequence[Example]:
+    """Examples in the order of the arguments of ``forward``; InputError where names do not lead to one."""
+    if not isinstance(examples, Mapping):
+        return examples
+    signature = inspect.signature(module.forward)
+    try:
+        bound = signature.bind_partial(**examples)
+    except TypeError as error:
+        raise InputError(f"{type(module).__name__}: {error}; the arguments of forward are {signature}") from None
+    if bound.kwargs:
+        names = ", ".join(bound.kwargs)
+        raise InputError(f"{type(module).__name__}: {names}: give the arguments of forward{signature} before it as well")
+    return bound.args
 
 
 # ---- tracing
@@ -290,8 +315,8 @@ def _others(file: Path) -> bool:
 # ---- drawing
 
 
-def _drawn(traced: Traced, name: str, light: Module) -> Graph:
-    """The graph of a traced program."""
+def _drawn(traced: Traced, name: str, light: Module) -> Program:
+    """A traced program, drawn."""
     nodes = list(traced.graph.nodes)
     aliases, elems = _parameters(light)
     program = Program(Graph(name), Names(nodes), handler_of, elems)
@@ -307,7 +332,7 @@ def _drawn(traced: Traced, name: str, light: Module) -> Graph:
             program.run(node)
         elif node.op == "output":
             _finish(program, program.resolved(node.args[0]), name)
-    return program.graph
+    return program
 
 
 def _parameters(light: Module) -> tuple[dict[str, str], dict[str, int]]:

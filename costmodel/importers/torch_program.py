@@ -275,6 +275,11 @@ class Program:
         self._operands: dict[object, tuple[Constant, Tensor]] = {}
         self._uncertain: set[Tensor] = set()
 
+    @property
+    def counted(self) -> frozenset[str]:
+        """Names of the parameters that layers count."""
+        return frozenset(self._counted)
+
     def give(self, node: Node, item: Item) -> None:
         """Let a node have a value."""
         self._values[node] = item

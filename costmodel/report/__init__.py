@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.explore.vary import Variation
+    from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
     from costmodel.training import TrainingCost
     from costmodel.updates import UpdateCost
 
-    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | TrainingCost | UpdateCost | Variation
+    Result: TypeAlias = (
+        Analysis | Comparison | MemoryTimeline | Reconciliation | TrainingCost | UpdateCost | Variation
+    )
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
@@ -29,6 +32,7 @@ DOCUMENTS: Final = {
     "Analysis": "analysis_document",
     "Comparison": "comparison_document",
     "MemoryTimeline": "memory_document",
+    "Reconciliation": "reconciliation_document",
     "TrainingCost": "training_document",
     "UpdateCost": "update_document",
     "Variation": "variation_document",
@@ -55,7 +59,7 @@ def render(
     Parameters
     ----------
     result
-        An Analysis, a Comparison, a MemoryTimeline, a TrainingCost, an UpdateCost or a Variation.
+        An Analysis, a Comparison, a MemoryTimeline, a Reconciliation, a TrainingCost, an UpdateCost or a Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

@@ -17,11 +17,13 @@ from costmodel.report.document import Document
 from costmodel.report.dominance import dominance
 from costmodel.report.layer_table import layer_table
 from costmodel.report.names import visible
+from costmodel.report.reconciliation_document import table, verdict
 from costmodel.report.schedule_table import cascades, schedule_table
 from costmodel.report.totals import totals_facts
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
+    from costmodel.report.document import Block
 
 
 def document(analysis: Analysis) -> Document:
@@ -30,10 +32,18 @@ def document(analysis: Analysis) -> Document:
     return Document(
         title=title(analysis),
         summary=(unknown(analysis.unknown), totals_facts(analysis), schedule_table(analysis), dominance(analysis)),
-        details=(layer_table(analysis), free_rules(analysis.layers), cascades(analysis)),
-        notes=(assumed_constants(used), modelling(analysis.hardware, analysis.kind)),
+        details=(layer_table(analysis), free_rules(analysis.layers), cascades(analysis), *reconciled(analysis)),
+        notes=(assumed_constants(used), modelling(analysis.hardware, analysis.kind, as_stored=analysis.precision.as_stored)),
         appendix=lambda: (constant_table(used), bibliography(analysis)),
     )
+
+
+def reconciled(analysis: Analysis) -> tuple[Block, ...]:
+    """The reconciliation of parameters, if it was asked for."""
+    found = analysis.reconciliation
+    if found is None:
+        return ()
+    return table(found, f"Parameters, reconciled with {found.framework}"), verdict(found, "")
 
 
 def title(analysis: Analysis) -> str:

@@ -1,4 +1,4 @@
-"""A result as CSV: one row per layer or step in base units, the header names the columns."""
+"""A result as CSV: one row per layer, step, point or line of a reconciliation in base units; the header names the columns."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from costmodel.report.names import visible
 if TYPE_CHECKING:
     from costmodel.activations import MemoryTimeline
     from costmodel.analysis import Analysis
+    from costmodel.reconciliation import Reconciliation
     from costmodel.report import Result
 
 
@@ -26,8 +27,11 @@ def csv_text(result: Result) -> str:
 
 
 def records_of(result: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any result
-    """Rows of a result."""
-    if hasattr(result, "steps"):
+    """Rows of a result; an analysis with a reconciliation gives the lines of that."""
+    reconciled = result if hasattr(result, "lines") else getattr(result, "reconciliation", None)
+    if reconciled is not None:
+        yield from reconciliation_records(reconciled)
+    elif hasattr(result, "steps"):
         yield from step_records(result)
     elif hasattr(result, "records"):
         yield from ({k: visible(v) if isinstance(v, str) else v for k, v in row.items()} for row in result.records())
@@ -53,6 +57,12 @@ def layer_records(analysis: Analysis) -> Iterator[dict[str, Any]]:
     for layer in analysis.layers:
         record = {**context, **layer.to_dict(), "mapping": str(layer.mapping or "")}
         yield {key: visible(value) if isinstance(value, str) else value for key, value in record.items()}
+
+
+def reconciliation_records(reconciled: Reconciliation) -> Iterator[dict[str, Any]]:
+    """One record per line, after what is compared; what nothing says is empty."""
+    for line in reconciled.to_dict()["lines"]:
+        yield {"network": visible(reconciled.network), "framework": reconciled.framework, **line}
 
 
 def step_records(result: MemoryTimeline) -> Iterator[dict[str, Any]]:

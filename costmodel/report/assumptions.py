@@ -80,14 +80,16 @@ EXECUTED = {
 }
 
 
-def modelling(hardware: HardwareProfile, kind: Kind) -> Sentences:
-    """Simplifications of the model."""
+def modelling(hardware: HardwareProfile, kind: Kind, *, as_stored: bool = False) -> Sentences:
+    """Simplifications of the model; `as_stored` says that widths are those of a file."""
     first = hardware.levels[1]
     half = ", half of it holding the next tile (double buffering)" if first.double_buffered else ""
     together = "overlap: a layer takes as long as its slowest resource" if hardware.overlap else "take turns: their times add"
+    widths = ("Widths: as in the file, layer by layer, where a network is as stored; --dtype prices all layers alike.",)
     return Sentences(
         "How it was modelled",
         (
+            *(widths if as_stored else ()),
             EXECUTED[kind].format(store=hardware.levels[0].name, memory=first.name),
             "Off-chip bytes of a layer are the exact minimum over all tilings and loop orders that fit in "
             f"{first.name}{half}.",

@@ -133,7 +133,8 @@ def assumptions(comparison: Comparison) -> Iterator[Block]:
     for group in groups:
         yield named(assumed_constants(used_constants(group)), group, groups)
     for group in groups:
-        yield named(modelling(group[0].hardware, group[0].kind), group, groups)
+        as_stored = any(analysis.precision.as_stored for analysis in group)
+        yield named(modelling(group[0].hardware, group[0].kind, as_stored=as_stored), group, groups)
 
 
 def appendix(comparison: Comparison) -> Iterator[Block]:

@@ -33,6 +33,7 @@ class Line:
     binding: str = ""
     on_chip: str = ""
     mapping: str = ""
+    widths: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ def quantity(title: str, key: str, priority: int) -> Callable[[dict[str, Scale]]
     return field
 
 
-def label(title: str, key: str, priority: int, *, text_only: bool = False) -> Callable[[dict[str, Scale]], Field]:
+def label(title: str, key: str, priority: int, *, unit: str = "") -> Callable[[dict[str, Scale]], Field]:
     """A column of words."""
-    column = Column(title, "", priority, numeric=False, text_only=text_only)
+    column = Column(title, unit, priority, numeric=False)
     return lambda _: Field(column, lambda line, _units, _total: str(getattr(line, key)))
 
 
@@ -80,6 +81,7 @@ REFETCH = derived(Column("times", "least", 5), refetch)
 FIELDS = (
     label("layer", "name", 0),
     label("op", "op", 6),
+    label("bits", "widths", 4, unit="w/i/o"),
     quantity("params", "params", 4),
     quantity("MACs", "macs", 1),
     quantity("off-chip", "dram_bytes", 0),
@@ -109,7 +111,7 @@ def layer_table(analysis: Analysis) -> Table:
     """Every layer of an analysis, modules with their subtotal, the free ones in one line, the total last."""
     total = total_line(analysis.totals)
     alone = analysis.kind == "layer"
-    lines = [*module_lines(analysis.layers), *free_lines(analysis.layers), total]
+    lines = [*module_lines(analysis.layers, widths=analysis.mixed), *free_lines(analysis.layers), total]
     scales = scales_of(lines)
     fields = [make(scales) for make in FIELDS if alone or make is not REFETCH]
     rows = tuple(Row(tuple(f.text(line, scales, total) for f in fields), line.style) for line in lines)
@@ -123,19 +125,19 @@ def scales_of(lines: Sequence[Line]) -> dict[str, Scale]:
     return {key: scales["dram_bytes"] if UNITS[key] == "B" else found for key, found in scales.items()}
 
 
-def module_lines(layers: Iterable[LayerCost]) -> Iterator[Line]:
-    """Lines of the layers that are not free; runs of one module under a line with their sum."""
+def module_lines(layers: Iterable[LayerCost], *, widths: bool = False) -> Iterator[Line]:
+    """Lines of the layers that are not free; runs of one module under a line with their sum. `widths` shows those of each."""
     rows = [layer for layer in layers if layer.status != "free"]
     for group, members in groupby(rows, key=attrgetter("group")):
         found = list(members)
         if group and len(found) > 1:
             yield Line(visible(group), counted(len(found), "layer"), "group", sums(found))
-            yield from (layer_line(m, INDENT + m.name.removeprefix(f"{group}/"), "member") for m in found)
+            yield from (layer_line(m, INDENT + m.name.removeprefix(f"{group}/"), "member", widths=widths) for m in found)
         else:
-            yield from (layer_line(m, m.name, "plain") for m in found)
+            yield from (layer_line(m, m.name, "plain", widths=widths) for m in found)
 
 
-def layer_line(layer: LayerCost, name: str, style: Style) -> Line:
+def layer_line(layer: LayerCost, name: str, style: Style, *, widths: bool = False) -> Line:
     """Line of one layer."""
     unknown = layer.status == "unknown"
     return Line(
@@ -146,7 +148,14 @@ def layer_line(layer: LayerCost, name: str, style: Style) -> Line:
         binding=visible(layer.binding),
         on_chip=visible(layer.on_chip),
         mapping=visible(str(layer.mapping or "")),
+        widths=operand_widths(layer) if widths else "",
     )
+
+
+def operand_widths(layer: LayerCost) -> str:
+    """Widths of weights, ifmap and ofmap [bits]; a dash for weights that it has not, then the multiplier."""
+    weight = layer.weight_bits if layer.weight_dram_bytes or layer.params else NOTHING
+    return f"{weight}/{layer.ifmap_bits}/{layer.ofmap_bits} {layer.mac_format}"
 
 
 def free_lines(layers: Iterable[LayerCost]) -> Iterator[Line]:

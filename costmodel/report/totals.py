@@ -29,13 +29,21 @@ def totals_facts(analysis: Analysis) -> Facts:
 
 def work(analysis: Analysis) -> tuple[Fact, ...]:
     """Parameters and operations."""
-    t, bits = analysis.totals, analysis.precision.weight_bits
+    t = analysis.totals
     again = int(analysis.estimate.executed_macs.sum()) - t.macs
     return (
-        Fact("parameters", si_count(t.params), f"{si_bytes(t.weight_bytes)} at {counted(bits, 'bit')} each"),
+        Fact("parameters", si_count(t.params), f"{si_bytes(t.weight_bytes)} at {weight_widths(analysis)} each"),
         Fact("MACs", si_count(t.macs), f"and {si_count(t.other_ops)} other operations"),
         *((Fact("  again", si_count(again), "computed more than once, where stripes overlap"),) if again else ()),
     )
+
+
+def weight_widths(analysis: Analysis) -> str:
+    """Widths at which parameters are stored."""
+    if not analysis.precision.as_stored:
+        return counted(analysis.precision.weight_bits, "bit")
+    widths = sorted({layer.weight_bits for layer in analysis.layers if layer.params}) or [analysis.precision.weight_bits]
+    return counted(widths[0], "bit") if len(widths) == 1 else f"{widths[0]} to {widths[-1]} bits"
 
 
 def bytes_moved(analysis: Analysis) -> tuple[Fact, ...]:

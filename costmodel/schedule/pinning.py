@@ -113,7 +113,7 @@ class _Halving:
         """Halve intervals until nothing better can be left."""
         high = min(self.total, self.search.capacity_bits)
         self._try(high, 0)
-        self._wait(0, high, self.activations(0))
+        self._wait(0, high, self.activations(0, high))
         for _ in range(min(MOST_HALVINGS, MOST_STEPS // max(len(self.steps), 1))):
             if not self.waiting or self.waiting[0][0] >= self.worth:
                 break
@@ -123,7 +123,7 @@ class _Halving:
 
     def _halve(self, start: int, end: int, cost: float) -> None:
         middle = (start + end) // 2
-        reached = self.activations(middle)
+        reached = self.activations(middle, end)
         self._try(middle, self._bound(middle, reached))
         if reached > cost:  # else whatever fits below the middle costs no less than at the middle
             self._wait(start, middle, cost)
@@ -135,11 +135,18 @@ class _Halving:
 
     def _bound(self, end: int, cost: float) -> float:
         """What no schedule with weights of up to ``end`` bits undercuts; ``cost`` is that of activations beside the fewest."""
-        return max(cost + self.total - most_filled(self.weights, self.steps, end), self.cold.lower_bits - end)
+        return max(cost + self._loose(end), self.cold.lower_bits - end)
 
-    def activations(self, reserve: int) -> float:
-        """Least bits moved if all weights were on chip and took ``reserve`` bits."""
-        path: Path = self.search.run(frozenset(self.steps), reserve)
+    def _loose(self, end: int) -> int:
+        """Bits of weights that are read at least if up to ``end`` bits of them stay."""
+        return self.total - most_filled(self.weights, self.steps, end)
+
+    def activations(self, reserve: int, end: int) -> float:
+        """Least bits moved if all weights were on chip and took ``reserve`` bits.
+
+        Less where it is so much that no schedule with weights of up to ``end`` bits is worth having.
+        """
+        path: Path = self.search.run(frozenset(self.steps), reserve, self.worth - self._loose(end))
         return path.lower_bits
 
     def _try(self, reserve: int, bound: float) -> None:

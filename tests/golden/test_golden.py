@@ -17,6 +17,7 @@ from costmodel.cli import cli
 
 EXPECTED = Path(__file__).parent / "expected"
 NETWORKS = ("alexnet", "squeezenet")
+QUANTISED = str(Path(__file__).parents[1] / "models" / "onnx" / "squeezenet1_1.qdq.onnx")
 CASES = {
     **{
         f"{net}-{width}.txt": ["analyze", net, "--hw", "horowitz-45nm", "--width", str(width)]
@@ -33,6 +34,7 @@ CASES = {
     ],
     "compare-80.txt": ["compare", "alexnet", "squeezenet", "--hw", "snapdragon", "--width", "80"],
     "compare-120.txt": ["compare", "alexnet", "squeezenet", "squeezenet:version=1.1", "--hw", "snapdragon", "--width", "120"],
+    "squeezenet-quantised.txt": ["analyze", QUANTISED, "--hw", "snapdragon", "--reconcile", "--width", "120"],
     "memory-80.txt": ["memory", "squeezenet", "--hw", "snapdragon", "--width", "80"],
     "memory-120.txt": ["memory", "resnet:depth=50", "--dtype", "fp16", "--convention", "arena", "--width", "120"],
     **{

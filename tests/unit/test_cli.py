@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import costmodel.api
 from costmodel import __version__
 from costmodel.cli import cli, colored, deliver, permissions, terminal_width, write_atomically
+from tests.unit.onnx_files import encoded, model, node, value
 
 UNKNOWN = """
 from costmodel.graph import Graph
@@ -139,6 +140,59 @@ def test_a_model_file_and_the_shape_of_its_input(tmp_path, monkeypatch):
         "`$ costmodel analyze model.onnx --hw snapdragon --input data_0=1x3x224x224 --format md`"
     )
     refused(refusal, "has no input 'data'; did you mean 'data_0'?")
+
+
+DYNAMIC = Path(__file__).parents[1] / "models" / "tflite" / "mobilenet_v3_small_int8.tflite"
+
+
+def test_compare_takes_the_shapes_that_files_leave_open(files):
+    """Each network takes those that it has; the first line of the Markdown repeats them."""
+    net, shape = files("mine.py", SMALL), "keras_tensor_196=1x96x96x3"
+    result = run("compare", net, str(DYNAMIC), "--hw", "snapdragon", "--input", shape, "--batch", "2", "--format", "md")
+    without = run("compare", net, str(DYNAMIC), "--hw", "snapdragon")
+    wrong = run("compare", net, str(DYNAMIC), "--hw", "snapdragon", "--input", "image=1x96x96x3")
+
+    assert f"--hw snapdragon --input {shape} --batch 2 --format md`" in result.stdout.splitlines()[0]
+    assert "batch 2" in result.stdout
+    refused(without, "give their sizes, for example --input keras_tensor_196=1x224x224x3")
+    refused(wrong, "no network has an input 'image'; there are keras_tensor_196")
+
+
+def test_an_attachment_for_netron(tmp_path):
+    """Written beside the report, whose command does not mention it."""
+    sidecar = tmp_path / "model.costs.json"
+    result = run("analyze", str(MODEL), "--hw", "snapdragon", "--netron", str(sidecar), "--format", "md")
+
+    assert result.exit_code == 0
+    assert json.loads(sidecar.read_text())["signature"] == "netron:attachment"
+    assert "netron" not in result.stdout.splitlines()[0]
+    assert result.stderr == ""
+
+
+def test_nodes_that_netron_cannot_name_are_counted(tmp_path):
+    """On stderr, so that the report stays what it is."""
+    file = tmp_path / "net.onnx"
+    nodes = [node("Relu", "x", "y"), node("Relu", "y", "z")]
+    nodes[0]["name"] = ""
+    file.write_bytes(encoded(model(nodes, [value("x", 1, 4)])))
+    result = run("analyze", str(file), "--hw", "snapdragon", "--netron", str(tmp_path / "net.json"))
+
+    assert result.stderr == "netron: 1 of 2 nodes have no name of their own; their figures are at the first value they give\n"
+
+
+@pytest.mark.parametrize(
+    ("net", "target", "message"),
+    [
+        (str(MODEL), "costs.txt", "Netron opens attachments from .json files only; give costs.txt.json"),
+        (str(MODEL), "missing/costs.json", "the directory missing does not exist; create it first"),
+        ("squeezenet", "costs.json", "this network comes from none"),
+    ],
+)
+def test_attachments_that_cannot_be(tmp_path, monkeypatch, net, target, message):
+    """One message, and no file is left behind."""
+    monkeypatch.chdir(tmp_path)
+    refused(run("analyze", net, "--hw", "snapdragon", "--netron", target), message)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_compare_prints_the_why(files):
@@ -561,8 +615,8 @@ def test_colour_is_for_terminals(monkeypatch, variables, output, expected):
     """Colour on a terminal, unless NO_COLOR is set and not empty; never into a file."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
     monkeypatch.setattr("sys.stdout", Terminal())
 
     assert colored(output) is expected

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from costmodel.errors import CostModelError, InputError, NetworkError
-from costmodel.graph import Graph
+from costmodel.graph import Graph, StoredWidths
 from costmodel.importers import load_network
-from costmodel.importers.tflite import layer_names, tflite_graph, tflite_widths
+from costmodel.importers.tflite import layer_names, tflite_graph
 from costmodel.importers.tflite_file import read_model
 from tests.models.tflite.writer import Fields, Ints, Model
 from tests.unit.tflite_files import reread, totals
@@ -107,11 +107,12 @@ def test_macs_agree_with_the_declared_shapes(name):
 
 def test_widths_are_those_of_the_tensors():
     """An int8 file has 8-bit operands; weights behind DEQUANTIZE have the width of their buffer."""
-    int8 = tflite_widths(SAMPLES / "squeezenet1_1_int8.tflite")
-    half = tflite_widths(SAMPLES / "face_detection_full_range_sparse.tflite")
+    int8 = tflite_graph(SAMPLES / "squeezenet1_1_int8.tflite").stored
+    half = tflite_graph(SAMPLES / "face_detection_full_range_sparse.tflite").stored
 
-    assert int8["conv2d_1"] == {"ifmap": 8, "weight": 8, "ofmap": 8}
-    assert {widths["weight"] for widths in half.values() if "weight" in widths} == {16}
+    assert int8["conv2d_1"] == int8["conv2d_1_relu"] == StoredWidths(8, 8, 8, "int")
+    assert {widths.weight_bits for widths in half.values()} == {0, 16}
+    assert {widths.kind for widths in half.values()} == {"fp"}
 
 
 def test_names_are_those_of_the_modules():

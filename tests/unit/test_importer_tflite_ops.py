@@ -7,8 +7,7 @@ from functools import partial
 import pytest
 
 from costmodel.errors import CostModelError, InputError, NetworkError
-from costmodel.graph import Graph
-from costmodel.importers.tflite import tflite_widths
+from costmodel.graph import Graph, StoredWidths
 from costmodel.importers.tflite_ops import HANDLERS
 from tests.models.tflite.writer import Fields, Ints, Model
 from tests.unit.tflite_files import reread, totals
@@ -579,7 +578,7 @@ def test_prelu_with_computed_slopes(load):
 
 
 @pytest.mark.parametrize("code", ["DEQUANTIZE", "QUANTIZE", "CAST", "DENSIFY", "FAKE_QUANT"])
-def test_constants_in_another_format(tmp_path, load, code):
+def test_constants_in_another_format(load, code):
     """A constant that is converted is the same parameters, of the width that is stored, without a row."""
     model = Model()
     fed, stored = model.input("x", (1, 8), "fp32"), model.tensor("stored", (4, 8), "int4")
@@ -589,7 +588,7 @@ def test_constants_in_another_format(tmp_path, load, code):
     graph = load(model)
 
     assert (rows(graph), totals(graph)) == ([("linear", "counted", False)], (32, 32))
-    assert list(tflite_widths(tmp_path / "net.tflite").values()) == [{"ifmap": 32, "weight": 4, "ofmap": 32}]
+    assert list(graph.stored.values()) == [StoredWidths(4, 32, 32, "fp")]
 
 
 FOLDS = {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import costmodel as cm
 from costmodel.errors import InputError, NetworkError
 from costmodel.graph.table import COUNTS
 from costmodel.importers import load_network
@@ -316,6 +317,32 @@ def test_modules_are_names_and_groups():
     assert groups["layer1.1.downsample/0"] == "layer1.1.downsample"
     assert groups["layer1.0/add"] == "layer1.0"
     assert [name for name in groups if name.endswith("relu_2")] == ["layer1.0/relu_2", "layer1.1/relu_2"]
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [[(1, 3, 8, 8)], {"input": (1, 3, 8, 8)}, [torch.zeros(1, 3, 8, 8)], {"input": ((1, 3, 8, 8), "float32")}],
+)
+def test_a_module_is_a_network_wherever_one_is(inputs):
+    """load_network, analyze and compare take it with shapes or tensors, by position or by name."""
+    module = nn.Conv2d(3, 4, 3)
+    graph = load_network(module, inputs=inputs)
+
+    assert graph.table().total("macs") == 4 * 3 * 9 * 36
+    assert cm.analyze(module, "snapdragon", inputs=inputs).totals.macs == 4 * 3 * 9 * 36
+
+
+def test_modules_side_by_side():
+    """Each takes the arguments of its forward pass by name."""
+    found = cm.compare([nn.Conv2d(3, 4, 3), nn.ReLU()], "snapdragon", inputs={"input": (1, 3, 8, 8)}).analyses
+
+    assert [analysis.network for analysis in found] == ["Conv2d", "ReLU"]
+
+
+def test_a_module_without_examples_is_refused():
+    """The message lists the arguments that need one."""
+    with pytest.raises(NetworkError, match=r"give one example per argument of forward\(input"):
+        load_network(nn.Conv2d(3, 4, 3))
 
 
 def test_the_graph_is_named_after_the_class():

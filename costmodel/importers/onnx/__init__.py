@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Final
 
 from costmodel.errors import InputError, NetworkError, located
-from costmodel.graph import Graph
-from costmodel.importers.onnx.importer import Body, Importer, LayerBits, initializers
-from costmodel.importers.onnx.inputs import input_values
+from costmodel.graph import Graph, StoredWidths
+from costmodel.importers.onnx.importer import Body, Importer, initializers
+from costmodel.importers.onnx.inputs import given_names, input_values
 from costmodel.importers.onnx.names import Names, clean
 from costmodel.importers.onnx.operations import HANDLERS
 from costmodel.importers.onnx.values import BITS, Value, node_of
 from costmodel.importers.onnx.wire import Message, model_message
 
-__all__ = ["LayerBits", "OnnxNetwork", "onnx_graph", "onnx_network"]
+__all__ = ["OnnxNetwork", "onnx_graph", "onnx_network"]
 
 OLDEST: Final = 7
 
@@ -41,12 +41,15 @@ class OnnxNetwork:
         Version of the standard operators.
     producer
         The exporter, as it names itself.
+    counted
+        Parameters that its layers count, by the tensor of the file that holds them.
     """
 
     graph: Graph
-    widths: Mapping[str, LayerBits]
+    widths: Mapping[str, StoredWidths]
     opset: int
     producer: str
+    counted: Mapping[str, int]
 
 
 def onnx_graph(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = None) -> Graph:
@@ -102,6 +105,19 @@ def onnx_network(path: str | Path, inputs: Mapping[str, Sequence[int]] | None = 
         raise NetworkError(f"{file}: functions or branches nest too deeply; simplify the model") from None
 
 
+def onnx_inputs(path: str | Path) -> tuple[str, ...]:
+    """Names by which inputs may be given: those of the inputs that are fed, and of their open axes."""
+    file = Path(path)
+    message = model_message(file)["graph"]
+    with located(str(file)):
+        return given_names(_fed(message, initializers(message)))
+
+
+def _fed(message: Message, constants: Mapping[str, Value]) -> list[Message]:
+    """The inputs that no initializer gives."""
+    return [entry for entry in message.get("input", ()) if entry.get("name", "") not in constants]
+
+
 def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) -> OnnxNetwork:
     """The network of a decoded model."""
     message = model["graph"]
@@ -113,7 +129,7 @@ def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) ->
     nodes = [node_of(entry) for entry in message.get("node", ())]
     entries = [*message.get("value_info", ()), *message.get("output", ())]
     declared = {entry.get("name", ""): declared_value(entry) for entry in entries}
-    fed = [entry for entry in message.get("input", ()) if entry.get("name", "") not in constants]
+    fed = _fed(message, constants)
     names = Names(nodes)
     scope = ChainMap({**constants, **input_values(file, fed, shapes, importer, names)})
     outputs = [entry.get("name", "") for entry in message.get("output", ())]
@@ -123,7 +139,8 @@ def _network(file: Path, model: Message, shapes: Mapping[str, Sequence[int]]) ->
     found = [scope[name].tensor for name in outputs if name in scope]
     own = {tensor for layer in importer.graph.layers for tensor in layer.outputs}
     importer.graph.output(*dict.fromkeys(tensor for tensor in found if tensor is not None and tensor in own))
-    return OnnxNetwork(importer.graph, importer.widths, opset, model.get("producer_name", ""))
+    importer.graph.store(importer.widths)
+    return OnnxNetwork(importer.graph, importer.graph.stored, opset, model.get("producer_name", ""), importer.counted)
 
 
 def _opset(file: Path, model: Message) -> int:

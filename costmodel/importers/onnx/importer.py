@@ -13,12 +13,14 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from costmodel.errors import NetworkError
-from costmodel.graph import Graph, Tensor
+from costmodel.graph import FileNode, Graph, StoredWidths, Tensor
 from costmodel.graph.ops.base import Op
 from costmodel.graph.ops.elementwise import Parameter, Unknown
 from costmodel.graph.ops.general import Unshaped
+from costmodel.graph.stored import Kind, multiplied
 from costmodel.importers.onnx.names import Names, clean
 from costmodel.importers.onnx.values import (
+    BFLOAT,
     BITS,
     BOOL,
     FLOAT,
@@ -73,25 +75,20 @@ class Body:
         return nodes[0] if len(nodes) == 1 and name not in self.outputs else None
 
 
-@dataclass(frozen=True, slots=True)
-class LayerBits:
-    """Widths of the operands of a layer as the file stores them [bits]; 0 where it has no such operand."""
-
-    weight_bits: int
-    ifmap_bits: int
-    ofmap_bits: int
-
-
 class Importer:
     """A graph under construction from a file; handlers of operations call its methods.
 
     ``graph`` is the network, ``body`` the nodes being read, ``widths`` the stored widths by layer. ``literals`` says that
-    Constant nodes hold numbers of the program, never trained ones: so with torch.
+    Constant nodes hold numbers of the program, never trained ones: so with torch. ``narrow`` is the kind of what the file
+    quantises to, ``packed`` the widths of weights by layer where several share an element of the file. ``counted`` are the
+    parameters that layers have counted, by the tensor that holds them.
     """
 
     def __init__(self, graph: Graph, place: str, handlers: Mapping[str, Handler], functions: Mapping[Any, Message]) -> None:
         self.graph = graph
-        self.widths: dict[str, LayerBits] = {}
+        self.widths: dict[str, StoredWidths] = {}
+        self.narrow: Kind = "int"
+        self.packed: dict[str, int] = {}
         self.literals = False
         self.body = Body([], ChainMap(), {})
         self._place = place
@@ -100,7 +97,7 @@ class Importer:
         self._names = Names(())
         self._left = self._most = MOST_NODES
         self._depth = 0
-        self._counted: set[str] = set()
+        self.counted: dict[str, int] = {}
         self._operands: dict[tuple[frozenset[tuple[str, int]], Ints], Tensor] = {}
         self._fresh: list[str] = []
 
@@ -164,8 +161,12 @@ class Importer:
             raise NetworkError(f"{self._place}: more than {self._most} nodes with functions written out")
         inputs = [self.body.scope.get(name) if name else None for name in node.inputs]
         fresh = self._fresh = []
+        before = self.graph.layer_count
         with self._explained(node):
             values = self._values(node, inputs)
+        if self._depth == 1:
+            place = FileNode(node.name, output=next(filter(None, node.outputs), ""))
+            self.graph.note_node(place, self.graph.added(before))
         for name, value in zip(node.outputs, values, strict=False):
             if name and value is not None:
                 self.body.scope[name] = value
@@ -306,8 +307,8 @@ class Importer:
         fresh: dict[str, int] = {}
         for value in values:
             if value is not None and value.constant and _trainable(value):
-                fresh.update((name, size) for name, size in value.sources if size > 1 and name not in self._counted)
-        self._counted.update(fresh)
+                fresh.update((name, size) for name, size in value.sources if size > 1 and name not in self.counted)
+        self.counted.update(fresh)
         return sum(fresh.values())
 
     def shares(self, *values: Value | None, elems: int | None = None) -> bool:
@@ -318,16 +319,23 @@ class Importer:
         """
         constants = [value for value in values if value is not None and value.constant]
         sources = {source: None for value in constants for source in sorted(value.sources)}
-        fresh = [source for source in sources if source[0] not in self._counted]
-        self._counted.update(name for name, _ in fresh)
+        fresh = [source for source in sources if source[0] not in self.counted]
+        self.counted.update(fresh)
         wanted = sum(value.elems for value in constants) if elems is None else elems
         own = len(constants) == len([v for v in values if v is not None]) and len(fresh) == len(sources)
         if own and (elems is not None or sum(size for _, size in fresh) == wanted):
+            self._unpack(fresh, wanted)
             return False
         for name, size in fresh:
             if size:
                 self.layer(self.fresh(clean(name.removeprefix(FILL))), Parameter((size,)))
         return True
+
+    def _unpack(self, sources: Sequence[tuple[str, int]], elems: int) -> None:
+        """Count `elems` parameters in all where the largest tensor of a layer holds several in an element."""
+        if sources:
+            largest, size = max(sources, key=lambda source: source[1])
+            self.counted[largest] = size + elems - sum(size for _, size in sources)
 
     def shares_rows(self, value: Value | None, name: str) -> None:
         """Rows for trained constants that no formula of the layer `name` counts."""
@@ -354,17 +362,26 @@ class Importer:
     def _note_widths(self, layers: list[str], inputs: Sequence[Value | None], values: Sequence[Value | None]) -> None:
         """Remember the stored widths of the layers that a node has added."""
         stored = [value for value in inputs if value is not None]
-        weights = [v for v in stored if v.constant and _kindred(v) and v.elems > 1]
-        weight = max(weights, key=lambda v: v.elems).bits if weights else 0
-        ifmap = next((v.bits for v in stored if v.tensor is not None), 0)
+        weight = max((v for v in stored if v.constant and _kindred(v) and v.elems > 1), key=lambda v: v.elems, default=None)
+        ifmap = next((v for v in stored if v.tensor is not None), None)
         ofmap = next((v.bits for v in values if v is not None), 0)
-        bits = LayerBits(weight, ifmap, ofmap)
-        self.widths.update(dict.fromkeys(layers, bits))
+        kind = multiplied(*(self.kind_of(v) for v in (weight, ifmap) if v is not None))
+        bits = StoredWidths(weight.bits if weight else 0, ifmap.bits if ifmap else 0, ofmap, kind)
+        for layer in layers:
+            self.widths[layer] = bits._replace(weight_bits=self.packed.get(layer, bits.weight_bits))
+
+    def kind_of(self, value: Value) -> Kind:
+        """The kind of the numbers that the file stores of a value: what it is quantised to, where it is."""
+        if value.kind == STRING:
+            return ""
+        if value.kind not in FLOATS:
+            return "int"
+        return self.narrow if value.bits < BITS[value.kind] else "bf" if value.kind == BFLOAT else "fp"
 
     def stored_as(self, value: Value, bits: int) -> None:
         """The layer that computes a value stores it at this width."""
         if value.layer in self.widths:
-            self.widths[value.layer] = replace(self.widths[value.layer], ofmap_bits=bits)
+            self.widths[value.layer] = self.widths[value.layer]._replace(ofmap_bits=bits)
 
 
 _KEEPING: Final = frozenset(

@@ -40,11 +40,17 @@ def input_values(
         elif 0 in found:
             values[name] = empty(found, kind)
         else:
-            tensor = importer.graph.input(names.unique(clean(name)), found)
+            tensor = importer.graph.input(names.unique(clean(name)), found, BITS.get(kind, 32))
             values[name] = Value(found, kind, tensor=tensor, bits=BITS.get(kind, 32))
     if problems:
         raise InputError(*problems)
     return values
+
+
+def given_names(entries: Sequence[Message]) -> tuple[str, ...]:
+    """Names by which inputs may be given: their own, then those of their open axes."""
+    axes = (dim.get("dim_param", "") for entry in entries for dim in _dims(entry))
+    return tuple(dict.fromkeys(filter(None, (*(entry.get("name", "") for entry in entries), *axes))))
 
 
 def axis_sizes(entries: Iterable[Message], given: Shapes) -> dict[str, int]:

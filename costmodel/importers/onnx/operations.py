@@ -268,6 +268,7 @@ def quantize(importer: Importer, node: Node, inputs: Inputs) -> Values:
 def dequantize(importer: Importer, node: Node, inputs: Inputs) -> Values:
     """DequantizeLinear: nothing for weights and behind QuantizeLinear, a conversion elsewhere."""
     x, scale = needed(inputs, 0), needed(inputs, 1)
+    importer.narrow = "fp" if x.kind in FLOATS else "int"
     if x.tensor is None:
         return [replace(importer.folded(node, inputs, x.dims, scale.kind, None), bits=x.bits)]
     if node.inputs[0] in importer.body.quantized:

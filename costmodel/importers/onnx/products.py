@@ -236,7 +236,9 @@ def matmul_n_bits(importer: Importer, node: Node, inputs: Inputs) -> Values:
         raise NetworkError(f"has K = {depth}, but the input has {x.dims}")
     weight = Value((out, depth), packed.kind, sources=packed.sources, bits=node.int("bits", 4))
     op = Linear.of(out, bias=bias is not None, shared=importer.shares(weight, bias, elems=out * depth))
-    return [importer.made(node, op, importer.operand(x, importer.label(node)), like=x)]
+    y = importer.made(node, op, importer.operand(x, importer.label(node)), like=x)
+    importer.packed[y.layer] = weight.bits
+    return [y]
 
 
 def fused_matmul(importer: Importer, node: Node, inputs: Inputs) -> Values:

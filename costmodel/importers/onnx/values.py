@@ -22,6 +22,7 @@ MOST_KNOWN: Final = 1 << 16
 """Elements of a constant whose content is kept; larger ones are weights, and only their shape matters."""
 
 FLOAT, UINT8, INT8, UINT16, INT16, INT32, INT64, STRING, BOOL, HALF, DOUBLE = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+BFLOAT: Final = 16
 BITS: Final = {
     FLOAT: 32, UINT8: 8, INT8: 8, UINT16: 16, INT16: 16, INT32: 32, INT64: 64, BOOL: 8, HALF: 16, DOUBLE: 64,
     12: 32, 13: 64, 16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2,
