@@ -51,7 +51,7 @@ def tree_rounds(workers: Count) -> Count:
     (6, 6, 0)
     """
     # frexp gives the exponent e of n = m * 2**e with m in [0.5, 1): ceil(log2(n)) is that of n - 1, without rounding
-    return 2 * np.frexp(workers - 1)[1]
+    return 2 * np.frexp(workers - 1)[1].astype(np.int64)
 
 
 def tree_serial_elems(elems: Count, workers: Count) -> Count:
