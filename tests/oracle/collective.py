@@ -1,8 +1,8 @@
 """Gradients moved between nodes, message by message: what the closed forms of `costmodel.formulas.collectives` count.
 
-Every node holds an array. A round is a set of messages that travel at the same time; a node sends to one other node and receives from
-one other node per round, so that a round takes as long as its largest message. A parameter server receives one message after the
-other, and then sends one after the other.
+Every node holds an array. A round is a set of messages that travel at the same time; a node sends to one other node and receives
+from one other node per round, so that a round takes as long as its largest message. A parameter server receives one message
+after the other, and then sends one after the other.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ def by_tree(gradients):
     network, held, workers = Network(), [gradient.copy() for gradient in gradients], len(gradients)
     distances = [1 << level for level in range((workers - 1).bit_length())]
     for distance in distances:
-        senders = [w for w in range(distance, workers, 2 * distance)]
+        senders = range(distance, workers, 2 * distance)
         for receiver, array in network.together([(w, w - distance, held[w]) for w in senders]).items():
             held[receiver] += array
     for distance in reversed(distances):
-        senders = [w for w in range(0, workers - distance, 2 * distance)]
+        senders = range(0, workers - distance, 2 * distance)
         for receiver, array in network.together([(w, w + distance, held[w]) for w in senders]).items():
             held[receiver] = array
     return held, network

@@ -67,7 +67,7 @@ class Convolution:
 
 
 def trained(layers, x):
-    """Loss, gradients of all weights, and multiplications forward and backward; a ReLU after every layer, loss half the squares."""
+    """Loss (half the squares), gradients of all weights, and multiplications both ways; a ReLU after every layer."""
     forward, backward = Counter(), Counter()
     inputs, sums = [x], []
     for layer in layers:
