@@ -488,11 +488,14 @@ def update(
 
 def holdings(old: Network, new: Network | None) -> tuple[Holding, Holding | None]:
     """What devices have and shall have: with weights where every network has them, else layer by layer."""
-    from costmodel.importers.weights import stored_weights
+    from costmodel.importers.weights import is_archive, stored_weights
     from costmodel.updates import Holding, layers_of
 
     given = [net for net in (old, new) if net is not None]
     weights = [None if isinstance(net, Graph) else stored_weights(net) for net in given]
+    archives = [str(net) for net in given if not isinstance(net, Graph) and is_archive(Path(net))]
+    if archives and not all(weights):
+        raise InputError(f"{archives[0]}: has weights and no layers, and the other has no weights; give both with weights")
     found = [
         Holding(str(net), tensors) if tensors and all(weights) else layers_of(resolved_network(net))
         for net, tensors in zip(given, weights, strict=True)

@@ -73,7 +73,7 @@ def archived_weights(path: Path) -> tuple[StoredTensor, ...]:
         problem = "is a directory or a device" if path.exists() else "no such file"
         raise InputError(f"{path}: {problem}; {ADVICE}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, AttributeError, NotImplementedError, MemoryError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

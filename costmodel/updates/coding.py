@@ -2,7 +2,7 @@
 
 The difference of two tensors of one format is taken between the bit patterns of their elements, as integers modulo their
 width, so that any format comes back exactly; small differences of either sign become small numbers (zigzag). The bytes of the
-elements are then grouped by significance, and coded with deflate [1]_, Huffman codes and repeats, which every device can undo.
+elements are then grouped by significance, and coded with deflate [1]_, Huffman codes and runs, which every device can undo.
 
 References
 ----------
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from costmodel.errors import InputError
 
-LEVEL: Final = 6
-"""Effort of the coder, 1 to 9; zlib's own default."""
 RAW_DEFLATE: Final = -zlib.MAX_WBITS
 """A stream without zlib's header and checksum."""
+STRATEGIES: Final = (zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE)
+"""Huffman codes alone, which come nearest the entropy of noise, or with runs, for what is mostly zero; the shorter is taken."""
 UNSIGNED: Final = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
@@ -37,8 +37,13 @@ def coded(new: bytes, width_bytes: int, old: bytes | None = None) -> bytes:
     """
     items = patterns(new, width_bytes)
     planes = grouped(items if old is None else difference(items, patterns(old, width_bytes)), width_bytes)
-    coder = zlib.compressobj(LEVEL, zlib.DEFLATED, RAW_DEFLATE)
-    return coder.compress(planes) + coder.flush()
+    return min((deflated(planes, strategy) for strategy in STRATEGIES), key=len)
+
+
+def deflated(data: bytes, strategy: int) -> bytes:
+    """A deflate stream made by one strategy."""
+    coder = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, RAW_DEFLATE, zlib.DEF_MEM_LEVEL, strategy)
+    return coder.compress(data) + coder.flush()
 
 
 def decoded(code: bytes, width_bytes: int, old: bytes | None = None) -> bytes:
