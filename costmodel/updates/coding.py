@@ -22,7 +22,7 @@ from costmodel.errors import InputError
 RAW_DEFLATE: Final = -zlib.MAX_WBITS
 """A stream without zlib's header and checksum."""
 STRATEGIES: Final = (zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE)
-"""Huffman codes alone, which come nearest the entropy of noise, or with runs, for what is mostly zero; the shorter is taken."""
+"""Huffman codes alone, which come nearest the entropy of noise, or with runs, for what is mostly zero; the shorter one."""
 UNSIGNED: Final = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 

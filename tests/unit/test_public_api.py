@@ -17,7 +17,7 @@ import pytest
 import costmodel as cm
 
 ROOT = Path(__file__).resolve().parents[2]
-FUNCTIONS = ("analyze", "compare", "memory", "sweep", "load_network", "load_hardware")
+FUNCTIONS = ("analyze", "compare", "memory", "sweep", "train_cost", "update", "load_network", "load_hardware")
 
 
 def test_the_promised_names_are_public():

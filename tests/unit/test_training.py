@@ -285,8 +285,8 @@ def test_small_networks_scale_further():
 def test_time_of_training_on_a_k20(name, measured_s):
     """Caffe on a K20: 5,120 images of CaffeNet in 36.0 s (BVLC/caffe, docs/performance_hardware.md).
 
-    CaffeNet has AlexNet's products; a K20 has 2496 of the K20X's 2688 cores at 706 instead of 732 MHz. The measured time lies within the
-    range of the profile.
+    CaffeNet has AlexNet's products; a K20 has 2496 of the K20X's 2688 cores at 706 instead of 732 MHz. The measured time lies
+    within the range of the profile.
     """
     found = analysis_of(cm.load_network(name), cm.load_hardware("k20x"), 256, None, None)
     gradients = backward(cm.load_network(name)).gradients
