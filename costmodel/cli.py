@@ -631,7 +631,8 @@ def fleet_option(_context: click.Context, _parameter: click.Parameter, value: st
 )  # fmt: skip
 @click.option(
     "--retrained", multiple=True, metavar="LAYER",
-    help="Layers whose weights change although their shape does not, such as --retrained 'fc*'. Repeat it for several.",
+    help="Layers whose weights change although their shape does not, such as --retrained 'fc*'. Repeat it for several. "
+    "[default: with NEW none, without it all]",
 )  # fmt: skip
 @with_options(PRICING[3:6])
 def update(

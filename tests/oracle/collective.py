@@ -1,8 +1,8 @@
 """Gradients moved between nodes, message by message: what the closed forms of `costmodel.formulas.collectives` count.
 
 Every node holds an array. A round is a set of messages that travel at the same time; a node sends to one other node and
-receives from one other node per round, so that a round takes as long as its largest message. A parameter server receives one message
-after the other, and then sends one after the other.
+receives from one other node per round, so that a round takes as long as its largest message. A parameter server receives one
+message after the other, and then sends one after the other.
 """
 
 from __future__ import annotations

@@ -124,9 +124,8 @@ def test_hostile_names_on_a_page():
 
 def test_a_range_that_is_a_point_is_exact():
     """Nothing is uncertain where no constant is."""
-    wire = replace(
-        cm.load_link("gemini"), bandwidth_bytes_per_s=constant("bandwidth", 1e6, "B/s"), latency_s=constant("latency", 0.0, "s")
-    )
+    exact = constant("bandwidth", 1e6, "B/s"), constant("latency", 0.0, "s")
+    wire = replace(cm.load_link("gemini"), bandwidth_bytes_per_s=exact[0], latency_s=exact[1])
     table = scaling(training_of(small(), machine(), wire, [4], 8), "tree")
 
     assert table.rows[0].cells[7] == "exactly"
