@@ -197,7 +197,7 @@ def update_of(
         basis="weights" if weighed else "layers",
         dtype="as stored" if weighed else dtype or DTYPE,
         fleet=checked_fleet(fleet),
-        links=tuple(links),
+        links=checked_links(links),
         tensors=tensors,
         removed=tuple(tensor.name for tensor in old.tensors if tensor.name not in kept),
         retrained=patterns,
@@ -214,6 +214,16 @@ def checked_options(old: Holding, new: Holding | None, dtype: str | None, retrai
     idle = [pattern for pattern in retrained if not any(fnmatchcase(name, pattern) for name in names)]
     if idle:
         raise InputError(f"retrained: {', '.join(map(repr, idle))} fits no layer with parameters of {(new or old).name}")
+
+
+def checked_links(links: Sequence[Link]) -> tuple[Link, ...]:
+    """Refuse no link at all, and two of one name."""
+    names = [link.name for link in links]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice or not names:
+        problem = f"{', '.join(twice)} is given twice; give each once" if twice else "none given; give one, such as lte"
+        raise InputError(f"link: {problem}")
+    return tuple(links)
 
 
 def checked_fleet(fleet: int) -> int:

@@ -387,6 +387,13 @@ def test_fleets_that_make_no_sense(fleet):
         update_of(held(w=weights()), None, [radio()], fleet)
 
 
+@pytest.mark.parametrize(("link", "fragment"), [(["lte", "lte"], "lte is given twice"), ([], "none given")])
+def test_links_that_make_no_sense(link, fragment):
+    """None, or one twice, whose lines could not be told apart."""
+    with pytest.raises(InputError, match=f"link: {fragment}"):
+        cm.update("squeezenet", link=link)
+
+
 def test_weights_on_one_side_only():
     """An archive has no layers to compare, a network no weights."""
     np.savez("old.npz", w=weights())
