@@ -13,12 +13,11 @@ from costmodel.comparison import Factor, factors_of
 from costmodel.errors import CostModelError, InputError, MappingError
 from costmodel.hardware.variation import field_of
 from costmodel.precision import FORMAT_BITS, parse_bits
+from costmodel.results import Recorded
 from costmodel.schedule import KINDS, PHASES, Scheduler, checked_kind, checked_phase
 from costmodel.units import parse, quantity
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from costmodel.graph import Graph
     from costmodel.hardware import HardwareProfile
 
@@ -87,7 +86,7 @@ class Reason:
 
 
 @dataclass(frozen=True, repr=False)
-class Variation:
+class Variation(Recorded):
     """Networks on one piece of hardware while something varies; points in order of the axes, networks fastest."""
 
     hardware: HardwareProfile
@@ -114,24 +113,6 @@ class Variation:
             figures = {name: value for name, value in vars(point).items() if name != "at"}
             found.append({**dict(zip(names, point.at, strict=True)), **figures, "fits": point.fits})
         return found
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per point."""
-        import pandas as pd
-
-        return pd.DataFrame.from_records(self.records())
-
-    def __repr__(self) -> str:
-        """Return the tables that the command line prints."""
-        from costmodel.report import render
-
-        return render(self, "text")
-
-    def _repr_html_(self) -> str:
-        """Return the tables for notebooks."""
-        from costmodel.report import html_table
-
-        return html_table(self)
 
 
 # ---- what varies

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from costmodel.analysis import Analysis, LayerCost
     from costmodel.hardware import Constant, HardwareProfile
     from costmodel.schedule import Kind
+    from costmodel.training import TrainingCost
+    from costmodel.updates import UpdateCost
 
 CONSTANT_COLUMNS = (
     Column("constant", numeric=False),
@@ -67,7 +69,7 @@ def constant_row(constant: Constant) -> Row:
     return Row((constant.name, constant.text, constant_range(constant), constant.tier, source, visible(constant.where)))
 
 
-def bibliography(analysis: Analysis) -> Sentences:
+def bibliography(analysis: Analysis | TrainingCost | UpdateCost) -> Sentences:
     """Sources of the constants."""
     found = tuple(visible(f"{source.key}: {source.reference}") for source in analysis.sources() if source.key != "assumed")
     return Sentences("Sources", found)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from costmodel.report.assumptions import assumed_constants, constant_table
-from costmodel.report.document import Block, Column, Document, Fact, Facts, Row, Sentences, Table
+from costmodel.report.assumptions import assumed_constants, bibliography, constant_table
+from costmodel.report.document import Column, Document, Fact, Facts, Row, Sentences, Table
 from costmodel.report.names import visible
 from costmodel.report.numbers import bare_ratio, counted, listed, scale, share, times
 from costmodel.training import ALGORITHMS
@@ -26,7 +26,7 @@ def document(found: TrainingCost) -> Document:
             Sentences("How it was modelled", modelling(found)),
             assumed_constants(found.constants()),
         ),
-        appendix=lambda: appendix(found),
+        appendix=lambda: (constant_table(found.constants()), bibliography(found)),
     )
 
 
@@ -128,9 +128,3 @@ def modelling(found: TrainingCost) -> tuple[str, ...]:
         "memory of a worker are left out.",
         "Ranges: the ends of the hardware's constants together against those of the link.",
     )
-
-
-def appendix(found: TrainingCost) -> tuple[Block, ...]:
-    """Constants and sources."""
-    sources = tuple(visible(f"{source.key}: {source.reference}") for source in found.sources() if source.key != "assumed")
-    return constant_table(found.constants()), Sentences("Sources", sources)

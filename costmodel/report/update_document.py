@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from costmodel.report.assumptions import assumed_constants, constant_table
-from costmodel.report.document import Block, Column, Document, Fact, Facts, Row, Sentences, Table
+from costmodel.report.assumptions import assumed_constants, bibliography, constant_table
+from costmodel.report.document import Column, Document, Fact, Facts, Row, Sentences, Table
 from costmodel.report.names import visible
 from costmodel.report.numbers import NOTHING, counted, listed, share, span
 from costmodel.units import si_bytes, si_energy, si_time
@@ -28,7 +28,7 @@ def document(found: UpdateCost) -> Document:
         summary=(facts(found), *(deliveries(found, link) for link in found.links)),
         details=(tensors(found),),
         notes=(Sentences("How it was counted", remarks(found)), assumed_constants(found.constants())),
-        appendix=lambda: appendix(found),
+        appendix=lambda: (constant_table(found.constants()), bibliography(found)),
     )
 
 
@@ -155,9 +155,3 @@ def removed(names: tuple[str, ...]) -> str:
     others = len(names) - NAMED
     shown = [visible(name) for name in names[:NAMED]]
     return f"Deleted, which sends nothing: {listed([*shown, *([f'{others} others'] if others > 0 else [])])}."
-
-
-def appendix(found: UpdateCost) -> tuple[Block, ...]:
-    """Constants and sources."""
-    sources = tuple(visible(f"{source.key}: {source.reference}") for source in found.sources() if source.key != "assumed")
-    return constant_table(found.constants()), Sentences("Sources", sources)

@@ -14,11 +14,10 @@ from costmodel.errors import InputError, NetworkError
 from costmodel.formulas import collectives
 from costmodel.formulas.counts import ceil_div
 from costmodel.precision import FORMAT_BITS
+from costmodel.results import Recorded
 from costmodel.training.passes import Backward, backward
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from costmodel.graph import Graph
     from costmodel.hardware import Constant, HardwareProfile, Source
     from costmodel.hardware.link import Link
@@ -91,7 +90,7 @@ class ScalingPoint:
 
 
 @dataclass(frozen=True, repr=False)
-class TrainingCost:
+class TrainingCost(Recorded):
     """What training one network costs per iteration, and how it scales; ``points`` by workers, then by algorithm."""
 
     network: str
@@ -156,24 +155,6 @@ class TrainingCost:
             "constants": [asdict(constant) for constant in self.used],
             "sources": [asdict(source) for source in self.sources()],
         }
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per point."""
-        import pandas as pd
-
-        return pd.DataFrame.from_records(self.records())
-
-    def __repr__(self) -> str:
-        """Return the report that the command line prints."""
-        from costmodel.report import render
-
-        return render(self, "text")
-
-    def _repr_html_(self) -> str:
-        """Return the report for notebooks."""
-        from costmodel.report import html_table
-
-        return html_table(self)
 
 
 @dataclass(frozen=True)

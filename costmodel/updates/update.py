@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from costmodel.analysis import SCHEMA_VERSION, Range
 from costmodel.errors import InputError
 from costmodel.formulas.download import download_j, download_s
+from costmodel.results import Recorded
 from costmodel.updates.changes import Holding, TensorUpdate, layer_updates, weight_updates
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from costmodel.hardware import Constant, Source
     from costmodel.hardware.link import Link
 
@@ -46,7 +45,7 @@ SENT: Final[Mapping[str, tuple[str, str]]] = {
 
 
 @dataclass(frozen=True, repr=False)
-class UpdateCost:
+class UpdateCost(Recorded):
     """What it takes to bring one network to devices that have another; ``deliveries`` by link, then by what is sent.
 
     ``basis`` says what a change was told by: ``weights`` or ``layers``.
@@ -96,24 +95,6 @@ class UpdateCost:
             "constants": [asdict(constant) for constant in self.constants()],
             "sources": [asdict(source) for source in self.sources()],
         }
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per delivery."""
-        import pandas as pd
-
-        return pd.DataFrame.from_records(self.records())
-
-    def __repr__(self) -> str:
-        """Return the report that the command line prints."""
-        from costmodel.report import render
-
-        return render(self, "text")
-
-    def _repr_html_(self) -> str:
-        """Return the report for notebooks."""
-        from costmodel.report import html_table
-
-        return html_table(self)
 
 
 def delivery_record(found: UpdateCost, delivery: Delivery) -> dict[str, Any]:
