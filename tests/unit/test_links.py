@@ -173,6 +173,14 @@ def test_mistakes_are_named_with_their_place(old, new, fragment):
     assert any(fragment in problem for problem in problems(GOOD.replace(old, new))), problems(GOOD.replace(old, new))
 
 
+def test_a_file_of_other_things_is_quoted_briefly():
+    """One line, however long the file."""
+    (problem,) = problems("word " * 500)
+
+    assert problem.startswith("radio.yaml:1:1: the single value 'word word ")
+    assert len(problem) < 200
+
+
 def test_all_mistakes_at_once():
     """One line each, in the order of the file."""
     text = GOOD.replace("10 ms", "10 kg").replace("0.5 W", "0.5 V")
