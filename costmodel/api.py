@@ -1,4 +1,4 @@
-"""The library surface: load, analyze, compare, memory, sweep, and the playbook."""
+"""The library surface: load, analyze, compare, memory, sweep, the playbook, training and updates."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from costmodel.analysis import Analysis, analysis_of
 from costmodel.errors import InputError
 from costmodel.graph import Graph
 from costmodel.hardware import HardwareProfile, load_hardware
+from costmodel.hardware.link import Link
+from costmodel.hardware.link_loading import load_link
 from costmodel.importers import inputs_each, inventory_of, load_builder, load_network
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from costmodel.importers.torch import Example, Module
     from costmodel.playbook import Transformed
     from costmodel.reconciliation import Reconciliation
+    from costmodel.training import TrainingCost
+    from costmodel.updates import Holding, UpdateCost
 
 __all__ = [
     "Hardware",
@@ -35,12 +39,15 @@ __all__ = [
     "compare",
     "from_torch",
     "load_hardware",
+    "load_link",
     "load_network",
     "memory",
     "reconcile",
     "shrink",
     "sweep",
+    "train_cost",
     "transform",
+    "update",
     "vary",
 ]
 
@@ -519,6 +526,135 @@ def transform(net: Network, step: str, strength: float) -> Transformed:
     if step == "lower_precision":
         raise InputError("transform: lower_precision changes no graph; give analyze --dtype or --bits, or use shrink")
     return transformed(Design(resolved_network(net), {}), step, strength)
+
+
+def train_cost(
+    net: Network,
+    hw: Hardware,
+    link: Link | str | Path,
+    workers: Sequence[int] | str = "1:128",
+    batch: int = 1024,
+    dtype: str | None = None,
+    gradient_bits: int = 32,
+    *,
+    overlap: bool = False,
+    inputs: Mapping[str, Sequence[int]] | None = None,
+) -> TrainingCost:
+    """Count what training a network costs per iteration, and how it scales with the number of workers.
+
+    Parameters
+    ----------
+    net, inputs
+        As for :func:`analyze`.
+    hw
+        Hardware of each worker.
+    link
+        A Link, the name of a shipped one, or the path of a YAML file: what connects the workers.
+    workers
+        Numbers of workers: a sequence, ``"1,32,128"``, or ``"1:128"``, which doubles from the first to the last.
+    batch
+        Samples per iteration, of all workers together.
+    dtype
+        Number format of the arithmetic; the profile's own where None.
+    gradient_bits
+        Width of an element of the gradient as it is sent, 8, 16 or 32 [bits].
+    overlap
+        Whether gradients are sent while the backward pass computes the next ones.
+
+    Returns
+    -------
+    TrainingCost
+        Frozen; its ``repr`` is the report, ``to_frame()`` has one row per number of workers and algorithm.
+
+    Raises
+    ------
+    CostModelError
+        One clear message per problem with the network, the profiles or the options.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> found = cm.train_cost("squeezenet", "k20x", "titan", workers=[128])
+    >>> [(point.algorithm, point.exchange.serial_bytes) for point in found.points]
+    [('server', 1278386176), ('tree', 69911744), ('ring', 9910064)]
+    """
+    from costmodel.training import parse_workers, training_of
+
+    counts = parse_workers(workers) if isinstance(workers, str) else workers
+    graph, hardware = resolved_network(net, inputs), resolved_hardware(hw)
+    return training_of(graph, hardware, resolved_link(link), counts, batch, dtype, gradient_bits, overlap=overlap)
+
+
+def resolved_link(link: Link | str | Path) -> Link:
+    """Return a link as it is; load a path or a bare name."""
+    return link if isinstance(link, Link) else load_link(str(link))
+
+
+def update(
+    old: Network,
+    new: Network | None = None,
+    link: Link | str | Path | Sequence[Link | str | Path] = "lte",
+    fleet: int = 1,
+    dtype: str | None = None,
+    retrained: Sequence[str] = (),
+) -> UpdateCost:
+    """Count what it takes to bring a network to devices that have another one.
+
+    Parameters
+    ----------
+    old
+        What the devices have: as for :func:`analyze`, or the path of an ``.npz`` archive of its weights. Weights of an
+        ``.onnx`` file are read where both networks have them.
+    new
+        What they shall have; where None, `old` with other weights in the `retrained` layers, or, without any, `old` for the
+        first time.
+    link
+        One link or several: names of shipped ones, or paths of YAML files.
+    fleet
+        Number of devices.
+    dtype
+        Number format of the stored parameters where no weights are given; fp32 where None.
+    retrained
+        Names of layers whose weights change although their shape does not, with ``*`` and ``?``.
+
+    Returns
+    -------
+    UpdateCost
+        Frozen; its ``repr`` is the report, ``to_frame()`` has one row per link and way to send it.
+
+    Raises
+    ------
+    CostModelError
+        One clear message per problem with the networks, the links or the options.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> cm.update("alexnet", retrained=["fc8"], link="lte").sizes()
+    {'full': 243860896, 'changed': 16388000}
+    """
+    from costmodel.updates import update_of
+
+    links = [link] if isinstance(link, Link | str | Path) else list(link)
+    before, after = holdings(old, new)
+    return update_of(before, after, [resolved_link(one) for one in links], fleet, dtype, retrained)
+
+
+def holdings(old: Network, new: Network | None) -> tuple[Holding, Holding | None]:
+    """What devices have and shall have: with weights where every network has them, else layer by layer."""
+    from costmodel.importers.weights import is_archive, stored_weights
+    from costmodel.updates import Holding, layers_of
+
+    given = [net for net in (old, new) if net is not None]
+    weights = [None if isinstance(net, Graph) else stored_weights(net) for net in given]
+    archives = [str(net) for net in given if not isinstance(net, Graph) and is_archive(Path(net))]
+    if archives and not all(weights):
+        raise InputError(f"{archives[0]}: has weights and no layers, and the other has no weights; give both with weights")
+    found = [
+        Holding(str(net), tensors) if tensors and all(weights) else layers_of(resolved_network(net))
+        for net, tensors in zip(given, weights, strict=True)
+    ]
+    return found[0], found[1] if new is not None else None
 
 
 def from_torch(module: Module, *inputs: Any, name: str | None = None) -> Graph:  # noqa: ANN401 - tensors or shapes

@@ -12,11 +12,14 @@ from costmodel.data import data_dir
 from costmodel.errors import InputError
 from costmodel.graph import Graph, LayerTable
 from costmodel.hardware import load_hardware
+from costmodel.hardware.link_loading import load_link
 from costmodel.importers import load_network
 from costmodel.importers.described import described_graph
 from costmodel.precision import stored
 from costmodel.schedule.conventions import convention
 from costmodel.schedule.timeline import timeline
+from costmodel.training import backward, training_of
+from costmodel.training.scaling import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -120,6 +123,27 @@ STORED: Final[Mapping[str, Callable[[Row], int]]] = {
 """Figures of memory, by quantity."""
 
 
+def training_speedup(row: Row) -> float:
+    """Speed-up of synchronous training on so many workers over one, with the same batch."""
+    hardware, link = load_hardware(row["hardware"]), load_link(row["link"])
+    found = training_of(graph_of(row), hardware, link, [row["workers"]], row["batch"])
+    return next(point.speedup.value for point in found.points if point.algorithm == row["algorithm"])
+
+
+def backward_forward_ratio(row: Row) -> float:
+    """Time of the backward pass over that of the forward pass."""
+    graph = graph_of(row)
+    share = share_of(analysis_of(graph, load_hardware(row["hardware"]), row["batch"], None, None), backward(graph))
+    return share.backward_s.value / share.forward_s.value
+
+
+TRAINED: Final[Mapping[str, Callable[[Row], float]]] = {
+    "training_speedup": training_speedup,
+    "backward_forward_ratio": backward_forward_ratio,
+}
+"""Figures of training, by quantity."""
+
+
 def counted(table: LayerTable, row: Row) -> float:
     """Return a figure that needs no hardware."""
     quantity = row["quantity"]
@@ -158,6 +182,8 @@ def actual(row: Row) -> float:
     """Compute our figure for a row."""
     if row["quantity"] in STORED:
         return STORED[row["quantity"]](row)
+    if row["quantity"] in TRAINED:
+        return TRAINED[row["quantity"]](row)
     if "hardware" in row:
         return costed(row)
     table = graph_of(row).table()

@@ -14,11 +14,10 @@ from costmodel.comparison import Factor, factors_of
 from costmodel.errors import InputError, MappingError
 from costmodel.explore.axes import HARDWARE, MOST_POINTS, Axis, Value
 from costmodel.precision import FORMAT_BITS, parse_bits
+from costmodel.results import Recorded
 from costmodel.schedule import Scheduler, checked_kind, checked_phase
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from costmodel.estimate import Estimate
     from costmodel.graph import Graph
     from costmodel.hardware import HardwareProfile
@@ -80,7 +79,7 @@ class Reason:
 
 
 @dataclass(frozen=True, repr=False)
-class Variation:
+class Variation(Recorded):
     """Networks on one piece of hardware while something varies; points in order of the axes, networks fastest."""
 
     hardware: HardwareProfile
@@ -109,24 +108,6 @@ class Variation:
                 figures |= dict.fromkeys(FIGURES)
             found.append({**dict(zip(names, point.at, strict=True)), **figures, "fits": point.fits})
         return found
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per point."""
-        import pandas as pd
-
-        return pd.DataFrame.from_records(self.records())
-
-    def __repr__(self) -> str:
-        """Return the tables that the command line prints."""
-        from costmodel.report import render
-
-        return render(self, "text")
-
-    def _repr_html_(self) -> str:
-        """Return the tables for notebooks."""
-        from costmodel.report import html_table
-
-        return html_table(self)
 
 
 def with_widths(spec: str) -> tuple[str, str | None, dict[str, int] | None]:

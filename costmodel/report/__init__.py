@@ -19,8 +19,20 @@ if TYPE_CHECKING:
     from costmodel.explore.vary import Variation
     from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
+    from costmodel.training import TrainingCost
+    from costmodel.updates import UpdateCost
 
-    Result: TypeAlias = Advice | Analysis | Comparison | MemoryTimeline | Reconciliation | Shrinking | Variation
+    Result: TypeAlias = (
+        Advice
+        | Analysis
+        | Comparison
+        | MemoryTimeline
+        | Reconciliation
+        | Shrinking
+        | TrainingCost
+        | UpdateCost
+        | Variation
+    )
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
@@ -32,6 +44,8 @@ DOCUMENTS: Final = {
     "MemoryTimeline": "memory_document",
     "Reconciliation": "reconciliation_document",
     "Shrinking": "shrinking_document",
+    "TrainingCost": "training_document",
+    "UpdateCost": "update_document",
     "Variation": "variation_document",
 }
 
@@ -56,7 +70,7 @@ def render(
     Parameters
     ----------
     result
-        An Advice, Analysis, Comparison, MemoryTimeline, Reconciliation, Shrinking or Variation.
+        An Advice, Analysis, Comparison, MemoryTimeline, Reconciliation, Shrinking, TrainingCost, UpdateCost or Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

@@ -14,6 +14,8 @@ from costmodel.units import quantity
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis, LayerCost
     from costmodel.hardware import Constant
+    from costmodel.training import TrainingCost
+    from costmodel.updates import UpdateCost
 
 CONSTANT_COLUMNS = (
     Column("constant", numeric=False),
@@ -66,7 +68,7 @@ def constant_row(constant: Constant) -> Row:
     return Row((constant.name, constant.text, constant_range(constant), constant.tier, source, visible(constant.where)))
 
 
-def bibliography(analysis: Analysis) -> Sentences:
+def bibliography(analysis: Analysis | TrainingCost | UpdateCost) -> Sentences:
     """Sources of the constants."""
     found = tuple(visible(f"{source.key}: {source.reference}") for source in analysis.sources() if source.key != "assumed")
     return Sentences("Sources", found)

@@ -13,6 +13,7 @@ from costmodel.report.numbers import counted, share
 
 if TYPE_CHECKING:
     from costmodel.hardware import Constant, HardwareProfile
+    from costmodel.hardware.link import Link
 
 
 class Check(Protocol):
@@ -121,14 +122,50 @@ def profile_row(profile: HardwareProfile) -> Row:
     return Row((visible(profile.name), visible(profile.title), profile.default_dtype, memory, assumed))
 
 
+def links(found: Iterable[Link]) -> Document:
+    """Links: name, what it is, bandwidth, latency, assumptions."""
+    columns = (
+        Column("link", numeric=False),
+        Column("what it is", numeric=False, wrap=True),
+        Column("bandwidth"),
+        Column("latency", priority=1),
+        Column("energy", "of receiving", 2, numeric=False),
+        Column("constants", "assumed", 3),
+    )
+    use = Sentences("", ("costmodel links show NAME gives every constant with its source; a .yaml file works as well.",))
+    return Document("Links", (), (Table("", columns, tuple(map(link_row, found))),), (use,))
+
+
+def link_row(link: Link) -> Row:
+    """One link."""
+    assumed = f"{len(link.assumptions())} of {len(link.constants())}"
+    rates = link.bandwidth_bytes_per_s.text, link.latency_s.text
+    return Row((visible(link.name), visible(link.title), *rates, "known" if link.receiver else "not published", assumed))
+
+
+def link(found: Link, *, sources: bool) -> Document:
+    """One link: every constant, and its bibliography where asked for."""
+    return Document(
+        f"{visible(found.name)}: {visible(found.title)}",
+        (),
+        (Sentences("", (visible(found.description),) if found.description else ()),),
+        (*sourced(found, sources=sources), Sentences("File", (visible(str(found.file)),))),
+    )
+
+
+def sourced(found: HardwareProfile | Link, *, sources: bool) -> tuple[Sentences, Sentences]:
+    """Every constant of a profile or link, and its bibliography where asked for."""
+    bibliography = tuple(visible(f"{s.key}: {s.reference}") + read_in(s.read) for s in found.sources() if sources)
+    return Sentences("Constants", tuple(map(constant_line, found.constants()))), Sentences("Sources", bibliography)
+
+
 def profile(found: HardwareProfile, *, sources: bool) -> Document:
     """One profile: what it is, every constant, and its bibliography where asked for."""
-    bibliography = tuple(visible(f"{s.key}: {s.reference}") + read_in(s.read) for s in found.sources() if sources)
     return Document(
         f"{visible(found.name)}: {visible(found.title)}",
         (),
         (Sentences("", (visible(found.description),) if found.description else ()), about(found)),
-        (Sentences("Constants", tuple(map(constant_line, found.constants()))), Sentences("Sources", bibliography)),
+        sourced(found, sources=sources),
     )
 
 

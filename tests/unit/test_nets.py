@@ -442,3 +442,35 @@ def test_defaults_build(name):
 
     assert len(graph.inputs) == len(graph.outputs) == 1
     assert "unknown" not in graph.table().status
+
+
+class TestGoogLeNet:
+    """The auxiliary classifiers of section 5, which serve training only."""
+
+    def test_parameters_of_the_trained_network(self):
+        """13,378,280 with both classifiers, as Caffe's bvlc_googlenet is trained; none of them without."""
+        table = load_network("googlenet:auxiliary=true").table()
+
+        assert int(table.total("params")[0]) == 13_378_280
+        assert int(load_network("googlenet").table().total("params")[0]) == 6_998_552
+
+    @pytest.mark.parametrize(("name", "channels"), [("loss_4a", 512), ("loss_4d", 528)])
+    def test_a_classifier_by_hand(self, name, channels):
+        """Average of 5 x 5 in steps of 3, 128 filters 1 x 1, 1024 features, 1000 classes."""
+        graph = load_network("googlenet:auxiliary=true")
+        shapes = shapes_of(graph)
+
+        assert shapes[f"{name}/ave_pool"] == (1, channels, 4, 4)
+        assert shapes[f"{name}/conv"] == (1, 128, 4, 4)
+        assert params_of(graph, f"{name}/") == channels * 128 + 128 + 2048 * 1024 + 1024 + 1024 * 1000 + 1000
+
+    def test_classifiers_are_outputs(self):
+        """Of the trained network; the deployed one has a single one."""
+        assert len(load_network("googlenet:auxiliary=true").outputs) == 3
+        assert len(load_network("googlenet").outputs) == 1
+
+    def test_classifiers_of_the_other_variant(self):
+        """Torchvision has them as well, with as many classes as the network."""
+        shapes = shapes_of(load_network("googlenet:variant=torchvision,auxiliary=true,num_classes=10"))
+
+        assert shapes["loss_4a/classifier"] == shapes["loss_4d/classifier"] == (1, 10)

@@ -17,7 +17,10 @@ import pytest
 import costmodel as cm
 
 ROOT = Path(__file__).resolve().parents[2]
-FUNCTIONS = ("analyze", "compare", "memory", "sweep", "load_network", "load_hardware", "advise", "shrink", "transform")
+FUNCTIONS = (
+    "analyze", "compare", "memory", "sweep", "load_network", "load_hardware", "advise", "shrink", "transform", "train_cost",
+    "update",
+)  # fmt: skip
 
 
 def test_the_promised_names_are_public():
