@@ -14,8 +14,8 @@ from costmodel.importers import load_builder, load_network, net_names
 
 NETS = net_names()
 NONSENSE = (
-    "x", "", -1, 0, 1, 2, 7, 10**12, 2**63, 0.5, 1.5, -0.0, float("nan"), float("inf"), True, (), (3,), [1, 2], {}, b"x", object(),
-    np.array([]), np.array([[1]]), np.array(["a"]), np.array([1, 0]), np.array([2, 3]), np.array([0.5, 2.0]),
+    "x", "", -1, 0, 1, 2, 7, 10**12, 2**63, 0.5, 1.5, -0.0, float("nan"), float("inf"), True, (), (3,), [1, 2], {}, b"x",
+    object(), np.array([]), np.array([[1]]), np.array(["a"]), np.array([1, 0]), np.array([2, 3]), np.array([0.5, 2.0]),
 )  # fmt: skip
 SIZED = {
     "densenet": (64, 256), "efficientnet": (32, 256), "mobilenet_v1": (32, 256), "mobilenet_v2": (32, 256),
