@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from costmodel.api import load_network as load_network
     from costmodel.api import memory as memory
     from costmodel.api import reconcile as reconcile
+    from costmodel.api import storage as storage
     from costmodel.api import sweep as sweep
     from costmodel.api import vary as vary
     from costmodel.comparison import Comparison as Comparison
+    from costmodel.compression import Scheme as Scheme
+    from costmodel.compression import Storage as Storage
     from costmodel.errors import CostModelError as CostModelError
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
@@ -46,6 +49,8 @@ HOMES = {
     "Ratio": "graph",
     "Reconciliation": "reconciliation",
     "Schedule": "schedule",
+    "Scheme": "compression",
+    "Storage": "compression",
     "analyze": "api",
     "compare": "api",
     "from_torch": "api",
@@ -53,6 +58,7 @@ HOMES = {
     "load_network": "api",
     "memory": "api",
     "reconcile": "api",
+    "storage": "api",
     "sweep": "api",
     "vary": "api",
 }

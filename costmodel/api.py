@@ -1,4 +1,4 @@
-"""The library surface: load, analyze, compare, memory, sweep."""
+"""The library surface: load, analyze, compare, memory, storage, sweep."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from costmodel.activations import MemoryTimeline
     from costmodel.comparison import Comparison
+    from costmodel.compression import Scheme, Storage
+    from costmodel.compression.scheme import Values
     from costmodel.explore.vary import Variation
     from costmodel.importers.files import Examples
     from costmodel.importers.torch import Example, Module
@@ -35,6 +37,7 @@ __all__ = [
     "load_network",
     "memory",
     "reconcile",
+    "storage",
     "sweep",
     "vary",
 ]
@@ -261,6 +264,59 @@ def memory(
     conventions = every_convention(convention, in_place)
     hardware = None if hw is None else resolved_hardware(hw)
     return memory_of(resolved_network(net, inputs), hardware, batch, dtype, bits, conventions, convention, order)
+
+
+def storage(
+    net: Network,
+    density: Values | None = None,
+    bits: Values | None = None,
+    index_bits: Values | None = None,
+    weights: str | Path | None = None,
+    quantize: str = "linear",
+    *,
+    scheme: str | Path | Scheme | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+) -> Storage:
+    """Count the bytes of the weights of a network, pruned, shared, indexed and Huffman-coded.
+
+    Parameters
+    ----------
+    net, inputs
+        As for :func:`analyze`; ``"alexnet@alexnet-deep-compression"`` is a network with a scheme.
+    density, bits, index_bits
+        Share of the weights that is not pruned, width of a code, width of a relative index (0: none): one value, or by layer
+        (``{"conv*": 8, "fc*": 5}`` or ``"conv*=8,fc*=5"``, the first that matches). They win over those of a scheme.
+    weights
+        An ``.npz`` or ``.onnx`` file with the weights: pruned by magnitude, shared, and counted with their own Huffman codes.
+    quantize
+        How real weights are shared: ``linear`` or ``kmeans``.
+    scheme
+        What holds of each layer: a Scheme, the name of a shipped one, or a YAML file.
+
+    Returns
+    -------
+    Storage
+        Frozen; its ``repr`` is the table.
+
+    Raises
+    ------
+    CostModelError
+        One clear message per problem.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> cm.storage("squeezenet@squeezenet-deep-compression-8bit").coded_bytes
+    675763
+    >>> cm.storage("squeezenet", density=0.33, bits=6).stages["pruned"]
+    1658576
+    """
+    from costmodel.compression import load_scheme, split_scheme, storage_of
+
+    spec, named = split_scheme(net) if isinstance(net, str) else (net, None)
+    chosen = load_scheme(named) if named else scheme
+    found = load_scheme(chosen) if isinstance(chosen, str | Path) else chosen
+    return storage_of(resolved_network(spec, inputs), found, density, bits, index_bits, weights, quantize)
 
 
 def sweep(

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from costmodel.activations import MemoryTimeline
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
+    from costmodel.compression import Storage
     from costmodel.explore.vary import Variation
     from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
 
-    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | Reconciliation | Variation
+    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | Reconciliation | Storage | Variation
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
@@ -29,6 +30,7 @@ DOCUMENTS: Final = {
     "Comparison": "comparison_document",
     "MemoryTimeline": "memory_document",
     "Reconciliation": "reconciliation_document",
+    "Storage": "storage_document",
     "Variation": "variation_document",
 }
 
@@ -53,7 +55,7 @@ def render(
     Parameters
     ----------
     result
-        An Analysis, a Comparison, a MemoryTimeline, a Reconciliation or a Variation.
+        An Analysis, a Comparison, a MemoryTimeline, a Reconciliation, a Storage or a Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

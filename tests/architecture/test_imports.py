@@ -14,8 +14,8 @@ from tests.architecture.source import ROOT, Source, listing, package
 
 LAYERS = (
     "errors", "data", "units", "formulas", "graph", "hardware", "mapping", "precision", "boundary", "schedule", "estimate",
-    "importers", "reconciliation", "analysis", "activations", "comparison", "explore", "report", "validation", "api", "cli",
-    "__main__",
+    "importers", "reconciliation", "analysis", "activations", "compression", "comparison", "explore", "report", "validation",
+    "api", "cli", "__main__",
 )  # fmt: skip
 """From the bottom upwards."""
 
@@ -23,6 +23,7 @@ LAZY = {
     ("costmodel.activations", "report"): "the repr of a result is its report",
     ("costmodel.analysis", "report"): "the repr of a result is its report",
     ("costmodel.comparison", "report"): "the repr of a result is its report",
+    ("costmodel.compression.storage", "report"): "the repr of a result is its report",
     ("costmodel.reconciliation", "report"): "the repr of a result is its report",
 }
 """Imports inside a function that point upwards, and why."""
