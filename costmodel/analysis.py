@@ -183,7 +183,7 @@ def total(estimate: Estimate, name: str) -> NDArray[Any]:
     operands = {"weight": widths.weight, "ifmap": widths.ifmap, "ofmap": widths.ofmap}
     if name in ("params", "macs", "other_ops"):
         return table.total(name)
-    if any(np.any(bits % 8) for bits in operands.values()):
+    if table.encoded or any(np.any(bits % 8) for bits in operands.values()):
         return np.asarray(column(estimate, name).sum(axis=0))
     each = {operand: (bits[:, 0] // 8).tolist() for operand, bits in operands.items()}
     match name.split("_"):
@@ -285,7 +285,7 @@ class Analysis:
         """Mapping of each row that the mapper was asked about, by row number."""
         crossing, table = self.estimate.off_chip, self.estimate.table
         buffering = 2 if self.hardware.levels[1].double_buffered else 1
-        return {
+        found = {
             int(row): mapping_of(
                 layer_at(table, crossing.widths, int(row)),
                 int(crossing.solutions.stationary[index]),
@@ -294,6 +294,8 @@ class Analysis:
             )
             for index, row in enumerate(crossing.mapped)
         }
+        unit = crossing.widths.unit
+        return {row: replace(one, buffer_bytes=-(-one.buffer_bytes // unit)) for row, one in found.items()}
 
     @cached_property
     def layers(self) -> tuple[LayerCost, ...]:
@@ -454,7 +456,7 @@ def analysis_of(
             f"{graph.name}: carries {estimate.table.design_points} design points; analyze prices one network, "
             "sweep prices a design space"
         )
-    scheduler = Scheduler(graph, estimate.table, estimate.widths, batch)
+    scheduler = Scheduler(graph, estimate.table, estimate.off_chip_widths, batch)
     if kind != "layer":
         estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))
     estimate.off_chip  # noqa: B018 - a layer that does not fit is an error here, not when the result is read

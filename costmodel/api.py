@@ -49,7 +49,8 @@ Hardware: TypeAlias = HardwareProfile | str | Path
 def resolved_network(net: Network, inputs: Examples | None = None) -> Graph:
     """Return a Graph as it is; load a path, a bare name, ``name:argument=value`` or a module."""
     if not isinstance(net, Graph):
-        return load_network(net, inputs)
+        spec, scheme = with_scheme(net)
+        return compressed(load_network(spec, inputs), scheme)
     if inputs:
         raise InputError(f"{net.name}: a Graph has its shapes already; give inputs where it is built")
     return net
@@ -57,11 +58,29 @@ def resolved_network(net: Network, inputs: Examples | None = None) -> Graph:
 
 def resolved_networks(nets: Sequence[Network], inputs: Mapping[str, Example] | None) -> list[Graph]:
     """Graphs of several networks; each takes those inputs that it has."""
-    specs = [net for net in nets if not isinstance(net, Graph)]
+    specs = [with_scheme(net)[0] for net in nets if not isinstance(net, Graph)]
     if inputs and not specs:
         raise InputError("Graphs have their shapes already; give inputs where they are built")
     each = iter(inputs_each(specs, inputs))
-    return [net if isinstance(net, Graph) else load_network(net, next(each)) for net in nets]
+    return [net if isinstance(net, Graph) else resolved_network(net, next(each)) for net in nets]
+
+
+def with_scheme(net: str | Path | Module) -> tuple[str | Path | Module, str | None]:
+    """A network and the compression scheme behind its ``@``, None where there is none."""
+    if not isinstance(net, str) or "@" not in net:
+        return net, None
+    from costmodel.compression import split_scheme
+
+    return split_scheme(net)
+
+
+def compressed(graph: Graph, scheme: str | None) -> Graph:
+    """A network with its weights stored as a scheme says."""
+    if scheme is None:
+        return graph
+    from costmodel.compression import load_scheme, storage_of
+
+    return storage_of(graph, load_scheme(scheme)).compressed
 
 
 def resolved_hardware(hw: Hardware) -> HardwareProfile:
@@ -311,9 +330,9 @@ def storage(
     >>> cm.storage("squeezenet", density=0.33, bits=6).stages["pruned"]
     1658576
     """
-    from costmodel.compression import load_scheme, split_scheme, storage_of
+    from costmodel.compression import load_scheme, storage_of
 
-    spec, named = split_scheme(net) if isinstance(net, str) else (net, None)
+    spec, named = (net, None) if isinstance(net, Graph) else with_scheme(net)
     chosen = load_scheme(named) if named else scheme
     found = load_scheme(chosen) if isinstance(chosen, str | Path) else chosen
     return storage_of(resolved_network(spec, inputs), found, density, bits, index_bits, weights, quantize)

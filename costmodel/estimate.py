@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from costmodel.boundary import Boundary, boundary, operand_widths, weight_operand_elems, whole_bytes
+from costmodel.boundary import (
+    Boundary,
+    boundary,
+    encoded_widths,
+    operand_widths,
+    weight_operand_elems,
+    whole_bytes,
+)
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s, unrolled_ratio
 from costmodel.precision import row_precisions
@@ -100,6 +107,11 @@ class Estimate:
         return operand_widths(self.table, self.precisions)
 
     @cached_property
+    def off_chip_widths(self) -> Widths:
+        """Operand widths per row off chip and in the first memory on chip, where compressed weights stay so."""
+        return encoded_widths(self.table, self.widths)
+
+    @cached_property
     def formats(self) -> tuple[str, ...]:
         """Formats that MACs and other operations are priced at, that of the precision first."""
         main = self.precision.mac_format
@@ -119,7 +131,11 @@ class Estimate:
         """Least traffic across every boundary from the backing store inwards, each boundary by itself."""
         outermost = () if self.schedule is None else (self.schedule.boundary,)
         pairs = list(pairwise(self.hardware.levels))[len(outermost) :]
-        return outermost + tuple(boundary(self.table, self.widths, outer.name, inner) for outer, inner in pairs)
+        first = self.hardware.levels[0]
+        return outermost + tuple(
+            boundary(self.table, self.off_chip_widths if outer is first else self.widths, outer.name, inner)
+            for outer, inner in pairs
+        )
 
     @cached_property
     def off_chip(self) -> Boundary:
@@ -130,14 +146,19 @@ class Estimate:
     def weight_bytes(self) -> Ints:
         """Stored size of the parameters, biases included [B]."""
         bits = np.array([[row.weight_bits] for row in self.precisions], dtype=np.int64)
-        return whole_bytes(self.table.params, bits)
+        plain = whole_bytes(self.table.params, bits)
+        if not self.table.encoded:
+            return plain
+        size = np.array([[found.stored_bits if found else -1] for found in self.table.encoded], dtype=np.int64)
+        return np.where(size < 0, plain, whole_bytes(size, 1))
 
     @cached_property
     def compulsory_bytes(self) -> Ints:
         """Every weight and input read once, every output written once: no schedule of the layer alone moves less [B]."""
-        t, w = self.table, self.widths
+        t, w, outside = self.table, self.widths, self.off_chip_widths
+        weights = weight_operand_elems(t)
         return (
-            whole_bytes(weight_operand_elems(t), w.weight)
+            (outside.bytes_of(weights * outside.weight) if t.encoded else whole_bytes(weights, w.weight))
             + whole_bytes(t.ifmap_elems, w.ifmap)
             + whole_bytes(t.ofmap_elems, w.ofmap)
         )

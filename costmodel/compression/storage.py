@@ -18,6 +18,7 @@ from costmodel.compression.sizes import (
 )
 from costmodel.compression.weights import METHODS, measured_streams, of_layers, read_weights, weights_of
 from costmodel.errors import InputError
+from costmodel.graph import EncodedWeights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,8 @@ class Storage:
         What was stored, and how.
     layers
         Layers with parameters, in order of execution.
+    compressed
+        The network with its weights at the last stage: a network like others.
     weights
         The file that the weights were read from, "" where everything is declared.
     method
@@ -47,6 +50,7 @@ class Storage:
     network: str
     scheme: Scheme
     layers: tuple[LayerStorage, ...]
+    compressed: Graph
     weights: str = ""
     method: str = ""
 
@@ -154,7 +158,10 @@ def storage_of(
     compressed = [row for row, found in schemes.items() if found is not None]
     streams = streams_of(table, chosen, compressed, weights, method)
     layers = tuple(layer_of(table, row, streams.get(row)) for row in rows)
-    return Storage(graph.name, chosen, layers, str(weights or ""), method if weights else "")
+    stored = {layer.name: EncodedWeights(8 * layer.weight_operand_bytes, 8 * layer.coded_bytes) for layer in layers}
+    encoded = {table.names[row]: stored[table.names[row]] for row in compressed}
+    network = graph.with_encoded(f"{graph.name}@{chosen.name}", encoded)
+    return Storage(graph.name, chosen, layers, network, str(weights or ""), method if weights else "")
 
 
 def checked_layers(scheme: Scheme, table: LayerTable) -> None:

@@ -317,7 +317,7 @@ class _Pricer:
         estimate = estimate_of(subject.graph, hardware, batch, dtype, subject.bits)
         key = (batch, dtype)
         if key not in self.schedulers:
-            self.schedulers[key] = Scheduler(subject.graph, estimate.table, estimate.widths, batch)
+            self.schedulers[key] = Scheduler(subject.graph, estimate.table, estimate.off_chip_widths, batch)
         scheduler = self.schedulers[key]
         schedule = scheduler.schedule(hardware, kind, phase)
         estimate = replace(estimate, schedule=schedule)

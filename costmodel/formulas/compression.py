@@ -14,7 +14,7 @@ References
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,9 +37,9 @@ def zeros_ratio(elems: Count, nonzero_elems: Count) -> Real:
     return cast(Real, 1 - np.minimum(nonzero_elems, elems) / np.maximum(elems, 1))
 
 
-def _power(base: Real, exponent: Real | Count) -> Real:
+def _power(base: Any, exponent: Any) -> Any:  # noqa: ANN401 - ratios and counts, scalars or arrays
     """A ratio to a power [ratio], through logarithms: NumPy's own power differs between scalars and arrays in the last bit."""
-    return cast(Real, np.exp(exponent * np.log(np.maximum(base, LEAST))))
+    return np.exp(exponent * np.log(np.maximum(base, LEAST)))
 
 
 def padding_ratio(elems: Count, nonzero_elems: Count, gap_bits: Count) -> Real:
@@ -81,7 +81,7 @@ def gap_ratio(elems: Count, nonzero_elems: Count, gap_bits: Count, gap: Count) -
     [0.5, 0.25, 0.125, 0.125]
     """
     zeros = zeros_ratio(elems, nonzero_elems)
-    return np.where(gap >= 2.0**gap_bits - 1, 1, 1 - zeros) * _power(zeros, gap)
+    return cast(Real, np.where(gap >= 2.0**gap_bits - 1, 1, 1 - zeros) * _power(zeros, gap))
 
 
 def run_length_bits(elems: Count, nonzero_elems: Count, run_bits: Count, value_bits: Count) -> Real:

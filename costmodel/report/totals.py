@@ -40,6 +40,8 @@ def work(analysis: Analysis) -> tuple[Fact, ...]:
 
 def weight_widths(analysis: Analysis) -> str:
     """Widths at which parameters are stored."""
+    if analysis.estimate.table.encoded:
+        return f"{bare_ratio(8 * analysis.totals.weight_bytes / max(analysis.totals.params, 1))} bits compressed, on average,"
     if not analysis.precision.as_stored:
         return counted(analysis.precision.weight_bits, "bit")
     widths = sorted({layer.weight_bits for layer in analysis.layers if layer.params}) or [analysis.precision.weight_bits]
