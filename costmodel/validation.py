@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.activations import sized
 from costmodel.analysis import Analysis, analysis_of
+from costmodel.compression import load_scheme, storage_of
+from costmodel.compression.sizes import declared_streams, stored_layer
 from costmodel.data import data_dir
 from costmodel.errors import InputError
 from costmodel.graph import Graph, LayerTable
@@ -21,6 +23,8 @@ from costmodel.schedule.timeline import timeline
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+    from costmodel.compression import LayerStorage
 
     Row = Mapping[str, Any]
 
@@ -106,6 +110,26 @@ def weights_flash_bytes(row: Row) -> int:
     return int(table.total("weight_elems")[0]) + 3 * int(table.total("bias_elems")[0])
 
 
+def layers_stored(row: Row) -> list[LayerStorage]:
+    """Layers of a row under its scheme: of a network, or of `sizes`, weights and biases by layer."""
+    scheme = load_scheme(row["scheme"])
+    if "network" in row:
+        layers = storage_of(network(row["network"]), scheme).layers
+        return [layer for layer in layers if layer.name == row.get("layer", layer.name)]
+    return [
+        stored_layer(name, "", declared_streams(weights, biases, scheme.layers[name], huffman=scheme.huffman))
+        for name, (weights, biases) in row["sizes"].items()
+    ]
+
+
+def storage(row: Row) -> float:
+    """Bytes at a stage of compressed storage, or for ``*_ratio`` over the dense ones [B]."""
+    layers = layers_stored(row)
+    stage = row["quantity"].rpartition("_")[0]
+    size: int = sum(getattr(layer, f"{stage}_bytes") for layer in layers)
+    return size / sum(layer.dense_bytes for layer in layers) if row["quantity"].endswith("_ratio") else size
+
+
 STORED: Final[Mapping[str, Callable[[Row], int]]] = {
     "peak_ram_bytes": peak_ram_bytes,
     "weights_flash_bytes": weights_flash_bytes,
@@ -149,6 +173,8 @@ def costed(row: Row) -> float:
 
 def actual(row: Row) -> float:
     """Compute our figure for a row."""
+    if "scheme" in row:
+        return storage(row)
     if row["quantity"] in STORED:
         return STORED[row["quantity"]](row)
     if "hardware" in row:

@@ -80,8 +80,15 @@ EXECUTED = {
 }
 
 
-def modelling(hardware: HardwareProfile, kind: Kind, *, as_stored: bool = False) -> Sentences:
-    """Simplifications of the model; `as_stored` says that widths are those of a file."""
+DENSE = "Nothing is compressed, no zero is skipped; biases stay beside the accumulators."
+COMPRESSED = (
+    "Compressed weights stay so in {store} and in {memory}, at their layer's average width rounded up to 1/256 bit, and are "
+    "decoded behind it; no zero is skipped; biases stay beside the accumulators."
+)
+
+
+def modelling(hardware: HardwareProfile, kind: Kind, *, as_stored: bool = False, compressed: bool = False) -> Sentences:
+    """Simplifications; `as_stored` says that widths are those of a file, `compressed` that weights are stored so."""
     first = hardware.levels[1]
     half = ", half of it holding the next tile (double buffering)" if first.double_buffered else ""
     together = "overlap: a layer takes as long as its slowest resource" if hardware.overlap else "take turns: their times add"
@@ -93,11 +100,17 @@ def modelling(hardware: HardwareProfile, kind: Kind, *, as_stored: bool = False)
             EXECUTED[kind].format(store=hardware.levels[0].name, memory=first.name),
             "Off-chip bytes of a layer are the exact minimum over all tilings and loop orders that fit in "
             f"{first.name}{half}.",
-            "Nothing is compressed, no zero is skipped; biases stay beside the accumulators.",
+            COMPRESSED.format(store=hardware.levels[0].name, memory=first.name) if compressed else DENSE,
             "Every other operation (activation, pooling, normalisation) costs what a MAC costs.",
             f"Transfers and compute {together}.",
         ),
     )
+
+
+def modelled(analysis: Analysis) -> Sentences:
+    """Simplifications of an analysis."""
+    compressed = bool(analysis.estimate.table.encoded)
+    return modelling(analysis.hardware, analysis.kind, as_stored=analysis.precision.as_stored, compressed=compressed)
 
 
 def free_rules(layers: Iterable[LayerCost]) -> Sentences:

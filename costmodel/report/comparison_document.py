@@ -134,7 +134,9 @@ def assumptions(comparison: Comparison) -> Iterator[Block]:
         yield named(assumed_constants(used_constants(group)), group, groups)
     for group in groups:
         as_stored = any(analysis.precision.as_stored for analysis in group)
-        yield named(modelling(group[0].hardware, group[0].kind, as_stored=as_stored), group, groups)
+        compressed = any(analysis.estimate.table.encoded for analysis in group)
+        sentences = modelling(group[0].hardware, group[0].kind, as_stored=as_stored, compressed=compressed)
+        yield named(sentences, group, groups)
 
 
 def appendix(comparison: Comparison) -> Iterator[Block]:
