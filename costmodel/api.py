@@ -98,6 +98,7 @@ def analyze(
     schedule: str | None = None,
     state: str = "steady",
     reconciled: bool = False,
+    activation_density: float | str | Path | None = None,
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -124,6 +125,9 @@ def analyze(
         ``steady``, where weights that stay on chip are there already, or ``cold``, where every inference loads them.
     reconciled
         Whether to reconcile its parameters with those of the framework, as :func:`reconcile` does.
+    activation_density
+        Share of activations that are not zero: a number for every layer, the name of a shipped measurement (``"alexnet"``), or
+        a YAML file. They cross the off-chip boundary in a run-length code; needs the schedule ``layer``.
 
     Returns
     -------
@@ -142,7 +146,12 @@ def analyze(
     349151936
     """
     graph, profile = resolved_network(net, inputs), resolved_hardware(hw)
-    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state)
+    densities = None
+    if activation_density is not None:
+        from costmodel.compression.activations import load_activations
+
+        densities = load_activations(activation_density)
+    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state, densities)
     return replace(analysis, reconciliation=reconcile(net, inputs)) if reconciled else analysis
 
 

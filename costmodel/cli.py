@@ -375,12 +375,18 @@ HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, su
     help="Also set the parameters against those that the framework counts, with the reason of every difference; CSV then "
     "has one row per kind of tensor. [default: off]",
 )  # fmt: skip
+@click.option(
+    "--activation-density", metavar="SHARE|FILE",
+    help="Share of activations that are not zero, such as --activation-density 0.4, the name of a shipped measurement "
+    "(alexnet, squeezenet-1.1, googlenet) or a YAML file: off chip they take a run-length code. [default: dense]",
+)  # fmt: skip
 @INPUT
 @with_options((*SCHEDULING, *PRICING))
 def analyze(
     net: str,
     hw: str,
     netron: Path | None,
+    activation_density: str | None,
     inputs: dict[str, tuple[int, ...]] | None,
     schedule: str | None,
     state: str,
@@ -411,7 +417,7 @@ def analyze(
     checked_attachment(netron)
     from costmodel import api
 
-    result = api.analyze(net, hw, batch, dtype, bits, inputs, schedule, state, reconcile)
+    result = api.analyze(net, hw, batch, dtype, bits, inputs, schedule, state, reconcile, activation_density)
     if netron is not None:
         attach(result, netron)
     report(result, fmt, output, width)

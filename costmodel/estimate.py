@@ -20,6 +20,7 @@ from costmodel.boundary import (
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s, unrolled_ratio
 from costmodel.precision import row_precisions
+from costmodel.sparsity import activation_code, coded_boundary, coded_bytes, effective_macs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from costmodel.hardware import Compute, Constant, HardwareProfile, MemoryLevel
     from costmodel.precision import Precision
     from costmodel.schedule import Schedule
+    from costmodel.sparsity import ActivationCode, ActivationDensities
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
@@ -95,6 +97,7 @@ class Estimate:
     hardware: HardwareProfile
     precision: Precision
     schedule: Schedule | None = None
+    activations: ActivationDensities | None = None
 
     @cached_property
     def precisions(self) -> tuple[Precision, ...]:
@@ -110,6 +113,16 @@ class Estimate:
     def off_chip_widths(self) -> Widths:
         """Operand widths per row off chip and in the first memory on chip, where compressed weights stay so."""
         return encoded_widths(self.table, self.widths)
+
+    @cached_property
+    def code(self) -> ActivationCode | None:
+        """The run-length code of activations off chip, None where these are dense."""
+        return None if self.activations is None else activation_code(self.table, self.widths, self.activations)
+
+    @cached_property
+    def effective_macs(self) -> Ints | None:
+        """MACs whose activation is expected not to be zero, None where nothing is said of it."""
+        return None if self.code is None else effective_macs(self.table.macs, self.code)
 
     @cached_property
     def formats(self) -> tuple[str, ...]:
@@ -132,10 +145,11 @@ class Estimate:
         outermost = () if self.schedule is None else (self.schedule.boundary,)
         pairs = list(pairwise(self.hardware.levels))[len(outermost) :]
         first = self.hardware.levels[0]
-        return outermost + tuple(
+        found = outermost + tuple(
             boundary(self.table, self.off_chip_widths if outer is first else self.widths, outer.name, inner)
             for outer, inner in pairs
         )
+        return found if self.code is None else (coded_boundary(found[0], self.code), *found[1:])
 
     @cached_property
     def off_chip(self) -> Boundary:
@@ -159,9 +173,13 @@ class Estimate:
         weights = weight_operand_elems(t)
         return (
             (outside.bytes_of(weights * outside.weight) if t.encoded else whole_bytes(weights, w.weight))
-            + whole_bytes(t.ifmap_elems, w.ifmap)
-            + whole_bytes(t.ofmap_elems, w.ofmap)
+            + self.coded(whole_bytes(t.ifmap_elems, w.ifmap), "ifmap")
+            + self.coded(whole_bytes(t.ofmap_elems, w.ofmap), "ofmap")
         )
+
+    def coded(self, size: Ints, operand: Literal["ifmap", "ofmap"]) -> Ints:
+        """Bytes of an operand behind the code of activations, if there is one [B]."""
+        return size if self.code is None else coded_bytes(size, getattr(self.code, f"{operand}_ratio"))
 
     @cached_property
     def executed_macs(self) -> Ints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from costmodel.report.document import Column, Row, Sentences, Table
@@ -110,7 +111,24 @@ def modelling(hardware: HardwareProfile, kind: Kind, *, as_stored: bool = False,
 def modelled(analysis: Analysis) -> Sentences:
     """Simplifications of an analysis."""
     compressed = bool(analysis.estimate.table.encoded)
-    return modelling(analysis.hardware, analysis.kind, as_stored=analysis.precision.as_stored, compressed=compressed)
+    found = modelling(analysis.hardware, analysis.kind, as_stored=analysis.precision.as_stored, compressed=compressed)
+    return replace(found, sentences=(*found.sentences, *coded_activations(analysis)))
+
+
+def coded_activations(analysis: Analysis) -> tuple[str, ...]:
+    """What holds of sparse activations, where densities are given."""
+    code = analysis.estimate.code
+    if code is None:
+        return ()
+    origin = f"{visible(code.densities.source)}, {visible(code.densities.place)}" if code.densities.source else "as given"
+    store = analysis.hardware.levels[0].name
+    return (
+        f"Activations have the zeros of {visible(code.densities.name)} ({origin}) in {code.layers} of "
+        f"{len(analysis.estimate.table)} rows; those that nothing is said of are dense.",
+        f"In {store} they take a run-length code, 5 bits of run per value in words of 64 bits, where that is shorter; partial "
+        "sums are not coded, and tiles are those of dense activations.",
+        "No MAC is skipped in any figure but the effective MACs, whose activation is expected not to be zero.",
+    )
 
 
 def free_rules(layers: Iterable[LayerCost]) -> Sentences:

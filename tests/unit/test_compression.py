@@ -432,7 +432,7 @@ def test_compressed_networks_are_compared_and_their_saving_explained():
     factors = {factor.name: factor for factor in found.pairs[0].factors}
 
     assert found.pairs[0].ratios["weight_bytes"] == pytest.approx(1_248_424 / 471_964)
-    assert factors["fewer bits per weight"].detail == "8 against 2.93428 bits"
+    assert factors["fewer bits per weight"].explanation == "8 against 2.93428 bits"
     assert "Compressed weights stay so" in repr(cm.analyze(SIX, "snapdragon")).replace("\n", " ")
     assert "Compressed weights stay so" in repr(found).replace("\n", " ")
 
