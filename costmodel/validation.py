@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from costmodel.activations import sized
 from costmodel.analysis import Analysis, analysis_of
 from costmodel.compression import load_scheme, storage_of
+from costmodel.compression.activations import load_activations
 from costmodel.compression.sizes import declared_streams, stored_layer
 from costmodel.data import data_dir
 from costmodel.errors import InputError
@@ -73,9 +74,10 @@ def network(spec: str) -> Graph:
 
 
 @lru_cache(maxsize=64)
-def priced(spec: str, hardware: str, batch: int, dtype: str | None) -> Analysis:
+def priced(spec: str, hardware: str, batch: int, dtype: str | None, activations: str | None = None) -> Analysis:
     """One analysis per network, profile and options."""
-    return analysis_of(network(spec), load_hardware(hardware), batch, dtype, None)
+    densities = load_activations(activations) if activations else None
+    return analysis_of(network(spec), load_hardware(hardware), batch, dtype, None, activations=densities)
 
 
 def graph_of(row: Row) -> Graph:
@@ -157,15 +159,17 @@ def counted(table: LayerTable, row: Row) -> float:
 def costed(row: Row) -> float:
     """Return a figure of a network on hardware; ``*_words`` are bytes over the width of an activation.
 
-    Restricted to the layer named, else to products (convolution, linear, matmul) for words, else to nothing.
+    Restricted to the layer or layers named, else to products (convolution, linear, matmul) for words, else to nothing.
     """
-    analysis = priced(row["network"], row["hardware"], row.get("batch", 1), row.get("dtype"))
+    options = row.get("batch", 1), row.get("dtype"), row.get("activations")
+    analysis = priced(row["network"], row["hardware"], *options)
     quantity, words = row["quantity"], row["quantity"].endswith("_words")
     column = f"{quantity.removesuffix('_words')}_bytes" if words else quantity
+    named = row.get("layers", [row["layer"]] if "layer" in row else [])
     layers = [
         layer
         for layer in analysis.layers
-        if layer.name == row.get("layer", layer.name) and ("layer" in row or not words or layer.op in PRODUCTS)
+        if (layer.name in named if named else not words or layer.op in PRODUCTS)
     ]
     total = sum(getattr(layer, column) for layer in layers)
     return total * 8 / analysis.precision.ifmap_bits if words else float(total)

@@ -30,7 +30,12 @@ STYLES = {"lines": "rows that are read again kept in line buffers", "halo": "row
 
 
 def schedule_table(analysis: Analysis) -> Table:
-    """One line per kind of schedule, the one that was priced marked, and what no schedule moves less than."""
+    """One line per kind of schedule, the one that was priced marked, and what no schedule moves less than.
+
+    Nothing where activations are coded: schedules across layers do not know what will be zero.
+    """
+    if analysis.estimate.code is not None:
+        return Table("", COLUMNS, ())
     level = analysis.hardware.levels[1]
     size = si_bytes(level.capacity_bytes.value) if level.capacity_bytes else ""
     declared = NAMES[declared_kind(analysis.hardware)]

@@ -14,8 +14,8 @@ from tests.architecture.source import ROOT, Source, listing, package
 
 LAYERS = (
     "errors", "data", "units", "formulas", "graph", "hardware", "mapping", "precision", "boundary", "sparsity", "schedule",
-    "estimate", "importers", "reconciliation", "analysis", "activations", "compression", "comparison", "explore", "report", "validation",
-    "api", "cli", "__main__",
+    "estimate", "importers", "reconciliation", "analysis", "activations", "compression", "comparison", "explore", "report",
+    "validation", "api", "cli", "__main__",
 )  # fmt: skip
 """From the bottom upwards."""
 
