@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     from costmodel.api import memory as memory
     from costmodel.api import reconcile as reconcile
     from costmodel.api import shrink as shrink
+    from costmodel.api import storage as storage
     from costmodel.api import sweep as sweep
     from costmodel.api import train_cost as train_cost
     from costmodel.api import transform as transform
     from costmodel.api import update as update
     from costmodel.api import vary as vary
     from costmodel.comparison import Comparison as Comparison
+    from costmodel.compression import Scheme as Scheme
+    from costmodel.compression import Storage as Storage
     from costmodel.errors import CostModelError as CostModelError
     from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
@@ -65,6 +68,8 @@ HOMES = {
     "advise": "api",
     "TrainingCost": "training",
     "UpdateCost": "updates",
+    "Scheme": "compression",
+    "Storage": "compression",
     "analyze": "api",
     "compare": "api",
     "from_torch": "api",
@@ -74,6 +79,7 @@ HOMES = {
     "memory": "api",
     "reconcile": "api",
     "shrink": "api",
+    "storage": "api",
     "sweep": "api",
     "transform": "api",
     "train_cost": "api",

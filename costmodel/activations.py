@@ -92,6 +92,8 @@ class MemoryTimeline(Recorded):
         convention has no addresses.
     weight_bytes
         Stored parameters [B], not part of the other figures.
+    compressed
+        Whether these are stored compressed.
     hardware, memory, capacity_bytes
         The hardware, its first memory on chip and its size [B], where one was given.
     """
@@ -111,6 +113,7 @@ class MemoryTimeline(Recorded):
     hardware: str | None
     memory: str | None
     capacity_bytes: int | None
+    compressed: bool = False
 
     @property
     def peak(self) -> ConventionPeak:
@@ -188,12 +191,17 @@ def memory_of(
         hardware=hardware.name if hardware else None,
         memory=level.name if level else None,
         capacity_bytes=int(level.capacity_bytes.value) if level and level.capacity_bytes else None,
+        compressed=bool(network.table.encoded),
     )
 
 
 def stored_weight_bits(table: LayerTable, rows: Sequence[Precision]) -> int:
     """Size of all parameters [bits]."""
-    return int(table.total("params", [row.weight_bits for row in rows])[0])
+    if not table.encoded:
+        return int(table.total("params", [row.weight_bits for row in rows])[0])
+    params = table.params[:, 0].tolist()
+    each = zip(table.encoded, params, rows, strict=True)
+    return sum(found.stored_bits if found else count * row.weight_bits for found, count, row in each)
 
 
 def sized(graph: Graph, widths: Precision, batch: int, rows: Sequence[Precision] = ()) -> Sized:

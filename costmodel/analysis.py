@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from costmodel.precision import Precision
     from costmodel.reconciliation import Reconciliation
     from costmodel.schedule import Kind, Phase, Schedule
+    from costmodel.sparsity import ActivationDensities
 
 SCHEMA_VERSION = 1
 COUNT_COLUMNS = ("params", "macs", "other_ops")
@@ -55,7 +56,8 @@ class LayerCost:
     size of its parameters; ``*_dram_bytes`` cross the off-chip boundary under the optimal
     mapping; ``compulsory_bytes`` is the least that any mapping of the layer alone moves; ``binding`` names the resource
     that sets the latency; ``on_chip`` the operands that the schedule keeps on chip, or the cascade that the layer is part of;
-    ``status`` is counted, free (by the rule in ``note``) or unknown.
+    ``status`` is counted, free (by the rule in ``note``) or unknown; ``effective_macs`` are the MACs whose activation is
+    expected not to be zero, where densities of activations are given.
     """
 
     name: str
@@ -91,6 +93,7 @@ class LayerCost:
     binding: str
     on_chip: str
     mapping: Mapping | None
+    effective_macs: int | None = None
 
     @property
     def macs_per_dram_byte(self) -> float:
@@ -102,6 +105,8 @@ class LayerCost:
         record = {f.name: getattr(self, f.name) for f in fields(self)}
         record["macs_per_dram_byte"] = self.macs_per_dram_byte
         record["mapping"] = self.mapping.to_dict() if self.mapping else None
+        if self.effective_macs is None:
+            del record["effective_macs"]
         return record
 
 
@@ -126,6 +131,7 @@ class Totals:
     energy_static_j: float
     energy_j: Range
     latency_range_s: Range
+    effective_macs: int | None = None
 
     @property
     def latency_s(self) -> float:
@@ -141,6 +147,8 @@ class Totals:
         """Return plain data for JSON; ``latency_s`` is the value, its range beside it."""
         record = asdict(self)
         low_high = record.pop("latency_range_s")
+        if self.effective_macs is None:
+            del record["effective_macs"]
         return {
             **record,
             "latency_s": low_high["value"],
@@ -183,7 +191,7 @@ def total(estimate: Estimate, name: str) -> NDArray[Any]:
     operands = {"weight": widths.weight, "ifmap": widths.ifmap, "ofmap": widths.ofmap}
     if name in ("params", "macs", "other_ops"):
         return table.total(name)
-    if any(np.any(bits % 8) for bits in operands.values()):
+    if table.encoded or any(np.any(bits % 8) for bits in operands.values()):
         return np.asarray(column(estimate, name).sum(axis=0))
     each = {operand: (bits[:, 0] // 8).tolist() for operand, bits in operands.items()}
     match name.split("_"):
@@ -257,7 +265,11 @@ class Analysis:
         if self.estimate.schedule is not None and (kind, phase) == (self.kind, self.phase):
             return self.estimate.schedule
         if (kind, phase) not in self.made:
-            self.made[kind, phase] = self.scheduler.schedule(self.hardware, kind, phase)
+            found = self.scheduler.schedule(self.hardware, kind, phase)
+            if self.estimate.code is not None:
+                crossing = self.estimate.off_chip
+                found = replace(found, boundary=crossing, lower_bytes=int(crossing.moved_bytes.sum()))
+            self.made[kind, phase] = found
         return self.made[kind, phase]
 
     @cached_property
@@ -270,7 +282,7 @@ class Analysis:
         """Every kind of schedule; in both phases where they differ, since weights may stay."""
         return tuple(
             self.scheduled(kind, phase)
-            for kind in KINDS
+            for kind in (KINDS if self.estimate.code is None else (self.kind,))
             for phase in PHASES
             if phase == self.phase or pins(self.hardware, kind, "steady")
         )
@@ -285,7 +297,7 @@ class Analysis:
         """Mapping of each row whose operands are not all on chip already, by row number."""
         crossing, table = self.estimate.off_chip, self.estimate.table
         buffering = 2 if self.hardware.levels[1].double_buffered else 1
-        return {
+        found = {
             int(row): mapping_of(
                 layer_at(table, crossing.widths, int(row)),
                 int(crossing.solutions.stationary[index]),
@@ -295,6 +307,8 @@ class Analysis:
             for index, row in enumerate(crossing.mapped)
             if any(bits[row, 0] for bits in (crossing.widths.weight, crossing.widths.ifmap, crossing.widths.ofmap))
         }
+        unit = crossing.widths.unit
+        return {row: replace(one, buffer_bytes=-(-one.buffer_bytes // unit)) for row, one in found.items()}
 
     @cached_property
     def layers(self) -> tuple[LayerCost, ...]:
@@ -302,7 +316,7 @@ class Analysis:
         table = self.estimate.table
         values = self.values
         names, binding = self.estimate.binding()
-        precisions = self.estimate.precisions
+        precisions, effective = self.estimate.precisions, self.estimate.effective_macs
         return tuple(
             LayerCost(
                 name=table.names[row],
@@ -317,6 +331,7 @@ class Analysis:
                 binding=names[binding[row, 0]] if values["latency_s"][row] else "",
                 on_chip=self.estimate.schedule.places[row] if self.estimate.schedule else "",
                 mapping=self.mappings.get(row),
+                effective_macs=None if effective is None else int(effective[row, 0]),
                 **{name: found[row] for name, found in values.items()},
             )
             for row in range(len(table.names))
@@ -328,7 +343,9 @@ class Analysis:
         sums = {name: sum(found) for name, found in self.values.items()}
         energy = Range(sums.pop("energy_j"), sums.pop("energy_low_j"), sums.pop("energy_high_j"))
         latency = Range(sums.pop("latency_s"), sums.pop("latency_low_s"), sums.pop("latency_high_s"))
-        return Totals(**sums, energy_j=energy, latency_range_s=latency)
+        effective = self.estimate.effective_macs
+        macs = None if effective is None else int(effective.sum())
+        return Totals(**sums, energy_j=energy, latency_range_s=latency, effective_macs=macs)
 
     @property
     def mixed(self) -> bool:
@@ -375,7 +392,15 @@ class Analysis:
             "constants": [asdict(constant) for constant in self.constants()],
             "sources": [asdict(source) for source in self.sources()],
             **({"reconciliation": self.reconciliation.to_dict()} if self.reconciliation else {}),
+            **({"activations": self.activations_dict()} if self.estimate.code else {}),
         }
+
+    def activations_dict(self) -> dict[str, Any]:
+        """What was said of zeros among activations, as plain data."""
+        code = self.estimate.code
+        if code is None:
+            return {}
+        return {**{name: getattr(code.densities, name) for name in ("name", "source", "place")}, "layers": code.layers}
 
     def to_netron(self) -> dict[str, Any]:
         """Return the attachment that Netron shows beside an open model file.
@@ -450,17 +475,20 @@ def analysis_of(
     bits: Map[str, int] | None,
     schedule: str | None = None,
     state: str = "steady",
+    activations: ActivationDensities | None = None,
 ) -> Analysis:
     """Analysis of a graph without design axes, under the schedule that the profile declares or another.
 
     Raises
     ------
     InputError
-        The graph carries arrays: ``sweep`` evaluates those.
+        The graph carries arrays: ``sweep`` evaluates those. Or densities of activations meet a schedule across layers.
     """
     kind, phase = checked_kind(schedule, hardware), checked_phase(state)
-    estimate = single(graph, estimate_of(graph, hardware, batch, dtype, bits))
-    scheduler = Scheduler(graph, estimate.table, estimate.widths, batch)
+    if activations is not None and kind != "layer":
+        raise InputError("activation densities are priced layer by layer, since no schedule knows them: use schedule layer")
+    estimate = replace(single(graph, estimate_of(graph, hardware, batch, dtype, bits)), activations=activations)
+    scheduler = Scheduler(graph, estimate.table, estimate.off_chip_widths, batch)
     if kind != "layer":
         estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))
     estimate.off_chip  # noqa: B018 - a layer that does not fit is an error here, not when the result is read

@@ -1,4 +1,4 @@
-"""The library surface: load, analyze, compare, memory, sweep, the playbook, training and updates."""
+"""The library surface: load, analyze, compare, memory, sweep, the playbook, storage, training and updates."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from costmodel.activations import MemoryTimeline
     from costmodel.advice import Advice, PublishedSize, Shrinking
     from costmodel.comparison import Comparison
+    from costmodel.compression import Scheme, Storage
+    from costmodel.compression.scheme import Values
     from costmodel.explore.vary import Variation
     from costmodel.importers.files import Examples
     from costmodel.importers.torch import Example, Module
@@ -44,6 +46,7 @@ __all__ = [
     "memory",
     "reconcile",
     "shrink",
+    "storage",
     "sweep",
     "train_cost",
     "transform",
@@ -58,7 +61,8 @@ Hardware: TypeAlias = HardwareProfile | str | Path
 def resolved_network(net: Network, inputs: Examples | None = None) -> Graph:
     """Return a Graph as it is; load a path, a bare name, ``name:argument=value`` or a module."""
     if not isinstance(net, Graph):
-        return load_network(net, inputs)
+        spec, scheme = with_scheme(net)
+        return compressed(load_network(spec, inputs), scheme)
     if inputs:
         raise InputError(f"{net.name}: a Graph has its shapes already; give inputs where it is built")
     return net
@@ -66,11 +70,29 @@ def resolved_network(net: Network, inputs: Examples | None = None) -> Graph:
 
 def resolved_networks(nets: Sequence[Network], inputs: Mapping[str, Example] | None) -> list[Graph]:
     """Graphs of several networks; each takes those inputs that it has."""
-    specs = [net for net in nets if not isinstance(net, Graph)]
+    specs = [with_scheme(net)[0] for net in nets if not isinstance(net, Graph)]
     if inputs and not specs:
         raise InputError("Graphs have their shapes already; give inputs where they are built")
     each = iter(inputs_each(specs, inputs))
-    return [net if isinstance(net, Graph) else load_network(net, next(each)) for net in nets]
+    return [net if isinstance(net, Graph) else resolved_network(net, next(each)) for net in nets]
+
+
+def with_scheme(net: str | Path | Module) -> tuple[str | Path | Module, str | None]:
+    """A network and the compression scheme behind its ``@``, None where there is none."""
+    if not isinstance(net, str) or "@" not in net:
+        return net, None
+    from costmodel.compression import split_scheme
+
+    return split_scheme(net)
+
+
+def compressed(graph: Graph, scheme: str | None) -> Graph:
+    """A network with its weights stored as a scheme says."""
+    if scheme is None:
+        return graph
+    from costmodel.compression import load_scheme, storage_of
+
+    return storage_of(graph, load_scheme(scheme)).compressed
 
 
 def resolved_hardware(hw: Hardware) -> HardwareProfile:
@@ -88,6 +110,7 @@ def analyze(
     schedule: str | None = None,
     state: str = "steady",
     reconciled: bool = False,
+    activation_density: float | str | Path | None = None,
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -114,6 +137,9 @@ def analyze(
         ``steady``, where weights that stay on chip are there already, or ``cold``, where every inference loads them.
     reconciled
         Whether to reconcile its parameters with those of the framework, as :func:`reconcile` does.
+    activation_density
+        Share of activations that are not zero: a number for every layer, the name of a shipped measurement (``"alexnet"``), or
+        a YAML file. They cross the off-chip boundary in a run-length code; needs the schedule ``layer``.
 
     Returns
     -------
@@ -132,7 +158,12 @@ def analyze(
     349151936
     """
     graph, profile = resolved_network(net, inputs), resolved_hardware(hw)
-    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state)
+    densities = None
+    if activation_density is not None:
+        from costmodel.compression.activations import load_activations
+
+        densities = load_activations(activation_density)
+    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state, densities)
     return replace(analysis, reconciliation=reconcile(net, inputs)) if reconciled else analysis
 
 
@@ -273,6 +304,59 @@ def memory(
     conventions = every_convention(convention, in_place)
     hardware = None if hw is None else resolved_hardware(hw)
     return memory_of(resolved_network(net, inputs), hardware, batch, dtype, bits, conventions, convention, order)
+
+
+def storage(
+    net: Network,
+    density: Values | None = None,
+    bits: Values | None = None,
+    index_bits: Values | None = None,
+    weights: str | Path | None = None,
+    quantize: str = "linear",
+    *,
+    scheme: str | Path | Scheme | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+) -> Storage:
+    """Count the bytes of the weights of a network, pruned, shared, indexed and Huffman-coded.
+
+    Parameters
+    ----------
+    net, inputs
+        As for :func:`analyze`; ``"alexnet@alexnet-deep-compression"`` is a network with a scheme.
+    density, bits, index_bits
+        Share of the weights that is not pruned, width of a code, width of a relative index (0: none): one value, or by layer
+        (``{"conv*": 8, "fc*": 5}`` or ``"conv*=8,fc*=5"``, the first that matches). They win over those of a scheme.
+    weights
+        An ``.npz`` or ``.onnx`` file with the weights: pruned by magnitude, shared, and counted with their own Huffman codes.
+    quantize
+        How real weights are shared: ``linear`` or ``kmeans``.
+    scheme
+        What holds of each layer: a Scheme, the name of a shipped one, or a YAML file.
+
+    Returns
+    -------
+    Storage
+        Frozen; its ``repr`` is the table.
+
+    Raises
+    ------
+    CostModelError
+        One clear message per problem.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> cm.storage("squeezenet@squeezenet-deep-compression-8bit").coded_bytes
+    675763
+    >>> cm.storage("squeezenet", density=0.33, bits=6).stages["pruned"]
+    1658576
+    """
+    from costmodel.compression import load_scheme, storage_of
+
+    spec, named = (net, None) if isinstance(net, Graph) else with_scheme(net)
+    chosen = load_scheme(named) if named else scheme
+    found = load_scheme(chosen) if isinstance(chosen, str | Path) else chosen
+    return storage_of(resolved_network(spec, inputs), found, density, bits, index_bits, weights, quantize)
 
 
 def sweep(

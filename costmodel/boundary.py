@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -35,12 +35,21 @@ LOOPS = (
 
 @dataclass(frozen=True)
 class Widths:
-    """Operand widths of every row [bits], arrays (L, 1)."""
+    """Operand widths of every row, arrays (L, 1), in units of 1/``unit`` bit: compressed weights have no whole width."""
 
     weight: Ints
     ifmap: Ints
     ofmap: Ints
     psum: Ints
+    unit: int = 1
+
+    def columns(self) -> dict[str, Ints]:
+        """The widths by operand."""
+        return {"weight": self.weight, "ifmap": self.ifmap, "ofmap": self.ofmap, "psum": self.psum}
+
+    def bytes_of(self, size: Ints) -> Ints:
+        """Bytes that hold a size in these units."""
+        return np.asarray(ceil_div(size, 8 * self.unit))
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,21 @@ def operand_widths(table: LayerTable, precisions: Sequence[Precision]) -> Widths
     return Widths(np.where(dynamic, ifmap, weight), ifmap, ofmap, psum)
 
 
+ENCODED_UNIT: Final = 256
+"""Compressed weights are priced at their average width, rounded up to this fraction of a bit."""
+
+
+def encoded_widths(table: LayerTable, widths: Widths) -> Widths:
+    """Widths at which operands cross to and lie in the first memory on chip: compressed weights at their average width."""
+    if not table.encoded:
+        return widths
+    size = np.array([[found.operand_bits if found else 0] for found in table.encoded], dtype=np.int64)
+    chosen = np.array([[found is not None] for found in table.encoded])
+    average = ceil_div(size * ENCODED_UNIT, np.maximum(weight_operand_elems(table), 1))
+    plain = Widths(**{name: column * ENCODED_UNIT for name, column in widths.columns().items()}, unit=ENCODED_UNIT)
+    return replace(plain, weight=np.where(chosen, average, plain.weight))
+
+
 def weight_operand_elems(table: LayerTable) -> Ints:
     """Elements of the weight operand that cross a boundary.
 
@@ -112,7 +136,7 @@ def problems_of(table: LayerTable, widths: Widths, rows: Ints, points: int) -> P
         return chosen.reshape(-1) if chosen.shape[1] == points else np.repeat(chosen[:, 0], points)
 
     columns = {name: flat(getattr(table, name)) for name in LOOPS}
-    bits = {f"{name}_bits": flat(column) for name, column in vars(widths).items()}
+    bits = {f"{name}_bits": flat(column) for name, column in widths.columns().items()}
     ofmap = table.ofmap_elems // table.steps
     return Problems(**columns, **bits, weight_elems=flat(weight_operand_elems(table)), ofmap_elems=flat(ofmap))
 
@@ -144,7 +168,9 @@ def mappable(table: LayerTable, rows: Ints) -> None:
         raise MappingError(*problems)
 
 
-def checked(table: LayerTable, rows: Ints, problems: Problems, solutions: Solutions, level: MemoryLevel) -> None:
+def checked(
+    table: LayerTable, rows: Ints, problems: Problems, solutions: Solutions, level: MemoryLevel, unit: int = 1
+) -> None:
     """Refuse layers that no tile brings into ``level``, each with the smallest buffer that would do."""
     points = len(problems) // max(rows.size, 1)
     inexact = np.flatnonzero(~solutions.exact.reshape(rows.size, points).all(axis=1))
@@ -163,7 +189,7 @@ def checked(table: LayerTable, rows: Ints, problems: Problems, solutions: Soluti
     messages = []
     for row in failing:
         point = row * points + int(np.flatnonzero(~solutions.fits[row * points : (row + 1) * points])[0])
-        smallest = -(-smallest_buffer_bits(problems[point : point + 1]) * buffering // 8)
+        smallest = -(-smallest_buffer_bits(problems[point : point + 1]) * buffering // (8 * unit))
         capacity = int(level.capacity_bytes.value) if level.capacity_bytes else 0
         messages.append(
             f"{table.names[rows[row]]}: cannot be tiled into {level.name} of {capacity} B; "
@@ -195,13 +221,13 @@ def boundary(table: LayerTable, widths: Widths, outer: str, level: MemoryLevel) 
     bits = {name: np.broadcast_to(np.where(counted[:, None], column, 0), shape).copy() for name, column in streams.items()}
     mappable(table, rows)
     problems = problems_of(table, widths, rows, points)
-    capacity = capacity_bits(level)
+    capacity = capacity_bits(level) * widths.unit
     solutions = solve(problems, capacity)
-    checked(table, rows, problems, solutions, level)
+    checked(table, rows, problems, solutions, level, widths.unit)
     steps = np.broadcast_to(table.steps[rows], (rows.size, points)).reshape(-1)
     for name, column in operand_bits(problems, steps, capacity, solutions).items():
         bits[name][rows] = column.reshape(rows.size, points)
-    moved = {f"{name}_bytes": whole_bytes(column, 1) for name, column in bits.items()}
+    moved = {f"{name}_bytes": widths.bytes_of(column) for name, column in bits.items()}
     return Boundary(outer, level.name, **moved, mapped=rows, solutions=solutions, widths=widths)
 
 
@@ -224,4 +250,4 @@ def layer_at(table: LayerTable, widths: Widths, row: int, point: int = 0) -> Lay
         return int(column[row, min(point, column.shape[1] - 1)])
 
     loops = {name: at(getattr(table, name)) for name in LOOPS}
-    return Layer(**loops, **{f"{name}_bits": at(column) for name, column in vars(widths).items()})
+    return Layer(**loops, **{f"{name}_bits": at(column) for name, column in widths.columns().items()})

@@ -299,7 +299,7 @@ def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
     value = context.params[parameter.name or ""]
     if isinstance(parameter, click.Argument):
         return [str(v) for v in value] if parameter.nargs != 1 else [str(value)]
-    if parameter.name in ("output", "width", "netron"):
+    if parameter.name in ("output", "width", "netron", "save"):
         return []
     flag = max(parameter.opts, key=len)
     if isinstance(parameter, click.Option) and parameter.is_flag:
@@ -375,12 +375,18 @@ HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, su
     help="Also set the parameters against those that the framework counts, with the reason of every difference; CSV then "
     "has one row per kind of tensor. [default: off]",
 )  # fmt: skip
+@click.option(
+    "--activation-density", metavar="SHARE|FILE",
+    help="Share of activations that are not zero, such as --activation-density 0.4, the name of a shipped measurement "
+    "(alexnet, squeezenet-1.1, googlenet) or a YAML file: off chip they take a run-length code. [default: dense]",
+)  # fmt: skip
 @INPUT
 @with_options((*SCHEDULING, *PRICING))
 def analyze(
     net: str,
     hw: str,
     netron: Path | None,
+    activation_density: str | None,
     inputs: dict[str, tuple[int, ...]] | None,
     schedule: str | None,
     state: str,
@@ -411,7 +417,7 @@ def analyze(
     checked_attachment(netron)
     from costmodel import api
 
-    result = api.analyze(net, hw, batch, dtype, bits, inputs, schedule, state, reconcile)
+    result = api.analyze(net, hw, batch, dtype, bits, inputs, schedule, state, reconcile, activation_density)
     if netron is not None:
         attach(result, netron)
     report(result, fmt, output, width)
@@ -491,6 +497,92 @@ def memory(
 
     found = api.memory(net, dtype, batch, convention, order, hw, in_place=in_place, bits=bits, inputs=inputs)
     report(found, fmt, output, width)
+
+
+COMPRESSING: Final = (
+    click.option(
+        "--density", metavar="LAYER=SHARE,...",
+        help="Share of the weights that is not pruned, of all layers or by name, pattern or operation, the first that "
+        "matches, such as --density 0.33 or --density fc*=0.09,conv=0.37. [default: the scheme's, else 1]",
+    ),
+    click.option(
+        "--bits", metavar="LAYER=BITS,...",
+        help="Width of a code, such as --bits 6 or --bits conv*=8,fc*=5: it names one of 2^BITS shared weights, zero among "
+        "them. [default: the scheme's, else 8]",
+    ),
+    click.option(
+        "--index-bits", metavar="LAYER=BITS,...",
+        help="Width of a relative index, such as --index-bits conv=8,linear=5; 0 stores every position. [default: the "
+        "scheme's, else 4 where anything is pruned]",
+    ),
+    click.option(
+        "--weights", type=click.Path(path_type=Path), metavar="FILE",
+        help="Real weights, such as --weights model.npz: an .npz or .onnx file, pruned by magnitude, shared, and counted with "
+        "their own Huffman codes. [default: expected values]",
+    ),
+    click.option(
+        "--quantize", type=click.Choice(("linear", "kmeans")), default="linear", show_default=True,
+        help="How real weights are shared, such as --quantize kmeans: evenly spaced values, or k-means, which needs "
+        "nn-costmodel[kmeans].",
+    ),
+    click.option(
+        "--save", type=click.Path(path_type=Path), metavar="FILE",
+        help="Also write the scheme with what was counted, such as --save mine.yaml: NET@mine.yaml is the compressed network "
+        "for every command. [default: none]",
+    ),
+)  # fmt: skip
+
+
+@cli.command()
+@click.argument("net", metavar="NET")
+@INPUT
+@with_options(COMPRESSING)
+@with_options(PRICING[3:6])
+def storage(
+    net: str,
+    inputs: dict[str, tuple[int, ...]] | None,
+    density: str | None,
+    bits: str | None,
+    index_bits: str | None,
+    weights: Path | None,
+    quantize: str,
+    save: Path | None,
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+) -> None:
+    """Count the bytes of the weights, pruned, shared, indexed and Huffman-coded.
+
+    NET is a network as for analyze, with a compression scheme behind an @: a shipped one (costmodel schemes) or a YAML file.
+
+    \b
+    costmodel storage squeezenet@squeezenet-deep-compression-6bit
+    costmodel storage squeezenet --density 0.33 --bits 6
+    costmodel storage model.onnx --weights model.onnx --density 0.3 --save mine.yaml
+    """
+    checked_output(output)
+    checked_output(save, "--save")
+    from costmodel import api
+
+    found = api.storage(net, density, bits, index_bits, weights, quantize, inputs=inputs)
+    if save is not None:
+        from costmodel.compression.scheme import scheme_text
+
+        write_atomically(save, scheme_text(found.to_scheme(), found.network))
+    report(found, fmt, output, width)
+
+
+@cli.command()
+def schemes() -> None:
+    """List the shipped compression schemes and their sources.
+
+    \b
+    costmodel schemes
+    """
+    from costmodel.compression import load_scheme, scheme_names
+    from costmodel.report.catalogue import schemes as listed
+
+    show(listed(map(load_scheme, scheme_names())))
 
 
 def axes_option(

@@ -170,8 +170,8 @@ def ingredients(analysis: Analysis) -> dict[str, float]:
     weight_bits = 8 * sum(layer.compulsory_bytes - layer.ifmap_bytes - layer.ofmap_bytes for layer in analysis.layers)
     activation_bits = 8 * (t.ifmap_bytes + t.ofmap_bytes)
     weight, activation = float(widths.weight_bits), float(widths.ifmap_bits)
-    if widths.as_stored:
-        table = analysis.estimate.table
+    table = analysis.estimate.table
+    if widths.as_stored or table.encoded:
         weight = ratio(weight_bits, float(weight_operand_elems(table).sum()))
         activation = ratio(activation_bits, float((table.ifmap_elems + table.ofmap_elems).sum()))
     kinds = KINDS[: KINDS.index(analysis.kind) + 1][:2]

@@ -12,12 +12,13 @@ _IN_CHECKOUT: Final = {
     "nets": "nets",
     "hw_profiles": "hw_profiles",
     "link_profiles": "link_profiles",
+    "sparsity": "sparsity",
     "published": "tests/published",
 }
 
 
 def data_dir(kind: str) -> Path:
-    """Return the directory of the shipped "nets", "hw_profiles", "link_profiles" or "published" figures.
+    """Return the directory of the shipped "nets", "hw_profiles", "link_profiles", "sparsity" or "published" figures.
 
     Raises
     ------

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from costmodel.boundary import Boundary, boundary, operand_widths, weight_operand_elems, whole_bytes
+from costmodel.boundary import (
+    Boundary,
+    boundary,
+    encoded_widths,
+    operand_widths,
+    weight_operand_elems,
+    whole_bytes,
+)
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s, unrolled_ratio
 from costmodel.precision import row_precisions
+from costmodel.sparsity import activation_code, coded_boundary, coded_bytes, effective_macs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     from costmodel.hardware import Compute, Constant, HardwareProfile, MemoryLevel
     from costmodel.precision import Precision
     from costmodel.schedule import Schedule
+    from costmodel.sparsity import ActivationCode, ActivationDensities
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
@@ -88,6 +97,7 @@ class Estimate:
     hardware: HardwareProfile
     precision: Precision
     schedule: Schedule | None = None
+    activations: ActivationDensities | None = None
 
     @cached_property
     def precisions(self) -> tuple[Precision, ...]:
@@ -98,6 +108,21 @@ class Estimate:
     def widths(self) -> Widths:
         """Operand widths per row [bits]."""
         return operand_widths(self.table, self.precisions)
+
+    @cached_property
+    def off_chip_widths(self) -> Widths:
+        """Operand widths per row off chip and in the first memory on chip, where compressed weights stay so."""
+        return encoded_widths(self.table, self.widths)
+
+    @cached_property
+    def code(self) -> ActivationCode | None:
+        """The run-length code of activations off chip, None where these are dense."""
+        return None if self.activations is None else activation_code(self.table, self.widths, self.activations)
+
+    @cached_property
+    def effective_macs(self) -> Ints | None:
+        """MACs whose activation is expected not to be zero, None where nothing is said of it."""
+        return None if self.code is None else effective_macs(self.table.macs, self.code)
 
     @cached_property
     def formats(self) -> tuple[str, ...]:
@@ -119,7 +144,12 @@ class Estimate:
         """Least traffic across every boundary from the backing store inwards, each boundary by itself."""
         outermost = () if self.schedule is None else (self.schedule.boundary,)
         pairs = list(pairwise(self.hardware.levels))[len(outermost) :]
-        return outermost + tuple(boundary(self.table, self.widths, outer.name, inner) for outer, inner in pairs)
+        first = self.hardware.levels[0]
+        found = outermost + tuple(
+            boundary(self.table, self.off_chip_widths if outer is first else self.widths, outer.name, inner)
+            for outer, inner in pairs
+        )
+        return found if self.code is None else (coded_boundary(found[0], self.code), *found[1:])
 
     @cached_property
     def off_chip(self) -> Boundary:
@@ -130,17 +160,26 @@ class Estimate:
     def weight_bytes(self) -> Ints:
         """Stored size of the parameters, biases included [B]."""
         bits = np.array([[row.weight_bits] for row in self.precisions], dtype=np.int64)
-        return whole_bytes(self.table.params, bits)
+        plain = whole_bytes(self.table.params, bits)
+        if not self.table.encoded:
+            return plain
+        size = np.array([[found.stored_bits if found else -1] for found in self.table.encoded], dtype=np.int64)
+        return np.where(size < 0, plain, whole_bytes(size, 1))
 
     @cached_property
     def compulsory_bytes(self) -> Ints:
         """Every weight and input read once, every output written once: no schedule of the layer alone moves less [B]."""
-        t, w = self.table, self.widths
+        t, w, outside = self.table, self.widths, self.off_chip_widths
+        weights = weight_operand_elems(t)
         return (
-            whole_bytes(weight_operand_elems(t), w.weight)
-            + whole_bytes(t.ifmap_elems, w.ifmap)
-            + whole_bytes(t.ofmap_elems, w.ofmap)
+            (outside.bytes_of(weights * outside.weight) if t.encoded else whole_bytes(weights, w.weight))
+            + self.coded(whole_bytes(t.ifmap_elems, w.ifmap), "ifmap")
+            + self.coded(whole_bytes(t.ofmap_elems, w.ofmap), "ofmap")
         )
+
+    def coded(self, size: Ints, operand: Literal["ifmap", "ofmap"]) -> Ints:
+        """Bytes of an operand behind the code of activations, if there is one [B]."""
+        return size if self.code is None else coded_bytes(size, getattr(self.code, f"{operand}_ratio"))
 
     @cached_property
     def executed_macs(self) -> Ints:

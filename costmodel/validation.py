@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.activations import sized
 from costmodel.analysis import Analysis, analysis_of
+from costmodel.compression import load_scheme, storage_of
+from costmodel.compression.activations import load_activations
+from costmodel.compression.sizes import declared_streams, stored_layer
 from costmodel.data import data_dir
 from costmodel.errors import InputError
 from costmodel.graph import Graph, LayerTable
@@ -24,6 +27,8 @@ from costmodel.training.scaling import share_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+    from costmodel.compression import LayerStorage
 
     Row = Mapping[str, Any]
 
@@ -72,9 +77,10 @@ def network(spec: str) -> Graph:
 
 
 @lru_cache(maxsize=64)
-def priced(spec: str, hardware: str, batch: int, dtype: str | None) -> Analysis:
+def priced(spec: str, hardware: str, batch: int, dtype: str | None, activations: str | None = None) -> Analysis:
     """One analysis per network, profile and options."""
-    return analysis_of(network(spec), load_hardware(hardware), batch, dtype, None)
+    densities = load_activations(activations) if activations else None
+    return analysis_of(network(spec), load_hardware(hardware), batch, dtype, None, activations=densities)
 
 
 def graph_of(row: Row) -> Graph:
@@ -113,6 +119,26 @@ def external_ram_bytes(row: Row) -> int:
     """Activations that leave the memory on chip under the schedule that the profile declares, the outputs apart [B]."""
     analysis = priced(row["network"], row["hardware"], row.get("batch", 1), row.get("dtype"))
     return analysis.totals.ofmap_dram_bytes - analysis.outputs_bytes
+
+
+def layers_stored(row: Row) -> list[LayerStorage]:
+    """Layers of a row under its scheme: of a network, or of `sizes`, weights and biases by layer."""
+    scheme = load_scheme(row["scheme"])
+    if "network" in row:
+        layers = storage_of(network(row["network"]), scheme).layers
+        return [layer for layer in layers if layer.name == row.get("layer", layer.name)]
+    return [
+        stored_layer(name, "", declared_streams(weights, biases, scheme.layers[name], huffman=scheme.huffman))
+        for name, (weights, biases) in row["sizes"].items()
+    ]
+
+
+def storage(row: Row) -> float:
+    """Bytes at a stage of compressed storage, or for ``*_ratio`` over the dense ones [B]."""
+    layers = layers_stored(row)
+    stage = row["quantity"].rpartition("_")[0]
+    size: int = sum(getattr(layer, f"{stage}_bytes") for layer in layers)
+    return size / sum(layer.dense_bytes for layer in layers) if row["quantity"].endswith("_ratio") else size
 
 
 STORED: Final[Mapping[str, Callable[[Row], int]]] = {
@@ -164,15 +190,17 @@ def counted(table: LayerTable, row: Row) -> float:
 def costed(row: Row) -> float:
     """Return a figure of a network on hardware; ``*_words`` are bytes over the width of an activation.
 
-    Restricted to the layer named, else to products (convolution, linear, matmul) for words, else to nothing.
+    Restricted to the layer or layers named, else to products (convolution, linear, matmul) for words, else to nothing.
     """
-    analysis = priced(row["network"], row["hardware"], row.get("batch", 1), row.get("dtype"))
+    options = row.get("batch", 1), row.get("dtype"), row.get("activations")
+    analysis = priced(row["network"], row["hardware"], *options)
     quantity, words = row["quantity"], row["quantity"].endswith("_words")
     column = f"{quantity.removesuffix('_words')}_bytes" if words else quantity
+    named = row.get("layers", [row["layer"]] if "layer" in row else [])
     layers = [
         layer
         for layer in analysis.layers
-        if layer.name == row.get("layer", layer.name) and ("layer" in row or not words or layer.op in PRODUCTS)
+        if (layer.name in named if named else not words or layer.op in PRODUCTS)
     ]
     total = sum(getattr(layer, column) for layer in layers)
     return total * 8 / analysis.precision.ifmap_bits if words else float(total)
@@ -180,6 +208,8 @@ def costed(row: Row) -> float:
 
 def actual(row: Row) -> float:
     """Compute our figure for a row."""
+    if "scheme" in row:
+        return storage(row)
     if row["quantity"] in STORED:
         return STORED[row["quantity"]](row)
     if row["quantity"] in TRAINED:

@@ -224,7 +224,7 @@ class _Pricer:
         hardware, key = estimate.hardware, (point.batch, point.precision)
         if key not in self.schedulers:
             largest_bits = self.largest_bytes * 8
-            made = Scheduler(self.subject.graph, estimate.table, estimate.widths, point.batch, largest_bits)
+            made = Scheduler(self.subject.graph, estimate.table, estimate.off_chip_widths, point.batch, largest_bits)
             self.schedulers[key] = made
         scheduler = self.schedulers[key]
         schedule = scheduler.schedule(hardware, point.schedule, point.state)

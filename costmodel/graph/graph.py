@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from itertools import accumulate, islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from costmodel.graph.shapes import (
     format_shape,
     same_shape,
 )
-from costmodel.graph.stored import FileNode, StoredWidths
+from costmodel.graph.stored import EncodedWeights, FileNode, StoredWidths
 from costmodel.graph.table import LayerTable, table_of
 from costmodel.graph.tensor import Origin, Tensor
 from costmodel.graph.topology import Layer, LayerPlace, Topology
@@ -70,6 +71,7 @@ class Graph:
         self._rows_per_layer: tuple[int, ...] = ()
         self._stored: dict[str, StoredWidths] = {}
         self._nodes: dict[str, FileNode] = {}
+        self._encoded: dict[str, EncodedWeights] = {}
 
     # ---- what a graph is
 
@@ -106,6 +108,8 @@ class Graph:
             if self._stored:
                 unsaid = StoredWidths()
                 self._table.with_stored([self._stored.get(name, unsaid) for name, rows in lowered for _ in rows])
+            if self._encoded:
+                self._table.with_encoded([self._encoded.get(name) for name in self._table.names])
         return self._table
 
     def layer_rows(self) -> tuple[tuple[Layer, range], ...]:
@@ -187,6 +191,15 @@ class Graph:
             for tensor in layer.outputs:
                 tensor.note_bits(found.weight_bits if tensor.origin == "parameter" else found.ofmap_bits)
         self._table = None
+
+    def with_encoded(self, name: str, encoded: Mapping[str, EncodedWeights]) -> Graph:
+        """A finished copy of another name whose weights are stored compressed, by row of the table."""
+        other = copy(self)
+        other.name, other._encoded, other._table = name, dict(encoded), None
+        other._layers, other._owned = dict(self._layers), set(self._owned)
+        other._inputs, other._outputs = list(self._inputs), list(self._outputs)
+        other._stored, other._nodes = dict(self._stored), dict(self._nodes)
+        return other
 
     def note_node(self, node: FileNode, layers: Iterable[str]) -> None:
         """Note the node of a file that layers were made of."""

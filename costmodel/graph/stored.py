@@ -32,6 +32,13 @@ class StoredWidths(NamedTuple):
         return self.kind in ("", "fp") and {self.weight_bits, self.ifmap_bits} <= {0, SINGLE_BITS}
 
 
+class EncodedWeights(NamedTuple):
+    """Size of the weights of a layer as they are stored compressed [bits]: of the operand, and with the biases."""
+
+    operand_bits: int
+    stored_bits: int
+
+
 def multiplied(*kinds: Kind) -> Kind:
     """The kind of numbers that a product of operands of several kinds multiplies.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from costmodel.errors import NetworkError
 from costmodel.graph.rows import Row, Rows
 from costmodel.graph.shapes import LIMIT, Dim, as_dim, largest_unsigned
-from costmodel.graph.stored import StoredWidths
+from costmodel.graph.stored import EncodedWeights, StoredWidths
 
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -149,6 +149,17 @@ class LayerTable:
         return self
 
     @property
+    def encoded(self) -> tuple[EncodedWeights | None, ...]:
+        """Size of the weights of each row as they are stored compressed, None where they are not; () where none are."""
+        found: tuple[EncodedWeights | None, ...] = self.__dict__.get("_encoded", ())
+        return found
+
+    def with_encoded(self, encoded: Sequence[EncodedWeights | None]) -> LayerTable:
+        """The table with compressed weights, one entry per row."""
+        self.__dict__["_encoded"] = tuple(encoded)
+        return self
+
+    @property
     def states_widths(self) -> bool:
         """Whether a file says at what widths it is to be computed: a product of anything but single precision."""
         if "_stored" not in self.__dict__:
@@ -207,7 +218,9 @@ class LayerTable:
         return replace(self, **scaled)._like(self, np.arange(len(self)))
 
     def _like(self, other: LayerTable, rows: Ints) -> LayerTable:
-        """The table with the stored widths of some rows of another, if that has any."""
+        """The table with the stored widths and the compressed weights of some rows of another, if that has any."""
+        if other.encoded:
+            self.with_encoded([other.encoded[row] for row in rows])
         return self.with_stored([other.stored[row] for row in rows]) if "_stored" in other.__dict__ else self
 
     def _times(self, column: str, factor: Ints) -> Ints:

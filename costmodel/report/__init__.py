@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from costmodel.advice import Advice, Shrinking
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
+    from costmodel.compression import Storage
     from costmodel.explore.vary import Variation
     from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         | MemoryTimeline
         | Reconciliation
         | Shrinking
+        | Storage
         | TrainingCost
         | UpdateCost
         | Variation
@@ -46,6 +48,7 @@ DOCUMENTS: Final = {
     "Shrinking": "shrinking_document",
     "TrainingCost": "training_document",
     "UpdateCost": "update_document",
+    "Storage": "storage_document",
     "Variation": "variation_document",
 }
 
@@ -70,7 +73,8 @@ def render(
     Parameters
     ----------
     result
-        An Advice, Analysis, Comparison, MemoryTimeline, Reconciliation, Shrinking, TrainingCost, UpdateCost or Variation.
+        An Advice, Analysis, Comparison, MemoryTimeline, Reconciliation, Shrinking, Storage, TrainingCost, UpdateCost or
+        Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

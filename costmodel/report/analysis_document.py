@@ -9,7 +9,7 @@ from costmodel.report.assumptions import (
     bibliography,
     constant_table,
     free_rules,
-    modelling,
+    modelled,
     unknown,
     used_constants,
 )
@@ -33,7 +33,7 @@ def document(analysis: Analysis) -> Document:
         title=title(analysis),
         summary=(unknown(analysis.unknown), totals_facts(analysis), schedule_table(analysis), dominance(analysis)),
         details=(layer_table(analysis), free_rules(analysis.layers), cascades(analysis), *reconciled(analysis)),
-        notes=(assumed_constants(used), modelling([analysis])),
+        notes=(assumed_constants(used), modelled(analysis)),
         appendix=lambda: (constant_table(used), bibliography(analysis)),
     )
 

@@ -12,6 +12,7 @@ from costmodel.report.names import visible
 if TYPE_CHECKING:
     from costmodel.activations import MemoryTimeline
     from costmodel.analysis import Analysis
+    from costmodel.compression import Storage
     from costmodel.reconciliation import Reconciliation
     from costmodel.report import Result
 
@@ -33,6 +34,8 @@ def records_of(result: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any r
         yield from reconciliation_records(reconciled)
     elif hasattr(result, "steps"):
         yield from step_records(result)
+    elif hasattr(result, "stages"):
+        yield from storage_records(result)
     elif hasattr(result, "records"):
         yield from ({k: visible(v) if isinstance(v, str) else v for k, v in row.items()} for row in result.records())
     else:
@@ -63,6 +66,13 @@ def reconciliation_records(reconciled: Reconciliation) -> Iterator[dict[str, Any
     """One record per line, after what is compared; what nothing says is empty."""
     for line in reconciled.to_dict()["lines"]:
         yield {"network": visible(reconciled.network), "framework": reconciled.framework, **line}
+
+
+def storage_records(result: Storage) -> Iterator[dict[str, Any]]:
+    """One record per layer, after what was stored and how."""
+    context = {"network": visible(result.network), "scheme": visible(result.scheme.name)}
+    for record in result.records():
+        yield {**context, **record, "name": visible(record["name"])}
 
 
 def step_records(result: MemoryTimeline) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from costmodel.report.document import Column, Row, Sentences, Table
@@ -90,10 +91,18 @@ TILED = {
 }
 
 
+DENSE = "Nothing is compressed, no zero is skipped; biases stay beside the accumulators."
+COMPRESSED = (
+    "Compressed weights stay so in {store} and in {memory}, at their layer's average width rounded up to 1/256 bit, and are "
+    "decoded behind it; no zero is skipped; biases stay beside the accumulators."
+)
+
+
 def modelling(analyses: Sequence[Analysis]) -> Sentences:
     """Simplifications of the model, for analyses on one profile under one kind of schedule."""
     hardware, kind = analyses[0].hardware, analyses[0].kind
     as_stored = any(analysis.precision.as_stored for analysis in analyses)
+    compressed = any(analysis.estimate.table.encoded for analysis in analyses)
     store, first = (level.name for level in hardware.levels[:2])
     room = "of it" if kind == "layer" else "of what is left"
     half = f", half {room} holding the next tile (double buffering)" if hardware.levels[1].double_buffered else ""
@@ -106,10 +115,32 @@ def modelling(analyses: Sequence[Analysis]) -> Sentences:
             EXECUTED[kind].format(store=store, memory=first),
             TILED[kind].format(memory=first, half=half),
             *order_kept(analyses),
-            "Nothing is compressed, no zero is skipped; biases stay beside the accumulators.",
+            COMPRESSED.format(store=store, memory=first) if compressed else DENSE,
             "Every other operation (activation, pooling, normalisation) costs what a MAC costs.",
             f"Transfers and compute {together}.",
         ),
+    )
+
+
+def modelled(analysis: Analysis) -> Sentences:
+    """Simplifications of an analysis."""
+    found = modelling([analysis])
+    return replace(found, sentences=(*found.sentences, *coded_activations(analysis)))
+
+
+def coded_activations(analysis: Analysis) -> tuple[str, ...]:
+    """What holds of sparse activations, where densities are given."""
+    code = analysis.estimate.code
+    if code is None:
+        return ()
+    origin = f"{visible(code.densities.source)}, {visible(code.densities.place)}" if code.densities.source else "as given"
+    store = analysis.hardware.levels[0].name
+    return (
+        f"Activations have the zeros of {visible(code.densities.name)} ({origin}) in {code.layers} of "
+        f"{len(analysis.estimate.table)} rows; those that nothing is said of are dense.",
+        f"In {store} they take a run-length code, 5 bits of run per value in words of 64 bits, where that is shorter; partial "
+        "sums are not coded, and tiles are those of dense activations.",
+        "No MAC is skipped in any figure but the effective MACs, whose activation is expected not to be zero.",
     )
 
 

@@ -12,6 +12,7 @@ from costmodel.report.names import visible
 from costmodel.report.numbers import counted, share
 
 if TYPE_CHECKING:
+    from costmodel.compression import Scheme
     from costmodel.hardware import Constant, HardwareProfile
     from costmodel.hardware.link import Link
 
@@ -112,6 +113,18 @@ def profiles(found: Iterable[HardwareProfile]) -> Document:
     )
     use = Sentences("", ("costmodel profiles show NAME gives every constant with its source; a .yaml file works as well.",))
     return Document("Hardware profiles", (), (Table("", columns, tuple(map(profile_row, found))),), (use,))
+
+
+def schemes(found: Iterable[Scheme]) -> Document:
+    """Compression schemes: name, network, where the figures were published."""
+    columns = (
+        Column("scheme", numeric=False),
+        Column("network", numeric=False),
+        Column("source", numeric=False, wrap=True),
+    )
+    rows = tuple(Row((visible(one.name), visible(one.network), visible(f"{one.source}, {one.place}"))) for one in found)
+    use = Sentences("", ("NETWORK@SCHEME is the compressed network, for every command; a .yaml file works as well.",))
+    return Document("Compression schemes", (), (Table("", columns, rows),), (use,))
 
 
 def profile_row(profile: HardwareProfile) -> Row:

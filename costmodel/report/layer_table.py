@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from costmodel.analysis import Analysis, LayerCost, Totals
 
 SUMS = (
-    "params", "macs", "dram_bytes", "weight_dram_bytes", "ifmap_dram_bytes", "ofmap_dram_bytes", "compulsory_bytes",
-    "energy_j", "latency_s",
+    "params", "macs", "effective_macs", "dram_bytes", "weight_dram_bytes", "ifmap_dram_bytes", "ofmap_dram_bytes",
+    "compulsory_bytes", "energy_j", "latency_s",
 )  # fmt: skip
 INDENT = "  "
 
@@ -84,6 +84,7 @@ FIELDS = (
     label("bits", "widths", 4, unit="w/i/o"),
     quantity("params", "params", 4),
     quantity("MACs", "macs", 1),
+    quantity("effective", "effective_macs", 1),
     quantity("off-chip", "dram_bytes", 0),
     quantity("weights", "weight_dram_bytes", 7),
     quantity("ifmaps", "ifmap_dram_bytes", 7),
@@ -102,7 +103,7 @@ FIELDS = (
     label("mapping off chip", "mapping", 10),
 )
 UNITS = {
-    "params": "", "macs": "", "dram_bytes": "B", "weight_dram_bytes": "B", "ifmap_dram_bytes": "B",
+    "params": "", "macs": "", "effective_macs": "", "dram_bytes": "B", "weight_dram_bytes": "B", "ifmap_dram_bytes": "B",
     "ofmap_dram_bytes": "B", "compulsory_bytes": "B", "energy_j": "J", "latency_s": "s",
 }  # fmt: skip
 
@@ -167,10 +168,10 @@ def free_lines(layers: Iterable[LayerCost]) -> Iterator[Line]:
 
 def total_line(totals: Totals) -> Line:
     """The last line."""
-    found = {key: getattr(totals, key) for key in SUMS if key != "energy_j"}
+    found = {key: getattr(totals, key) or 0 for key in SUMS if key != "energy_j"}
     return Line("total", "", "total", {**found, "energy_j": totals.energy_j.value})
 
 
 def sums(layers: Sequence[LayerCost]) -> dict[str, float]:
     """Sum of every column over layers."""
-    return {key: sum(getattr(layer, key) for layer in layers) for key in SUMS}
+    return {key: sum(getattr(layer, key) or 0 for layer in layers) for key in SUMS}

@@ -132,8 +132,8 @@ def packed(found: MemoryTimeline) -> Fact | None:
 
 def beside(found: MemoryTimeline) -> tuple[Fact, ...]:
     """Weights and the memory of the hardware."""
-    bits = counted(found.precision.weight_bits, "bit")
-    weights = Fact("weights", si_bytes(found.weight_bytes), f"at {bits} each, beside the activations")
+    bits = "compressed" if found.compressed else f"at {counted(found.precision.weight_bits, 'bit')} each"
+    weights = Fact("weights", si_bytes(found.weight_bytes), f"{bits}, beside the activations")
     if found.capacity_bytes is None or found.memory is None:
         return (weights,)
     name = f"{visible(found.memory)} of {visible(found.hardware or '')}"

@@ -41,8 +41,11 @@ def executed(kind: Kind, phase: Phase) -> str:
 def schedule_table(analysis: Analysis) -> Table:
     """One line per kind of schedule, the one that was priced marked.
 
-    The last line is what every schedule moves: inputs and outputs once, and weights that cannot stay.
+    The last line is what every schedule moves: inputs and outputs once, and weights that cannot stay. Nothing where
+    activations are coded: schedules across layers do not know what will be zero.
     """
+    if analysis.estimate.code is not None:
+        return Table("", COLUMNS, ())
     level = analysis.hardware.levels[1]
     size = si_bytes(level.capacity_bytes.value) if level.capacity_bytes else ""
     declared = NAMES[declared_kind(analysis.hardware)]

@@ -34,12 +34,23 @@ def work(analysis: Analysis) -> tuple[Fact, ...]:
     return (
         Fact("parameters", si_count(t.params), f"{si_bytes(t.weight_bytes)} at {weight_widths(analysis)} each"),
         Fact("MACs", si_count(t.macs), f"and {si_count(t.other_ops)} other operations"),
+        *effective(analysis),
         *((Fact("  again", si_count(again), "computed more than once, where stripes overlap"),) if again else ()),
     )
 
 
+def effective(analysis: Analysis) -> tuple[Fact, ...]:
+    """MACs whose activation is not zero, where densities are given."""
+    macs = analysis.totals.effective_macs
+    if macs is None:
+        return ()
+    return (Fact("  effective", si_count(macs), f"{share(macs, analysis.totals.macs)}: whose activation is not zero"),)
+
+
 def weight_widths(analysis: Analysis) -> str:
     """Widths at which parameters are stored."""
+    if analysis.estimate.table.encoded:
+        return f"{bare_ratio(8 * analysis.totals.weight_bytes / max(analysis.totals.params, 1))} bits compressed, on average,"
     if not analysis.precision.as_stored:
         return counted(analysis.precision.weight_bits, "bit")
     widths = sorted({layer.weight_bits for layer in analysis.layers if layer.params}) or [analysis.precision.weight_bits]

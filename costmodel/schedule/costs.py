@@ -72,7 +72,7 @@ def mapped_rows(table: LayerTable, widths: Widths) -> Rows:
 
 
 class Costs:
-    """Off-chip bits of the steps of a program; answers are kept."""
+    """Off-chip bits of the steps of a program, in the unit of its widths; answers are kept."""
 
     def __init__(self, program: Program, table: LayerTable, widths: Widths) -> None:
         self.program, self.table, self.widths = program, table, widths

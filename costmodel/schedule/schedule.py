@@ -208,8 +208,8 @@ class Scheduler:
         ends += sum(min(found) for found in reads if found)
         weights = sum(self.costs.weight_bits)
         if pins(hardware, kind, phase):
-            weights = max(weights - level_bits(hardware.levels[1]), 0)
-        return -(-(ends + weights) // 8)
+            weights = max(weights - level_bits(hardware.levels[1]) * self.widths.unit, 0)
+        return -(-(ends + weights) // (8 * self.widths.unit))
 
     def inputs(self) -> Iterator[int]:
         """Buffers of the network's inputs."""
@@ -252,12 +252,13 @@ class Scheduler:
         ``whole`` leaves out schedules in which some weights stay for ever, and not all.
         """
         outer, level = hardware.levels[:2]
-        plan = self._plan(level, known.dram_bytes * 8, fusion=fusion, pinning=self._pinning(hardware, known, whole=whole))
-        lower = max(least, min(int(-(-plan.lower_bits // 8)), known.dram_bytes))
+        unit = 8 * self.widths.unit
+        plan = self._plan(level, known.dram_bytes * unit, fusion=fusion, pinning=self._pinning(hardware, known, whole=whole))
+        lower = max(least, min(int(-(-plan.lower_bits // unit)), known.dram_bytes))
         if plan.path.bits == inf:
             return replace(known, lower_bytes=lower, every_order=self.every_order)
         found = traffic_of(plan.path, plan.pinned, self.costs, outer.name, level.name)
-        described = Description(self.program, plan.path)
+        described = Description(self.program, plan.path, unit)
         return replace(
             known,
             boundary=found.boundary,
@@ -267,7 +268,7 @@ class Scheduler:
             stays=described.stays(),
             fused=described.fused(),
             pinned=tuple(self.program.steps[number].name for number in sorted(plan.pinned)),
-            pinned_bytes=-(-sum(self.costs.weight_bits[number] for number in plan.pinned) // 8),
+            pinned_bytes=-(-sum(self.costs.weight_bits[number] for number in plan.pinned) // unit),
             lower_bytes=lower,
             every_order=self.every_order,
         )
@@ -296,7 +297,7 @@ class Scheduler:
 
     def search(self, level: MemoryLevel, *, fusion: bool) -> Search:
         """The search for a memory; one that was made for a memory as large or larger is used again."""
-        capacity, buffering = level_bits(level), 2 if level.double_buffered else 1
+        capacity, buffering = level_bits(level) * self.widths.unit, 2 if level.double_buffered else 1
         self.largest_bits = max(self.largest_bits, capacity)
         known = self.searches.get((fusion, buffering))
         if known is None or known.largest_bits < capacity:
@@ -332,10 +333,11 @@ def pins(hardware: HardwareProfile, kind: Kind, phase: Phase) -> bool:
 
 @dataclass(frozen=True)
 class Description:
-    """A path in words."""
+    """A path in words; a byte has ``unit`` of its smallest pieces."""
 
     program: Program
     path: Path
+    unit: int = 8
 
     def order(self) -> tuple[str, ...]:
         """Layers in order of execution."""
@@ -359,7 +361,8 @@ class Description:
             return []
         one = self.program.buffers[buffer]
         steps = [self.path.moves[place][0].steps for place in (places[0], places[-1])]
-        return [Stay(one.name, -(-one.bits // 8), self.program.steps[steps[0][-1]].name, self.program.steps[steps[1][0]].name)]
+        ends = self.program.steps[steps[0][-1]].name, self.program.steps[steps[1][0]].name
+        return [Stay(one.name, -(-one.bits // self.unit), *ends)]
 
     def fused(self) -> tuple[Fused, ...]:
         """Cascades in order of execution."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodel.boundary import Boundary, Widths, operand_bits, whole_bytes
+from costmodel.boundary import Boundary, Widths, operand_bits
 from costmodel.mapping import solve
 from costmodel.schedule.costs import Kept, with_kept
 
@@ -119,7 +119,8 @@ class _Ledger:
             for row, bits in zip(rows.tolist(), column.tolist(), strict=True):
                 self.bits[name][row] += bits
         moved = {
-            f"{name}_bytes": whole_bytes(np.array(column, dtype=np.int64)[:, None], 1) for name, column in self.bits.items()
+            f"{name}_bytes": self.costs.widths.bytes_of(np.array(column, dtype=np.int64)[:, None])
+            for name, column in self.bits.items()
         }
         widths = self._widths(rows, problems)
         crossing = Boundary(outer, inner, **moved, mapped=rows, solutions=solutions, widths=widths)
@@ -127,7 +128,7 @@ class _Ledger:
 
     def _widths(self, rows: Ints, problems: object) -> Widths:
         """Widths of every row, zero for operands on chip."""
-        columns = {name: column.copy() for name, column in vars(self.costs.widths).items()}
+        columns = {name: column.copy() for name, column in self.costs.widths.columns().items()}
         for name, column in columns.items():
             column[rows, 0] = getattr(problems, f"{name}_bits")
-        return Widths(**columns)
+        return Widths(**columns, unit=self.costs.widths.unit)

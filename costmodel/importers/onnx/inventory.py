@@ -7,6 +7,9 @@ from math import prod
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from costmodel.errors import InputError
 from costmodel.importers.inventory import (
     BATCH_NORM,
     BIASES,
@@ -26,7 +29,7 @@ from costmodel.importers.inventory import (
 from costmodel.importers.onnx import onnx_network
 from costmodel.importers.onnx.importer import FILL, captured
 from costmodel.importers.onnx.names import clean
-from costmodel.importers.onnx.values import BITS, Node, node_of
+from costmodel.importers.onnx.values import BITS, Array, Node, node_of, tensor_content
 from costmodel.importers.onnx.wire import Message, model_message
 
 PASSING: Final = frozenset(
@@ -144,3 +147,49 @@ def _inside(name: str, size: int, readers: _Readers) -> Stored:
     plain = name.removeprefix(FILL)
     kind = kind_of(readers.uses(plain) or [("", 0)], USES, size)
     return Stored(clean(plain), kind, size, 0, 0, size, INSIDE)
+
+
+# ---- content
+
+
+def node_weights(path: Path) -> list[tuple[tuple[str, ...], list[Array]]]:
+    """What nodes multiply that the file stores: names of node, output and initializers, and the content, node by node.
+
+    Raises
+    ------
+    InputError
+        No ONNX file, or weights that it does not hold.
+    """
+    message = model_message(path)["graph"]
+    held = {entry.get("name", ""): entry for entry in message.get("initializer", ())}
+    nodes = [node_of(entry) for entry in message.get("node", ())]
+    first = {node.outputs[0]: node.inputs[0] for node in nodes if node.op in PASSING and node.inputs and node.outputs}
+    found = []
+    for node in nodes:
+        positions = [at for at, kind in USES.get(node.op, {}).items() if kind == WEIGHTS and at < len(node.inputs)]
+        sources = [name for at in positions if (name := origin(node.inputs[at], first)) in held]
+        if node.op not in PASSING and sources:
+            names = tuple(map(clean, filter(None, (node.name, *node.outputs[:1], *sources))))
+            found.append((names, [content(held[name], path) for name in sources]))
+    return found
+
+
+def origin(name: str, first: Mapping[str, str]) -> str:
+    """The tensor that a value still is, behind operations that pass it on."""
+    seen = set()
+    while name in first and name not in seen:
+        seen.add(name)
+        name = first[name]
+    return name
+
+
+def content(message: Message, path: Path) -> Array:
+    """The elements of an initializer in single precision."""
+    name = message.get("name", "")
+    found = tensor_content(message)
+    if found is None:
+        raise InputError(
+            f"--weights {path}: the content of {name!r} is not in the file, or of a type without numbers; "
+            "save the model with its weights inside"
+        )
+    return found.astype(np.float32)

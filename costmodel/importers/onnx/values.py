@@ -217,3 +217,13 @@ def _typed(message: Message, kind: int, dtype: Any) -> Array:  # noqa: ANN401 - 
         return (np.array(numbers, dtype=np.int64) & 0xFFFF).astype(np.uint16).view(np.float16)
     items = np.array(numbers, dtype=np.object_).astype(np.float64 if kind in FLOATS else np.int64)
     return items.astype(dtype)
+
+
+def tensor_content(message: Message) -> Array | None:
+    """The elements of a tensor, however many; None if they are not in the file or of a type without numbers."""
+    if message.get("data_location", 0):
+        return None
+    try:
+        return content(message, tuple(message.get("dims", ())), message.get("data_type", 0))
+    except WireError:
+        return None
