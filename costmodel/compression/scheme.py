@@ -244,7 +244,7 @@ def checked_data(file: Path, problems_of: Callable[[Document], list[str]]) -> di
     try:
         document = read_document(file)
     except HardwareError as error:
-        raise InputError(*(problem.replace("profile", "file") for problem in error.problems)) from None
+        raise InputError(*error.problems) from None
     problems = problems_of(document)
     if problems:
         raise InputError(*problems)
