@@ -14,52 +14,76 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from costmodel.activations import MemoryTimeline as MemoryTimeline
+    from costmodel.advice import Advice as Advice
+    from costmodel.advice import Shrinking as Shrinking
     from costmodel.analysis import Analysis as Analysis
+    from costmodel.api import advise as advise
     from costmodel.api import analyze as analyze
     from costmodel.api import compare as compare
     from costmodel.api import from_torch as from_torch
     from costmodel.api import load_hardware as load_hardware
+    from costmodel.api import load_link as load_link
     from costmodel.api import load_network as load_network
     from costmodel.api import memory as memory
     from costmodel.api import reconcile as reconcile
+    from costmodel.api import shrink as shrink
     from costmodel.api import storage as storage
     from costmodel.api import sweep as sweep
+    from costmodel.api import train_cost as train_cost
+    from costmodel.api import transform as transform
+    from costmodel.api import update as update
     from costmodel.api import vary as vary
     from costmodel.comparison import Comparison as Comparison
     from costmodel.compression import Scheme as Scheme
     from costmodel.compression import Storage as Storage
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
     from costmodel.graph import Ratio as Ratio
     from costmodel.hardware import HardwareProfile as HardwareProfile
+    from costmodel.hardware.link import Link as Link
     from costmodel.reconciliation import Reconciliation as Reconciliation
     from costmodel.schedule import Schedule as Schedule
+    from costmodel.training import TrainingCost as TrainingCost
+    from costmodel.updates import UpdateCost as UpdateCost
 
 __version__ = "0.1.0"
 
 HOMES = {
+    "Advice": "advice",
     "Analysis": "analysis",
     "Comparison": "comparison",
     "CostModelError": "errors",
     "Dim": "graph",
     "Graph": "graph",
     "HardwareProfile": "hardware",
+    "Link": "hardware.link",
     "MemoryTimeline": "activations",
     "Ratio": "graph",
     "Reconciliation": "reconciliation",
     "Schedule": "schedule",
+    "Shrinking": "advice",
+    "Variation": "explore.vary",
+    "advise": "api",
+    "TrainingCost": "training",
+    "UpdateCost": "updates",
     "Scheme": "compression",
     "Storage": "compression",
     "analyze": "api",
     "compare": "api",
     "from_torch": "api",
     "load_hardware": "api",
+    "load_link": "api",
     "load_network": "api",
     "memory": "api",
     "reconcile": "api",
+    "shrink": "api",
     "storage": "api",
     "sweep": "api",
+    "transform": "api",
+    "train_cost": "api",
+    "update": "api",
     "vary": "api",
 }
 __all__ = list(HOMES)  # pyright: ignore[reportUnsupportedDunderAll]

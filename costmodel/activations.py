@@ -9,14 +9,13 @@ from costmodel.analysis import SCHEMA_VERSION, checked_batch
 from costmodel.boundary import operand_widths
 from costmodel.errors import InputError, NetworkError
 from costmodel.precision import kept_precisions, precision, stored
+from costmodel.results import Recorded
 from costmodel.schedule.conventions import CONVENTIONS, ORDERS, Convention, checked, convention
 from costmodel.schedule.liveness import whole_bytes_of
 from costmodel.schedule.timeline import Sized, Timeline, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    import pandas as pd
 
     from costmodel.graph import Graph, LayerTable
     from costmodel.hardware import HardwareProfile
@@ -73,7 +72,7 @@ class ConventionPeak:
 
 
 @dataclass(frozen=True, repr=False)
-class MemoryTimeline:
+class MemoryTimeline(Recorded):
     """Memory that the activations of one network take, step by step.
 
     Attributes
@@ -153,24 +152,6 @@ class MemoryTimeline:
             "steps": self.records(),
             "buffers": [asdict(buffer) for buffer in self.buffers],
         }
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per step, in the order of execution."""
-        import pandas as pd
-
-        return pd.DataFrame.from_records(self.records())
-
-    def __repr__(self) -> str:
-        """Return the report that the command line prints."""
-        from costmodel.report import render
-
-        return render(self, "text")
-
-    def _repr_html_(self) -> str:
-        """Return the report for notebooks."""
-        from costmodel.report import html_table
-
-        return html_table(self)
 
 
 def memory_of(

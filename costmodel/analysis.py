@@ -294,7 +294,7 @@ class Analysis:
 
     @cached_property
     def mappings(self) -> dict[int, Mapping]:
-        """Mapping of each row that the mapper was asked about, by row number."""
+        """Mapping of each row whose operands are not all on chip already, by row number."""
         crossing, table = self.estimate.off_chip, self.estimate.table
         buffering = 2 if self.hardware.levels[1].double_buffered else 1
         found = {
@@ -305,6 +305,7 @@ class Analysis:
                 buffering,
             )
             for index, row in enumerate(crossing.mapped)
+            if any(bits[row, 0] for bits in (crossing.widths.weight, crossing.widths.ifmap, crossing.widths.ofmap))
         }
         unit = crossing.widths.unit
         return {row: replace(one, buffer_bytes=-(-one.buffer_bytes // unit)) for row, one in found.items()}
@@ -456,6 +457,16 @@ def estimate_of(
     return Estimate(table.with_batch(checked_batch(batch)), hardware, chosen)
 
 
+def single(graph: Graph, estimate: Estimate) -> Estimate:
+    """Refuse a graph that carries a design space."""
+    if estimate.table.design_points != 1:
+        raise InputError(
+            f"{graph.name}: carries {estimate.table.design_points} design points; analyze prices one network, "
+            "sweep prices a design space"
+        )
+    return estimate
+
+
 def analysis_of(
     graph: Graph,
     hardware: HardwareProfile,
@@ -476,12 +487,7 @@ def analysis_of(
     kind, phase = checked_kind(schedule, hardware), checked_phase(state)
     if activations is not None and kind != "layer":
         raise InputError("activation densities are priced layer by layer, since no schedule knows them: use schedule layer")
-    estimate = replace(estimate_of(graph, hardware, batch, dtype, bits), activations=activations)
-    if estimate.table.design_points != 1:
-        raise InputError(
-            f"{graph.name}: carries {estimate.table.design_points} design points; analyze prices one network, "
-            "sweep prices a design space"
-        )
+    estimate = replace(single(graph, estimate_of(graph, hardware, batch, dtype, bits)), activations=activations)
     scheduler = Scheduler(graph, estimate.table, estimate.off_chip_widths, batch)
     if kind != "layer":
         estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))

@@ -1,4 +1,4 @@
-"""The library surface: load, analyze, compare, memory, storage, sweep."""
+"""The library surface: load, analyze, compare, memory, sweep, the playbook, storage, training and updates."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from costmodel.analysis import Analysis, analysis_of
 from costmodel.errors import InputError
 from costmodel.graph import Graph
 from costmodel.hardware import HardwareProfile, load_hardware
+from costmodel.hardware.link import Link
+from costmodel.hardware.link_loading import load_link
 from costmodel.importers import inputs_each, inventory_of, load_builder, load_network
 
 if TYPE_CHECKING:
@@ -19,26 +21,36 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from costmodel.activations import MemoryTimeline
+    from costmodel.advice import Advice, PublishedSize, Shrinking
     from costmodel.comparison import Comparison
     from costmodel.compression import Scheme, Storage
     from costmodel.compression.scheme import Values
     from costmodel.explore.vary import Variation
     from costmodel.importers.files import Examples
     from costmodel.importers.torch import Example, Module
+    from costmodel.playbook import Transformed
     from costmodel.reconciliation import Reconciliation
+    from costmodel.training import TrainingCost
+    from costmodel.updates import Holding, UpdateCost
 
 __all__ = [
     "Hardware",
     "Network",
+    "advise",
     "analyze",
     "compare",
     "from_torch",
     "load_hardware",
+    "load_link",
     "load_network",
     "memory",
     "reconcile",
+    "shrink",
     "storage",
     "sweep",
+    "train_cost",
+    "transform",
+    "update",
     "vary",
 ]
 
@@ -409,7 +421,8 @@ def vary(
     Parameters
     ----------
     nets
-        Networks as for :func:`analyze`; ``"squeezenet@weight=3"`` and ``"alexnet@fp32"`` have widths of their own.
+        Networks as for :func:`analyze`; ``"squeezenet@weight=3"`` and ``"alexnet@fp32"`` have widths of their own, which do
+        not vary.
     hw
         As for :func:`analyze`.
     axes
@@ -438,7 +451,8 @@ def vary(
     >>> found[["hw.vtcm.capacity", "fits"]].values.tolist()
     [[1048576.0, False], [2097152.0, False], [4194304.0, True]]
     """
-    from costmodel.explore.vary import Subject, axis_of, variation_of, with_widths
+    from costmodel.explore.axes import axis_of
+    from costmodel.explore.vary import Subject, variation_of, with_widths
 
     profile = resolved_hardware(hw)
     written = [with_widths(str(net)) if isinstance(net, str) else (net, None, None) for net in nets]
@@ -449,6 +463,282 @@ def vary(
     ]
     chosen = [axis_of(name, values, profile) for name, values in axes.items()]
     return variation_of(subjects, profile, chosen, batch, schedule, state)
+
+
+def advise(
+    net: Network,
+    hw: Hardware,
+    objective: str = "energy",
+    strengths: Sequence[float] | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    *,
+    bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+    schedule: str | None = None,
+    state: str = "steady",
+) -> Advice:
+    """Apply every step of the playbook by itself, price each result, and rank them; accuracy is no part of it.
+
+    Parameters
+    ----------
+    net, hw, batch, dtype, bits, inputs, schedule, state
+        As for :func:`analyze`.
+    objective
+        ``energy``, ``latency``, ``dram`` (off-chip bytes) or ``storage`` (bytes of the weights).
+    strengths
+        Strengths of every step, from 0 to 1, for delayed_pooling from -1; those usual for each step where None.
+
+    Returns
+    -------
+    Advice
+        Frozen; its ``repr`` is the report.
+
+    Raises
+    ------
+    CostModelError
+        Unknown objectives, strengths out of bounds; as :func:`analyze`.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> cm.advise("alexnet", "snapdragon", "storage").what_ifs[0].name
+    'global_pooling=1'
+    """
+    from costmodel.advice import Pricing, advice_of
+
+    pricing = Pricing(resolved_hardware(hw), batch, dtype, bits, schedule, state)
+    return advice_of(resolved_network(net, inputs), pricing, objective, strengths)
+
+
+def shrink(
+    net: Network,
+    hw: Hardware,
+    steps: Sequence[tuple[str, float] | str],
+    towards: Sequence[Network] = (),
+    curves: Sequence[str] = (),
+    batch: int = 1,
+    dtype: str | None = None,
+    *,
+    bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+    schedule: str | None = None,
+    state: str = "steady",
+) -> Shrinking:
+    """Apply steps of the playbook one after the other, and price what each makes; accuracy is no part of it.
+
+    Parameters
+    ----------
+    net, hw, batch, dtype, bits, inputs, schedule, state
+        As for :func:`analyze`.
+    steps
+        Steps with their strengths in order, as ``("kernel_reduction", 0.5)`` or ``"kernel_reduction=0.5"``.
+    towards
+        Networks to stand beside the result.
+    curves
+        Networks over an argument of their builder, as ``"squeezenet:squeeze_ratio=0.125,0.25"``.
+
+    Returns
+    -------
+    Shrinking
+        Frozen; its ``repr`` is the report.
+
+    Raises
+    ------
+    CostModelError
+        Unknown steps, strengths out of bounds; as :func:`analyze`.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> made = cm.shrink("alexnet", "snapdragon", ["global_pooling=1", "channel_reduction=0.75"])
+    >>> [stage.analysis.totals.params for stage in made.stages]
+    [2591080, 922368]
+    """
+    from costmodel.advice import Pricing, curve_of, parsed_step, shrinking_of
+
+    pricing = Pricing(resolved_hardware(hw), batch, dtype, bits, schedule, state)
+    chosen = [parsed_step(step) if isinstance(step, str) else step for step in steps]
+    sizes = published_sizes() if curves else {}
+    drawn = [curve_of(text, pricing, sizes) for text in curves]
+    return shrinking_of(resolved_network(net, inputs), pricing, chosen, resolved_networks(towards, None), drawn)
+
+
+def published_sizes() -> dict[str, PublishedSize]:
+    """Stored sizes that were published for whole networks, by specification."""
+    from costmodel.advice import PublishedSize
+    from costmodel.validation import published
+
+    return {
+        row["network"]: PublishedSize(float(row["value"]), int(row["bits"]))
+        for row in published()
+        if row["quantity"] == "weight_bytes" and "network" in row
+    }
+
+
+def transform(net: Network, step: str, strength: float) -> Transformed:
+    """Apply one step of the playbook to a network.
+
+    Parameters
+    ----------
+    net
+        As for :func:`analyze`.
+    step
+        A step that changes the graph: all but ``lower_precision``.
+    strength
+        From 0, which changes nothing, to 1; for ``delayed_pooling`` from -1.
+
+    Returns
+    -------
+    Transformed
+        The new ``graph``, and the ``changes`` layer by layer.
+
+    Raises
+    ------
+    CostModelError
+        Unknown steps, strengths out of bounds, networks that carry design points.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> made = cm.transform("squeezenet", "depthwise_separable", 1.0)
+    >>> cm.analyze(made.graph, "snapdragon").totals.macs < cm.analyze("squeezenet", "snapdragon").totals.macs
+    True
+    """
+    from costmodel.playbook import Design, transformed
+
+    if step == "lower_precision":
+        raise InputError("transform: lower_precision changes no graph; give analyze --dtype or --bits, or use shrink")
+    return transformed(Design(resolved_network(net), {}), step, strength)
+
+
+def train_cost(
+    net: Network,
+    hw: Hardware,
+    link: Link | str | Path,
+    workers: Sequence[int] | str = "1:128",
+    batch: int = 1024,
+    dtype: str | None = None,
+    gradient_bits: int = 32,
+    *,
+    overlap: bool = False,
+    inputs: Mapping[str, Sequence[int]] | None = None,
+) -> TrainingCost:
+    """Count what training a network costs per iteration, and how it scales with the number of workers.
+
+    Parameters
+    ----------
+    net, inputs
+        As for :func:`analyze`.
+    hw
+        Hardware of each worker.
+    link
+        A Link, the name of a shipped one, or the path of a YAML file: what connects the workers.
+    workers
+        Numbers of workers: a sequence, ``"1,32,128"``, or ``"1:128"``, which doubles from the first to the last.
+    batch
+        Samples per iteration, of all workers together.
+    dtype
+        Number format of the arithmetic; the profile's own where None.
+    gradient_bits
+        Width of an element of the gradient as it is sent, 8, 16 or 32 [bits].
+    overlap
+        Whether gradients are sent while the backward pass computes the next ones.
+
+    Returns
+    -------
+    TrainingCost
+        Frozen; its ``repr`` is the report, ``to_frame()`` has one row per number of workers and algorithm.
+
+    Raises
+    ------
+    CostModelError
+        One clear message per problem with the network, the profiles or the options.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> found = cm.train_cost("squeezenet", "k20x", "titan", workers=[128])
+    >>> [(point.algorithm, point.exchange.serial_bytes) for point in found.points]
+    [('server', 1278386176), ('tree', 69911744), ('ring', 9910064)]
+    """
+    from costmodel.training import parse_workers, training_of
+
+    counts = parse_workers(workers) if isinstance(workers, str) else workers
+    graph, hardware = resolved_network(net, inputs), resolved_hardware(hw)
+    return training_of(graph, hardware, resolved_link(link), counts, batch, dtype, gradient_bits, overlap=overlap)
+
+
+def resolved_link(link: Link | str | Path) -> Link:
+    """Return a link as it is; load a path or a bare name."""
+    return link if isinstance(link, Link) else load_link(str(link))
+
+
+def update(
+    old: Network,
+    new: Network | None = None,
+    link: Link | str | Path | Sequence[Link | str | Path] = "lte",
+    fleet: int = 1,
+    dtype: str | None = None,
+    retrained: Sequence[str] = (),
+) -> UpdateCost:
+    """Count what it takes to bring a network to devices that have another one.
+
+    Parameters
+    ----------
+    old
+        What the devices have: as for :func:`analyze`, or the path of an ``.npz`` archive of its weights. Weights of an
+        ``.onnx`` file are read where both networks have them.
+    new
+        What they shall have; where None, `old` with other weights in the `retrained` layers, or, without any, `old` for the
+        first time.
+    link
+        One link or several: names of shipped ones, or paths of YAML files.
+    fleet
+        Number of devices.
+    dtype
+        Number format of the stored parameters where no weights are given; fp32 where None.
+    retrained
+        Names of layers whose weights change although their shape does not, with ``*`` and ``?``.
+
+    Returns
+    -------
+    UpdateCost
+        Frozen; its ``repr`` is the report, ``to_frame()`` has one row per link and way to send it.
+
+    Raises
+    ------
+    CostModelError
+        One clear message per problem with the networks, the links or the options.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> cm.update("alexnet", retrained=["fc8"], link="lte").sizes()
+    {'full': 243860896, 'changed': 16388000}
+    """
+    from costmodel.updates import update_of
+
+    links = [link] if isinstance(link, Link | str | Path) else list(link)
+    before, after = holdings(old, new)
+    return update_of(before, after, [resolved_link(one) for one in links], fleet, dtype, retrained)
+
+
+def holdings(old: Network, new: Network | None) -> tuple[Holding, Holding | None]:
+    """What devices have and shall have: with weights where every network has them, else layer by layer."""
+    from costmodel.importers.weights import is_archive, stored_weights
+    from costmodel.updates import Holding, layers_of
+
+    given = [net for net in (old, new) if net is not None]
+    weights = [None if isinstance(net, Graph) else stored_weights(net) for net in given]
+    archives = [str(net) for net in given if not isinstance(net, Graph) and is_archive(Path(net))]
+    if archives and not all(weights):
+        raise InputError(f"{archives[0]}: has weights and no layers, and the other has no weights; give both with weights")
+    found = [
+        Holding(str(net), tensors) if tensors and all(weights) else layers_of(resolved_network(net))
+        for net, tensors in zip(given, weights, strict=True)
+    ]
+    return found[0], found[1] if new is not None else None
 
 
 def from_torch(module: Module, *inputs: Any, name: str | None = None) -> Graph:  # noqa: ANN401 - tensors or shapes

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 MOST_POSITIONS = 1 << 22
+LARGEST_BITS = 1 << 60
+"""Capacity beyond which a memory is taken to be as large: every layer that is counted exactly fits, and int64 holds sums."""
 LOOPS = (
     "n", "g", "k", "c", "p", "q", "r", "s", "stride_h", "stride_w", "dilation_h", "dilation_w",
     "pad_top", "pad_left", "ifmap_h", "ifmap_w",
@@ -143,7 +145,7 @@ def capacity_bits(level: MemoryLevel) -> int:
     """Bits of ``level`` that a tile of every operand may take: half where it is double-buffered."""
     if level.capacity_bytes is None:
         raise MappingError(f"memory level {level.name!r} has no capacity; only the backing store may go without")
-    return int(level.capacity_bytes.value) * 8 // (2 if level.double_buffered else 1)
+    return min(int(level.capacity_bytes.value) * 8, LARGEST_BITS) // (2 if level.double_buffered else 1)
 
 
 def resident(problems: Problems, bits: int | Ints) -> NDArray[np.bool_]:

@@ -624,7 +624,8 @@ def sweep(
 ) -> None:
     """Price networks while the hardware, the batch, the number format or the schedule varies.
 
-    A NET may have widths of its own: squeezenet@weight=3, alexnet@fp32. The first NET is the baseline of every ratio.
+    A NET may have widths of its own, which do not vary: squeezenet@weight=3, alexnet@fp32. The first NET is the baseline of
+    every ratio, the first --vary the lines of the table.
 
     \b
     costmodel sweep alexnet squeezenet --hw snapdragon --vary hw.sram=32KiB:16MiB:2x --schedule resident
@@ -634,6 +635,247 @@ def sweep(
     from costmodel import api
 
     report(api.vary(nets, hw, axes, batch, schedule, state, inputs), fmt, output, width)
+
+
+@cli.command()
+@click.argument("net", metavar="NET")
+@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@click.option(
+    "--objective", type=click.Choice(("energy", "latency", "dram", "storage")), default="energy", show_default=True,
+    help="What the what-ifs are ranked by, such as --objective dram: energy, latency, off-chip bytes, or stored weights.",
+)
+@click.option(
+    "--strength", "strengths", multiple=True, type=float, metavar="S",
+    help="Strength of every step, from 0 to 1, of delayed_pooling from -1, such as --strength 0.5. Repeat it for several. "
+    "[default: those usual for each step]",
+)
+@INPUT
+@with_options((*SCHEDULING, *PRICING))
+def advise(
+    net: str,
+    hw: str,
+    objective: str,
+    strengths: tuple[float, ...],
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+    *,
+    strict: bool,
+    **options: Any,  # noqa: ANN401 - what both take and analyze has: inputs, batch, widths, schedule
+) -> int:
+    """Rank what would make a network smaller: every step of the playbook, applied and priced again.
+
+    NET is a network as for analyze. Accuracy is not modelled: each network must be trained again and measured.
+
+    \b
+    costmodel advise alexnet --hw snapdragon --objective storage
+    costmodel advise model.onnx --hw ethos-u65-512 --objective latency --strength 0.25 --strength 0.5
+    """
+    checked_output(output)
+    from costmodel import api
+
+    result = api.advise(net, hw, objective, strengths or None, **options)
+    report(result, fmt, output, width)
+    return strictly((result.before,), strict=strict)
+
+
+@cli.command()
+@click.argument("net", metavar="NET")
+@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@click.option(
+    "--step", "steps", multiple=True, required=True, metavar="NAME=STRENGTH",
+    help="A step of the playbook, such as --step kernel_reduction=0.5. Repeat it for several, in order.",
+)
+@click.option(
+    "--towards", multiple=True, metavar="NET",
+    help="A network to stand beside the result, such as --towards squeezenet. Repeat it for several. [default: none]",
+)
+@click.option(
+    "--curve", "curves", multiple=True, metavar="NET:ARGUMENT=VALUES",
+    help="A network over an argument of its builder, such as --curve squeezenet:squeeze_ratio=0.125,0.25. Repeat it for "
+    "several. [default: none]",
+)
+@INPUT
+@with_options((*SCHEDULING, *PRICING))
+def shrink(
+    net: str,
+    hw: str,
+    steps: tuple[str, ...],
+    towards: tuple[str, ...],
+    curves: tuple[str, ...],
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+    *,
+    strict: bool,
+    **options: Any,  # noqa: ANN401 - what both take and analyze has: inputs, batch, widths, schedule
+) -> int:
+    """Apply steps of the playbook one after the other, and show what each does.
+
+    NET is a network as for analyze. Accuracy is not modelled: each network must be trained again and measured.
+
+    \b
+    costmodel shrink alexnet --hw snapdragon --step global_pooling=1 --step channel_reduction=0.75 --towards squeezenet
+    """
+    checked_output(output)
+    from costmodel import api
+
+    result = api.shrink(net, hw, steps, towards, curves, **options)
+    report(result, fmt, output, width)
+    return strictly((result.before,), strict=strict)
+
+
+LINK: Final = "a name (costmodel links list) or a YAML file"
+
+
+@cli.command("train-cost")
+@click.argument("net", metavar="NET")
+@click.option("--hw", required=True, metavar="PROFILE", help=f"{HARDWARE} Every worker has one.")
+@click.option("--link", required=True, metavar="LINK", help=f"What connects the workers: {LINK}, such as --link gemini.")
+@click.option(
+    "--workers", default="1:128", show_default=True, metavar="RANGE",
+    help="Numbers of workers, such as --workers 1:128, which doubles, 8:64:8, which adds, or 1,32,128.",
+)  # fmt: skip
+@click.option(
+    "--batch", type=click.IntRange(min=1), default=1024, show_default=True, metavar="N",
+    help="Samples per iteration of all workers together, such as --batch 256.",
+)  # fmt: skip
+@click.option(
+    "--dtype", metavar="TYPE", help="Number format of the arithmetic, such as --dtype fp16. [default: the profile's own]"
+)
+@click.option(
+    "--gradient-bits", type=click.Choice(("8", "16", "32")), default="32", show_default=True,
+    help="Width of an element of the gradient as it is sent, such as --gradient-bits 16.",
+)  # fmt: skip
+@click.option("--overlap", is_flag=True, help="Send gradients while the backward pass goes on. [default: after it]")
+@INPUT
+@with_options(PRICING[3:])
+def train_cost(
+    net: str,
+    hw: str,
+    link: str,
+    workers: str,
+    batch: int,
+    dtype: str | None,
+    gradient_bits: str,
+    inputs: dict[str, tuple[int, ...]] | None,
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+    *,
+    overlap: bool,
+    strict: bool,
+) -> int:
+    """Count an iteration of training, and how it scales with the number of workers.
+
+    NET is a network as for analyze. Gradients are summed by a parameter server, by a reduction tree and by a ring.
+
+    \b
+    costmodel train-cost squeezenet --hw k20x --link titan
+    costmodel train-cost googlenet:auxiliary=true --hw k20x --link gemini --workers 1:128 --batch 1024
+    """
+    checked_output(output)
+    from costmodel import api
+
+    found = api.train_cost(net, hw, link, workers, batch, dtype, int(gradient_bits), overlap=overlap, inputs=inputs)
+    report(found, fmt, output, width)
+    for name in found.unknown:
+        click.echo(f"unknown layer: {found.network}: {printable(name)}: its work is missing from every total", err=True)
+    return FAILED_CHECK if strict and found.unknown else 0
+
+
+def fleet_option(_context: click.Context, _parameter: click.Parameter, value: str) -> int:
+    """Number of devices."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.5
+    if not number.is_integer():
+        raise InputError(f"--fleet: {value!r} is no whole number of devices; write for example 1000000 or 1e6")
+    return int(number)
+
+
+@cli.command()
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="[NEW]", required=False)
+@click.option(
+    "--link", "links", required=True, multiple=True, metavar="LINK",
+    help=f"What the update comes over: {LINK}, such as --link lte. Repeat it for several.",
+)  # fmt: skip
+@click.option(
+    "--fleet", default="1", show_default=True, callback=fleet_option, metavar="DEVICES",
+    help="Number of devices that receive it, such as --fleet 1e6.",
+)  # fmt: skip
+@click.option(
+    "--dtype", metavar="TYPE",
+    help="Number format that parameters are stored in, such as --dtype int8. [default: fp32; with weights, their own]",
+)  # fmt: skip
+@click.option(
+    "--retrained", multiple=True, metavar="LAYER",
+    help="Layers whose weights change although their shape does not, such as --retrained 'fc*'. Repeat it for several. "
+    "[default: with NEW none, without it all]",
+)  # fmt: skip
+@with_options(PRICING[3:6])
+def update(
+    old: str,
+    new: str | None,
+    links: tuple[str, ...],
+    fleet: int,
+    dtype: str | None,
+    retrained: tuple[str, ...],
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+) -> None:
+    """Count what an update over the air sends, and its time and energy for a device and for a fleet.
+
+    OLD is what devices have, NEW what they shall have: networks as for analyze, or .npz archives of their weights. Without
+    NEW, OLD is sent with other weights in the --retrained layers, or as a whole.
+
+    \b
+    costmodel update alexnet squeezenet --fleet 1e6 --link lte
+    costmodel update squeezenet --retrained conv10 --fleet 1e6 --link lte --link nb-iot
+    costmodel update old.npz new.npz --link wifi --format csv -o update.csv
+    """
+    checked_output(output)
+    from costmodel import api
+
+    report(api.update(old, new, links, fleet, dtype, retrained), fmt, output, width)
+
+
+@cli.group()
+def links() -> None:
+    """Links: list, show."""
+
+
+@links.command("list")
+def links_list() -> None:
+    """List the shipped links.
+
+    \b
+    costmodel links list
+    """
+    from costmodel.hardware.link_loading import link_names, load_link
+    from costmodel.report.catalogue import links as listed
+
+    show(listed(map(load_link, link_names())))
+
+
+@links.command("show")
+@click.argument("name", metavar="NAME")
+@click.option("--sources", is_flag=True, help="Add the bibliography of the constants. [default: their keys only]")
+def links_show(name: str, *, sources: bool) -> None:
+    """Show every constant of a link, with its range, tier and source.
+
+    NAME is the name of a shipped link or a YAML file.
+
+    \b
+    costmodel links show lte --sources
+    """
+    from costmodel.hardware.link_loading import load_link
+    from costmodel.report.catalogue import link
+
+    show(link(load_link(name), sources=sources))
 
 
 @cli.group()

@@ -8,11 +8,17 @@ from typing import Final
 from costmodel.errors import InputError
 
 _PACKAGE: Final = Path(__file__).resolve().parent
-_IN_CHECKOUT: Final = {"nets": "nets", "hw_profiles": "hw_profiles", "published": "tests/published", "sparsity": "sparsity"}
+_IN_CHECKOUT: Final = {
+    "nets": "nets",
+    "hw_profiles": "hw_profiles",
+    "link_profiles": "link_profiles",
+    "sparsity": "sparsity",
+    "published": "tests/published",
+}
 
 
 def data_dir(kind: str) -> Path:
-    """Return the directory of the shipped "nets", "hw_profiles", "sparsity" or "published" figures.
+    """Return the directory of the shipped "nets", "hw_profiles", "link_profiles", "sparsity" or "published" figures.
 
     Raises
     ------

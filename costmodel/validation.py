@@ -15,11 +15,14 @@ from costmodel.data import data_dir
 from costmodel.errors import InputError
 from costmodel.graph import Graph, LayerTable
 from costmodel.hardware import load_hardware
+from costmodel.hardware.link_loading import load_link
 from costmodel.importers import load_network
 from costmodel.importers.described import described_graph
 from costmodel.precision import stored
 from costmodel.schedule.conventions import convention
 from costmodel.schedule.timeline import timeline
+from costmodel.training import backward, training_of
+from costmodel.training.scaling import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -112,6 +115,12 @@ def weights_flash_bytes(row: Row) -> int:
     return int(table.total("weight_elems")[0]) + 3 * int(table.total("bias_elems")[0])
 
 
+def external_ram_bytes(row: Row) -> int:
+    """Activations that leave the memory on chip under the schedule that the profile declares, the outputs apart [B]."""
+    analysis = priced(row["network"], row["hardware"], row.get("batch", 1), row.get("dtype"))
+    return analysis.totals.ofmap_dram_bytes - analysis.outputs_bytes
+
+
 def layers_stored(row: Row) -> list[LayerStorage]:
     """Layers of a row under its scheme: of a network, or of `sizes`, weights and biases by layer."""
     scheme = load_scheme(row["scheme"])
@@ -135,8 +144,30 @@ def storage(row: Row) -> float:
 STORED: Final[Mapping[str, Callable[[Row], int]]] = {
     "peak_ram_bytes": peak_ram_bytes,
     "weights_flash_bytes": weights_flash_bytes,
+    "external_ram_bytes": external_ram_bytes,
 }
 """Figures of memory, by quantity."""
+
+
+def training_speedup(row: Row) -> float:
+    """Speed-up of synchronous training on so many workers over one, with the same batch."""
+    hardware, link = load_hardware(row["hardware"]), load_link(row["link"])
+    found = training_of(graph_of(row), hardware, link, [row["workers"]], row["batch"])
+    return next(point.speedup.value for point in found.points if point.algorithm == row["algorithm"])
+
+
+def backward_forward_ratio(row: Row) -> float:
+    """Time of the backward pass over that of the forward pass."""
+    graph = graph_of(row)
+    share = share_of(analysis_of(graph, load_hardware(row["hardware"]), row["batch"], None, None), backward(graph))
+    return share.backward_s.value / share.forward_s.value
+
+
+TRAINED: Final[Mapping[str, Callable[[Row], float]]] = {
+    "training_speedup": training_speedup,
+    "backward_forward_ratio": backward_forward_ratio,
+}
+"""Figures of training, by quantity."""
 
 
 def counted(table: LayerTable, row: Row) -> float:
@@ -181,6 +212,8 @@ def actual(row: Row) -> float:
         return storage(row)
     if row["quantity"] in STORED:
         return STORED[row["quantity"]](row)
+    if row["quantity"] in TRAINED:
+        return TRAINED[row["quantity"]](row)
     if "hardware" in row:
         return costed(row)
     table = graph_of(row).table()

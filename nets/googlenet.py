@@ -1,7 +1,8 @@
 """GoogLeNet, also known as Inception v1: nine modules of four branches each.
 
 C. Szegedy, W. Liu, Y. Jia, P. Sermanet, S. Reed, D. Anguelov, D. Erhan, V. Vanhoucke, A. Rabinovich, "Going deeper with
-convolutions", CVPR 2015, arXiv:1409.4842. Table 1, without the auxiliary classifiers, which serve training only.
+convolutions", CVPR 2015, arXiv:1409.4842. Table 1, without the auxiliary classifiers, which serve training only;
+`auxiliary` adds the two of section 5, with which Caffe's network has 13,378,280 parameters.
 `variant` selects one of two published networks:
 
 "caffe"        bvlc_googlenet of Caffe: biases, local response normalisation, 5x5 convolutions in the third branch;
@@ -36,6 +37,7 @@ def build(
     input: Dim = 224,  # noqa: A002 - the resolution has this name in every network
     num_classes: Dim = 1000,
     folded: bool = False,
+    auxiliary: bool = False,
 ) -> Graph:
     """GoogLeNet.
 
@@ -49,6 +51,8 @@ def build(
         Outputs of the last layer.
     folded
         Whether batch normalisations are merged into the convolutions, as in deployed networks; "caffe" has none.
+    auxiliary
+        Whether the classifiers after modules 4a and 4d are there, as while training.
     """
     variant = as_choice("googlenet: variant", variant, ("caffe", "torchvision"))
     caffe = variant == "caffe"
@@ -64,6 +68,8 @@ def build(
     x = g.max_pool("pool2", x, kernel=3, stride=2, ceil_mode=True)
     for name, filters in MODULES.items():
         x = _module(g, f"inception_{name}", x, filters, large, folded=folded)
+        if auxiliary and name in ("4a", "4d"):
+            _auxiliary(g, f"loss_{name}", x, num_classes, folded=folded)
         if name in ("3b", "4e"):
             kernel = 3 if caffe or name == "3b" else 2
             x = g.max_pool(f"pool{name[0]}", x, kernel=kernel, stride=2, ceil_mode=True)
@@ -83,3 +89,12 @@ def _module(
     d = g.max_pool(f"{name}/pool", x, kernel=3, stride=1, padding=1)
     d = conv_block(g, f"{name}/pool_proj", d, pool, 1, folded=folded)
     return g.concat(f"{name}/concat", a, b, c, d)
+
+
+def _auxiliary(g: Graph, name: str, x: Tensor, num_classes: Dim, *, folded: bool) -> None:
+    """A classifier that trains the modules before it (section 5 of the paper)."""
+    x = g.avg_pool(f"{name}/ave_pool", x, kernel=5, stride=3, ceil_mode=True)
+    x = conv_block(g, f"{name}/conv", x, 128, 1, folded=folded)
+    x = g.linear(f"{name}/fc", g.flatten(f"{name}/flatten", x), 1024)
+    x = g.linear(f"{name}/classifier", g.dropout(f"{name}/dropout", g.relu(f"{name}/relu_fc", x)), num_classes)
+    g.output(g.softmax(f"{name}/prob", x))

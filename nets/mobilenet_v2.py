@@ -20,8 +20,8 @@ from typing import Final
 
 import numpy as np
 
-from costmodel.graph import Dim, Graph, Ratio, Tensor, as_dim, as_ratio
-from costmodel.graph.blocks import classified, conv_block, joins_input, scaled_to_multiple
+from costmodel.graph import Dim, Graph, Ratio, as_dim, as_ratio
+from costmodel.graph.blocks import classified, conv_block, inverted_residual, scaled_to_multiple
 from costmodel.graph.shapes import product
 
 STAGES: Final = ((16, 1, 1), (24, 2, 2), (32, 3, 2), (64, 4, 2), (96, 3, 1), (160, 3, 2), (320, 1, 1))
@@ -62,26 +62,10 @@ def build(
         out = scaled_to_multiple(channels, width)
         for i in range(repeats):
             block += 1
-            stride = first_stride if i == 0 else 1
-            ratio = None if block == 1 else expansion
-            x = _bottleneck(g, f"block{block}", x, out, stride, ratio, folded=folded)
+            stride, expands = first_stride if i == 0 else 1, block > 1
+            inner = product(expansion, x.shape[1]) if expands else x.shape[1]
+            x = inverted_residual(g, f"block{block}", x, (inner, out), stride=stride, expands=expands, folded=folded)
     if last_channels is None:
         last_channels = scaled_to_multiple(1280, np.maximum(width, 1.0))
     x = conv_block(g, "conv_last", x, last_channels, 1, activation="relu6", folded=folded)
     return classified(g, x, num_classes)
-
-
-def _bottleneck(
-    g: Graph, name: str, x: Tensor, out_channels: Dim, stride: int, expansion: Dim | None, *, folded: bool
-) -> Tensor:
-    """Inverted residual: expand, convolve per channel, project, and add the input where it fits."""
-    channels = x.shape[1]
-    inner, y = channels, x
-    if expansion is not None:
-        inner = product(expansion, channels)
-        y = conv_block(g, f"{name}/expand", x, inner, 1, activation="relu6", folded=folded)
-    y = conv_block(g, f"{name}/conv_dw", y, inner, 3, stride=stride, groups=inner, activation="relu6", folded=folded)
-    y = conv_block(g, f"{name}/project", y, out_channels, 1, activation="", folded=folded)
-    if stride == 1 and joins_input(channels, out_channels, f"mobilenet_v2: {name}"):
-        y = g.add(f"{name}/add", x, y)
-    return y

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from costmodel.errors import InputError
 from costmodel.graph import Dim, Graph, Tensor, as_dim
-from costmodel.graph.blocks import classified, conv_block
+from costmodel.graph.blocks import as_count, classified, conv_block
 
 
 def build(
@@ -35,7 +35,7 @@ def build(
     num_classes
         Outputs of the last layer.
     """
-    if type(depth) is not int or depth < 8 or depth % 6 != 2:
+    if as_count("resnet_cifar: depth", depth) < 8 or depth % 6 != 2:
         raise InputError(f"resnet_cifar: depth must be 6 n + 2, such as 8, 20 or 32, got {depth!r}")
     filters = as_dim(filters, "filters")
     g = Graph(f"resnet-cifar-{depth}")

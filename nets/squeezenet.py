@@ -33,7 +33,7 @@ from __future__ import annotations
 from typing import Final
 
 from costmodel.graph import Dim, Graph, Ratio, Tensor, as_dim, as_ratio
-from costmodel.graph.blocks import as_choice, scaled
+from costmodel.graph.blocks import as_choice, fire_module, scaled
 
 FIRES: Final = tuple(f"fire{i}" for i in range(2, 10))
 POOLED_AFTER: Final = {"1.0": ("conv1", "fire4", "fire8"), "1.1": ("conv1", "fire3", "fire5")}
@@ -107,11 +107,8 @@ def build(
 
 
 def _fire(g: Graph, name: str, x: Tensor, *, squeeze: Dim, expand: tuple[Dim, Dim], bypass: str) -> Tensor:
-    """Fire module: squeeze by 1x1, expand by 1x1 and 3x3 side by side (figure 1 of the paper)."""
-    s = g.relu(f"{name}/relu_squeeze1x1", g.conv(f"{name}/squeeze1x1", x, squeeze, kernel=1))
-    e1 = g.relu(f"{name}/relu_expand1x1", g.conv(f"{name}/expand1x1", s, expand[0], kernel=1))
-    e3 = g.relu(f"{name}/relu_expand3x3", g.conv(f"{name}/expand3x3", s, expand[1], kernel=3, padding=1))
-    y = g.concat(f"{name}/concat", e1, e3)
+    """Fire module (figure 1 of the paper), and what leads around it (figure 2)."""
+    y = fire_module(g, name, x, squeeze, expand)
     if bypass == "none" or (bypass == "simple" and name not in SIMPLE_BYPASS):
         return y
     if name not in SIMPLE_BYPASS:

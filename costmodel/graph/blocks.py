@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -10,10 +10,13 @@ from costmodel.errors import InputError
 from costmodel.graph.shapes import Dim, Padding, PerAxis, Ratio, as_ratio, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from costmodel.graph.graph import Graph
     from costmodel.graph.tensor import Tensor
+
+MOST_LAYERS: Final = 10_000
+"""Repetitions that a network may be asked for; more would take minutes before anything is counted."""
 
 
 def conv_block(
@@ -27,9 +30,10 @@ def conv_block(
     padding: Padding | None = None,
     groups: Dim = 1,
     activation: str = "relu",
+    bias: bool = False,
     folded: bool = False,
 ) -> Tensor:
-    """Convolution without bias, batch normalisation, activation.
+    """Convolution, batch normalisation, activation.
 
     Parameters
     ----------
@@ -41,12 +45,14 @@ def conv_block(
         As there; None for half of the kernel, which keeps the size at stride 1.
     activation
         Its name, or "" for none.
+    bias
+        Whether the convolution has a bias although the normalisation shifts as well.
     folded
         Whether the normalisation is merged into the convolution, which has a bias instead, as deployed networks do.
     """
     if padding is None:
         padding = kernel // 2 if isinstance(kernel, int) else tuple(taps // 2 for taps in kernel)
-    x = g.conv(name, x, out_channels, kernel, stride=stride, padding=padding, groups=groups, bias=folded)
+    x = g.conv(name, x, out_channels, kernel, stride=stride, padding=padding, groups=groups, bias=bias or folded)
     if not folded:
         x = g.batch_norm(f"{name}_bn", x)
     return g.activation(f"{name}_{activation}", x, activation) if activation else x
@@ -71,6 +77,86 @@ def separable_stack(
     for i, (channels, stride) in enumerate(blocks, start=1):
         x = separable_block(g, f"block{i}", x, scaled(channels, width), stride=stride, folded=folded)
     return x
+
+
+def fire_module(g: Graph, name: str, x: Tensor, squeeze: Dim, expand: tuple[Dim, Dim]) -> Tensor:
+    """Fire module of SqueezeNet: `squeeze` filters 1 x 1, then `expand` filters 1 x 1 and 3 x 3 side by side."""
+    s = g.relu(f"{name}/relu_squeeze1x1", g.conv(f"{name}/squeeze1x1", x, squeeze, kernel=1))
+    e1 = g.relu(f"{name}/relu_expand1x1", g.conv(f"{name}/expand1x1", s, expand[0], kernel=1))
+    e3 = g.relu(f"{name}/relu_expand3x3", g.conv(f"{name}/expand3x3", s, expand[1], kernel=3, padding=1))
+    return g.concat(f"{name}/concat", e1, e3)
+
+
+def inverted_residual(
+    g: Graph,
+    name: str,
+    x: Tensor,
+    channels: tuple[Dim, Dim],
+    kernel: int = 3,
+    *,
+    stride: int = 1,
+    expands: bool = True,
+    activation: str = "relu6",
+    weighted: Callable[[Tensor], Tensor] | None = None,
+    folded: bool = False,
+) -> Tensor:
+    """Expand by 1 x 1, convolve per channel, project by 1 x 1 without activation; add the input where it fits.
+
+    M. Sandler et al., "MobileNetV2", CVPR 2018, arXiv:1801.04381; figure 4.
+
+    Parameters
+    ----------
+    g, name, x
+        Graph; name of the block; input.
+    channels
+        Within, and at the end.
+    kernel, stride
+        Of the convolution per channel.
+    expands
+        Whether it begins with the expansion; without it, as many channels come in as are within.
+    activation
+        Behind the first two convolutions.
+    weighted
+        What happens to the channels before the projection, such as :func:`squeeze_excite`.
+    folded
+        As :func:`conv_block`.
+    """
+    (inner, out), y = channels, x
+    if expands:
+        y = conv_block(g, f"{name}/expand", x, inner, 1, activation=activation, folded=folded)
+    y = conv_block(
+        g, f"{name}/conv_dw", y, inner, kernel, stride=stride, groups=inner, activation=activation, folded=folded
+    )
+    if weighted is not None:
+        y = weighted(y)
+    y = conv_block(g, f"{name}/project", y, out, 1, activation="", folded=folded)
+    if stride == 1 and joins_input(x.shape[1], out, f"{g.name}: {name}"):
+        y = g.add(f"{name}/add", x, y)
+    return y
+
+
+def squeeze_excite(
+    g: Graph, name: str, x: Tensor, squeezed: Dim, *, activation: str = "relu", gate: str = "sigmoid"
+) -> Tensor:
+    """Channels weighted by two 1 x 1 convolutions of their averages, the first with `squeezed` filters.
+
+    J. Hu, L. Shen, G. Sun, "Squeeze-and-excitation networks", CVPR 2018, arXiv:1709.01507; figure 2.
+    """
+    s = g.global_avg_pool(f"{name}/avg_pool", x)
+    s = g.activation(f"{name}/{activation}", g.conv(f"{name}/reduce", s, squeezed, kernel=1), activation)
+    s = g.activation(f"{name}/{gate}", g.conv(f"{name}/expand", s, x.shape[1], kernel=1), gate)
+    return g.multiply(f"{name}/scale", x, s)
+
+
+def channel_shuffle(g: Graph, name: str, x: Tensor, groups: Dim) -> Tensor:
+    """Channels of the groups interleaved: (groups, channels) transposed, one copy of the feature map.
+
+    X. Zhang, X. Zhou, M. Lin, J. Sun, "ShuffleNet", CVPR 2018, arXiv:1707.01083; figure 1.
+    """
+    n, channels, *space = x.shape
+    y = g.reshape(f"{name}/split", x, (n, groups, -1, *space))
+    y = g.transpose(f"{name}/shuffle", y, (0, 2, 1, *range(3, 3 + len(space))))
+    return g.reshape(f"{name}/join", y, (n, channels, *space))
 
 
 def classified(g: Graph, x: Tensor, num_classes: Dim) -> Graph:
@@ -116,6 +202,8 @@ def as_count(what: str, value: object, least: int = 1) -> int:
     """`value` as a number of layers: one integer, since a graph has as many at every design point."""
     if type(value) is not int or value < least:
         raise InputError(f"{what} must be one integer of at least {least}, got {value!r}")
+    if value > MOST_LAYERS:
+        raise InputError(f"{what} must be at most {MOST_LAYERS}, got {value}")
     return value
 
 

@@ -35,7 +35,7 @@ def checked_profile(data: Data, tiers: Mapping[str, Tier], documents: tuple[Docu
     HardwareError
         Every problem at once, each with file, line and column.
     """
-    known = {**tiers, **_own_tiers(data.get("sources"))}
+    known = {**tiers, **own_tiers(data.get("sources"))}
     try:
         return ProfileSpec.model_validate(data, context={"tiers": known}).model_dump()
     except ValidationError as error:
@@ -56,7 +56,7 @@ def checked_bibliography(document: Document) -> Data:
         raise HardwareError(*sentences(error, (document,))) from None
 
 
-def _own_tiers(data: object) -> dict[str, Tier]:
+def own_tiers(data: object) -> dict[str, Tier]:
     """Return the tiers of the entries under a profile's ``sources:``.
 
     One that is not valid still is an entry; its problems are reported with those of the profile.

@@ -146,7 +146,8 @@ def parse_document(text: str, file: Path) -> Document:
 def _kind(data: object) -> str:
     if data is None:
         return "nothing"
-    return "a list" if isinstance(data, list) else f"the single value {data!r}"
+    text = repr(data)
+    return "a list" if isinstance(data, list) else f"the single value {text if len(text) <= 60 else text[:57] + '...'}"
 
 
 @dataclass

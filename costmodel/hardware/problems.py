@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from costmodel.hardware.documents import Document, Path_
-from costmodel.hardware.profile import FORMATS, LOOP_DIMS, OPERANDS, TIERS, did_you_mean
+from costmodel.hardware.profile import did_you_mean
 from costmodel.hardware.schema import allowed_fields
+
+Known = Callable[[Path_], Mapping[str, Any]]
+"""Fields of the mapping at a path."""
 
 _KINDS = {
     "string": "text",
@@ -20,12 +24,11 @@ _KINDS = {
     "model": "a mapping, or 'VALUE | SOURCE | WHERE' for a constant",
     "list": "a list",
 }
-_WORDS = (*TIERS, *FORMATS, *LOOP_DIMS, *OPERANDS, "backing", "scratchpad", "cache")
 
 
-def sentences(error: ValidationError, chain: tuple[Document, ...]) -> list[str]:
-    """Write one sentence per problem, in file order; `chain` is the profile and what it inherits from."""
-    found = [(path, text) for item in error.errors() for path, text in _problems(item)]
+def sentences(error: ValidationError, chain: tuple[Document, ...], known: Known = allowed_fields) -> list[str]:
+    """Write one sentence per problem, in file order; `chain` is the file and what it inherits from, `known` its fields."""
+    found = [(path, text) for item in error.errors() for path, text in _problems(item, known)]
     unique = dict.fromkeys((place(path, chain), f"{_dotted(path)}{text}") for path, text in found)
     ordered = sorted(unique, key=lambda entry: _order(entry[0], chain))
     return [f"{where}: {text}" for where, text in ordered]
@@ -45,25 +48,26 @@ def _dotted(path: Path_) -> str:
     return ".".join(str(part) for part in path) + ": " if path else ""
 
 
-def _problems(item: Any) -> Iterator[tuple[Path_, str]]:  # noqa: ANN401 - pydantic's ErrorDetails
+def _problems(item: Any, fields: Known) -> Iterator[tuple[Path_, str]]:  # noqa: ANN401 - pydantic's ErrorDetails
     """Path and sentence of one finding; a finding of ours may carry several sentences."""
     path = tuple(part for part in item["loc"] if part not in ("[key]", "constrained-str", "str", "float"))
     kind, context, given = item["type"], item.get("ctx", {}), item.get("input")
     if kind == "costmodel":
         yield from (((*path, *below), text) for below, text in context["findings"])
     elif kind == "extra_forbidden":
-        known = list(allowed_fields(path[:-1]))
+        known = list(fields(path[:-1]))
         yield path, f"unknown field{did_you_mean(str(path[-1]), known)}: known here are {', '.join(known)}"
     elif kind == "missing":
-        yield path, f"missing{_example(path)}"
+        yield path, f"missing{_example(path, fields)}"
     elif kind == "literal_error":
-        yield path, f"{given!r} is not known{did_you_mean(str(given), _WORDS)}: write {context['expected']}"
+        known = re.findall("'([^']*)'", context["expected"])
+        yield path, f"{given!r} is not known{did_you_mean(str(given), known)}: write {context['expected']}"
     else:
         yield path, _plain(kind, context, given, item["msg"])
 
 
-def _example(path: Path_) -> str:
-    field = allowed_fields(path[:-1]).get(str(path[-1]))
+def _example(path: Path_, fields: Known) -> str:
+    field = fields(path[:-1]).get(str(path[-1]))
     return f": add it ({field.description})" if field is not None and field.description else ": add it"
 
 

@@ -43,11 +43,13 @@ def problem(*findings: Finding) -> PydanticCustomError:
     return PydanticCustomError("costmodel", "{first}", {"first": findings[0][1], "findings": findings})
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Known fields only, frozen."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ConstantSpec(_Strict):
+class ConstantSpec(Strict):
     """A constant: one line ``VALUE | SOURCE | WHERE [| TIER]``, or these fields."""
 
     value: StrictStr | float = Field(description="quantity with its unit, such as '160 pJ/B'")
@@ -100,23 +102,24 @@ def _none_if_unlimited(value: Any) -> Any:  # noqa: ANN401 - whatever the file h
     return None if value == fields.UNLIMITED else value
 
 
-def _checks(kind: fields.Field) -> AfterValidator:
+def checks(kind: fields.Field) -> AfterValidator:
+    """Return the check that a constant is one of a field."""
     return AfterValidator(partial(_checked, kind))
 
 
 _Unlimited = BeforeValidator(_none_if_unlimited)
-Capacity: TypeAlias = Annotated[ConstantSpec | None, _checks(fields.CAPACITY), _Unlimited]
-Bandwidth: TypeAlias = Annotated[ConstantSpec | None, _checks(fields.BANDWIDTH), _Unlimited]
-EnergyPerByte: TypeAlias = Annotated[ConstantSpec, _checks(fields.ENERGY_PER_BYTE)]
-Clock: TypeAlias = Annotated[ConstantSpec, _checks(fields.CLOCK)]
-Rate: TypeAlias = Annotated[ConstantSpec, _checks(fields.MACS_PER_CYCLE)]
-MacEnergy: TypeAlias = Annotated[ConstantSpec, _checks(fields.MAC_ENERGY)]
-Reuse: TypeAlias = Annotated[ConstantSpec, _checks(fields.MACS_PER_ACCESS)]
-Power: TypeAlias = Annotated[ConstantSpec, _checks(fields.STATIC_POWER)]
-Overhead: TypeAlias = Annotated[ConstantSpec, _checks(fields.LAYER_OVERHEAD)]
+Capacity: TypeAlias = Annotated[ConstantSpec | None, checks(fields.CAPACITY), _Unlimited]
+Bandwidth: TypeAlias = Annotated[ConstantSpec | None, checks(fields.BANDWIDTH), _Unlimited]
+EnergyPerByte: TypeAlias = Annotated[ConstantSpec, checks(fields.ENERGY_PER_BYTE)]
+Clock: TypeAlias = Annotated[ConstantSpec, checks(fields.CLOCK)]
+Rate: TypeAlias = Annotated[ConstantSpec, checks(fields.MACS_PER_CYCLE)]
+MacEnergy: TypeAlias = Annotated[ConstantSpec, checks(fields.MAC_ENERGY)]
+Reuse: TypeAlias = Annotated[ConstantSpec, checks(fields.MACS_PER_ACCESS)]
+Power: TypeAlias = Annotated[ConstantSpec, checks(fields.STATIC_POWER)]
+Overhead: TypeAlias = Annotated[ConstantSpec, checks(fields.LAYER_OVERHEAD)]
 
 
-class LevelSpec(_Strict):
+class LevelSpec(Strict):
     """A memory."""
 
     kind: LevelKind = Field(description="'backing' for the outermost store, then 'scratchpad' or 'cache'")
@@ -135,7 +138,7 @@ class LevelSpec(_Strict):
     )
 
 
-class AxisSpec(_Strict):
+class AxisSpec(Strict):
     """An axis of the array of multipliers."""
 
     size: StrictInt = Field(gt=0, description="number of units along the axis")
@@ -144,7 +147,7 @@ class AxisSpec(_Strict):
     )
 
 
-class ComputeSpec(_Strict):
+class ComputeSpec(Strict):
     """The multipliers."""
 
     clock: Clock = Field(description="such as '787 MHz'")
@@ -166,7 +169,7 @@ class ComputeSpec(_Strict):
         return energies
 
 
-class SourceSpec(_Strict):
+class SourceSpec(Strict):
     """An entry of the bibliography."""
 
     title: StrictStr = Field(min_length=3)
@@ -181,13 +184,13 @@ class SourceSpec(_Strict):
     )
 
 
-class BibliographySpec(_Strict):
+class BibliographySpec(Strict):
     """The file ``sources.yaml``."""
 
     sources: dict[StrictStr, SourceSpec]
 
 
-class ProfileSpec(_Strict):
+class ProfileSpec(Strict):
     """A hardware profile of costmodel."""
 
     name: StrictStr = Field(min_length=1)

@@ -6,7 +6,6 @@ from costmodel.mapping.problem import Problems
 from costmodel.mapping.search import (
     EXACT_BITS,
     Solutions,
-    compulsory_bits,
     mapping_of,
     smallest_buffer_bits,
     solve,
@@ -21,7 +20,6 @@ __all__ = [
     "Solutions",
     "Traffic",
     "buffer_bits",
-    "compulsory_bits",
     "mapping_of",
     "smallest_buffer_bits",
     "solve",

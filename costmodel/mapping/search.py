@@ -302,15 +302,6 @@ def smallest_buffer_bits(problem: Problems) -> int:
     return min(whole, split) if depth * height.taps * width.taps > 1 else whole
 
 
-def compulsory_bits(problems: Problems) -> Ints:
-    """What each layer moves at least, whatever the buffer: every element of an operand once [bits], shape (M,)."""
-    least = np.zeros(len(problems), dtype=np.int64)
-    for indices, batch, height, width in problems.by_geometry():
-        none = np.zeros(indices.size, dtype=np.int64)
-        least[indices] = Best(problems[indices], none, batch, height, width).bound
-    return least
-
-
 def solve(problems: Problems, capacity_bits: int | Ints) -> Solutions:
     """Minimise the bits each layer moves between a backing store and a buffer of ``capacity_bits``.
 

@@ -13,23 +13,41 @@ from costmodel.errors import InputError
 
 if TYPE_CHECKING:
     from costmodel.activations import MemoryTimeline
+    from costmodel.advice import Advice, Shrinking
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.compression import Storage
     from costmodel.explore.vary import Variation
     from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
+    from costmodel.training import TrainingCost
+    from costmodel.updates import UpdateCost
 
-    Result: TypeAlias = Analysis | Comparison | MemoryTimeline | Reconciliation | Storage | Variation
+    Result: TypeAlias = (
+        Advice
+        | Analysis
+        | Comparison
+        | MemoryTimeline
+        | Reconciliation
+        | Shrinking
+        | Storage
+        | TrainingCost
+        | UpdateCost
+        | Variation
+    )
 
 __all__ = ["FORMATS", "document_of", "html_table", "render", "render_document"]
 
 FORMATS: Final = ("text", "md", "json", "csv")
 DOCUMENTS: Final = {
+    "Advice": "advice_document",
     "Analysis": "analysis_document",
     "Comparison": "comparison_document",
     "MemoryTimeline": "memory_document",
     "Reconciliation": "reconciliation_document",
+    "Shrinking": "shrinking_document",
+    "TrainingCost": "training_document",
+    "UpdateCost": "update_document",
     "Storage": "storage_document",
     "Variation": "variation_document",
 }
@@ -55,7 +73,8 @@ def render(
     Parameters
     ----------
     result
-        An Analysis, a Comparison, a MemoryTimeline, a Reconciliation, a Storage or a Variation.
+        An Advice, Analysis, Comparison, MemoryTimeline, Reconciliation, Shrinking, Storage, TrainingCost, UpdateCost or
+        Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

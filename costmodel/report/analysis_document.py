@@ -18,7 +18,7 @@ from costmodel.report.dominance import dominance
 from costmodel.report.layer_table import layer_table
 from costmodel.report.names import visible
 from costmodel.report.reconciliation_document import table, verdict
-from costmodel.report.schedule_table import cascades, schedule_table
+from costmodel.report.schedule_table import cascades, executed, schedule_table
 from costmodel.report.totals import totals_facts
 
 if TYPE_CHECKING:
@@ -49,6 +49,5 @@ def reconciled(analysis: Analysis) -> tuple[Block, ...]:
 def title(analysis: Analysis) -> str:
     """What was priced."""
     name = f"{visible(analysis.network)} on {visible(analysis.hardware.name)}"
-    executed = {"layer": "layer by layer", "resident": "resident", "fused": "fused"}[analysis.kind]
-    phase = "" if analysis.kind == "layer" else f", {analysis.phase}"
-    return f"{name}, {visible(analysis.precision.name)}, batch {analysis.batch}, {executed}{phase}"
+    how = executed(analysis.kind, analysis.phase)
+    return f"{name}, {visible(analysis.precision.name)}, batch {analysis.batch}, {how}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def csv_text(result: Result) -> str:
-    """CSV of a result: layers of analyses, steps of a timeline, points of a variation, or lines of a reconciliation."""
+    """CSV of a result: layers of analyses, steps of a timeline, points of a variation, what-ifs, lines of a reconciliation."""
     records = list(records_of(result))
     out = StringIO()
     writer = csv.DictWriter(out, list(records[0]) if records else [], lineterminator="\n")
@@ -36,7 +36,7 @@ def records_of(result: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any r
         yield from step_records(result)
     elif hasattr(result, "stages"):
         yield from storage_records(result)
-    elif hasattr(result, "points"):
+    elif hasattr(result, "records"):
         yield from ({k: visible(v) if isinstance(v, str) else v for k, v in row.items()} for row in result.records())
     else:
         for analysis in analyses(result):

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from costmodel.report.document import Facts, Sentences, Table, filled
-from costmodel.report.layout import colored, columns, padded, shortened, wrapped
+from costmodel.report.layout import colored, columns, padded, parts, shortened, wrapped
 
 if TYPE_CHECKING:
     from costmodel.report.document import Block, Document, Row
@@ -86,15 +86,15 @@ def table_lines(table: Table, screen: Screen) -> Iterator[str]:
 
 def joined(table: Table, cells: dict[int, list[str]], widths: dict[int, int]) -> Iterator[str]:
     """Lines of one row, whose cells may have several."""
-    for parts in zip_longest(*cells.values(), fillvalue=""):
-        aligned = zip(parts, widths.items(), strict=True)
-        yield GAP.join(padded(part, width, right=table.columns[index].numeric) for part, (index, width) in aligned)
+    for texts in zip_longest(*cells.values(), fillvalue=""):
+        aligned = zip(texts, widths.items(), strict=True)
+        yield GAP.join(padded(text, width, right=table.columns[index].numeric) for text, (index, width) in aligned)
 
 
 def header_cell(table: Table, index: int, width: int) -> list[str]:
     """Title of a column, and its unit below."""
     column = table.columns[index]
-    title = wrapped(column.title, width) if column.wrap else [shortened(column.title, width)]
+    title = wrapped(column.title, width, name=True) if column.wrap else [shortened(column.title, width)]
     return [part for part in (*title, shortened(column.unit, width)) if part] or [""]
 
 
@@ -103,7 +103,7 @@ def cell(table: Table, row: Row, index: int, width: int) -> list[str]:
     found = row.cells[index]
     if not table.columns[index].wrap:
         return [shortened(found, width)]
-    return wrapped(found, width, at_hyphens=index == 0) if found else [""]
+    return wrapped(found, width, name=index == 0) if found else [""]
 
 
 def fitting(table: Table, width: int) -> list[int]:
@@ -124,9 +124,9 @@ def least(table: Table, index: int) -> int:
 
 
 def natural(table: Table, index: int) -> int:
-    """Columns of the screen that a column would take; a title that wraps does not count."""
+    """Columns of the screen that a column would take; of a title that wraps only the longest part counts."""
     column = table.columns[index]
-    titles = (column.unit,) if column.wrap else (column.title, column.unit)
+    titles = (*parts(column.title), column.unit) if column.wrap else (column.title, column.unit)
     return max(map(columns, (*titles, *(row.cells[index] for row in table.rows))))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ from costmodel.units import quantity
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis, LayerCost
-    from costmodel.hardware import Constant, HardwareProfile
-    from costmodel.schedule import Kind
+    from costmodel.hardware import Constant
+    from costmodel.training import TrainingCost
+    from costmodel.updates import UpdateCost
 
 CONSTANT_COLUMNS = (
     Column("constant", numeric=False),
@@ -68,7 +69,7 @@ def constant_row(constant: Constant) -> Row:
     return Row((constant.name, constant.text, constant_range(constant), constant.tier, source, visible(constant.where)))
 
 
-def bibliography(analysis: Analysis) -> Sentences:
+def bibliography(analysis: Analysis | TrainingCost | UpdateCost) -> Sentences:
     """Sources of the constants."""
     found = tuple(visible(f"{source.key}: {source.reference}") for source in analysis.sources() if source.key != "assumed")
     return Sentences("Sources", found)
@@ -81,6 +82,15 @@ EXECUTED = {
 }
 
 
+TILED = {
+    "layer": "Off-chip bytes of a layer are the exact minimum over all tilings and loop orders that fit in {memory}{half}.",
+    "resident": "What a layer still moves is the exact minimum over all tilings and loop orders that fit beside what stays in "
+    "{memory}{half}.",
+    "fused": "What a layer outside the cascades still moves is the exact minimum over all tilings and loop orders that fit "
+    "beside what stays in {memory}{half}.",
+}
+
+
 DENSE = "Nothing is compressed, no zero is skipped; biases stay beside the accumulators."
 COMPRESSED = (
     "Compressed weights stay so in {store} and in {memory}, at their layer's average width rounded up to 1/256 bit, and are "
@@ -88,20 +98,24 @@ COMPRESSED = (
 )
 
 
-def modelling(hardware: HardwareProfile, kind: Kind, *, as_stored: bool = False, compressed: bool = False) -> Sentences:
-    """Simplifications; `as_stored` says that widths are those of a file, `compressed` that weights are stored so."""
-    first = hardware.levels[1]
-    half = ", half of it holding the next tile (double buffering)" if first.double_buffered else ""
+def modelling(analyses: Sequence[Analysis]) -> Sentences:
+    """Simplifications of the model, for analyses on one profile under one kind of schedule."""
+    hardware, kind = analyses[0].hardware, analyses[0].kind
+    as_stored = any(analysis.precision.as_stored for analysis in analyses)
+    compressed = any(analysis.estimate.table.encoded for analysis in analyses)
+    store, first = (level.name for level in hardware.levels[:2])
+    room = "of it" if kind == "layer" else "of what is left"
+    half = f", half {room} holding the next tile (double buffering)" if hardware.levels[1].double_buffered else ""
     together = "overlap: a layer takes as long as its slowest resource" if hardware.overlap else "take turns: their times add"
     widths = ("Widths: as in the file, layer by layer, where a network is as stored; --dtype prices all layers alike.",)
     return Sentences(
         "How it was modelled",
         (
             *(widths if as_stored else ()),
-            EXECUTED[kind].format(store=hardware.levels[0].name, memory=first.name),
-            "Off-chip bytes of a layer are the exact minimum over all tilings and loop orders that fit in "
-            f"{first.name}{half}.",
-            COMPRESSED.format(store=hardware.levels[0].name, memory=first.name) if compressed else DENSE,
+            EXECUTED[kind].format(store=store, memory=first),
+            TILED[kind].format(memory=first, half=half),
+            *order_kept(analyses),
+            COMPRESSED.format(store=store, memory=first) if compressed else DENSE,
             "Every other operation (activation, pooling, normalisation) costs what a MAC costs.",
             f"Transfers and compute {together}.",
         ),
@@ -110,8 +124,7 @@ def modelling(hardware: HardwareProfile, kind: Kind, *, as_stored: bool = False,
 
 def modelled(analysis: Analysis) -> Sentences:
     """Simplifications of an analysis."""
-    compressed = bool(analysis.estimate.table.encoded)
-    found = modelling(analysis.hardware, analysis.kind, as_stored=analysis.precision.as_stored, compressed=compressed)
+    found = modelling([analysis])
     return replace(found, sentences=(*found.sentences, *coded_activations(analysis)))
 
 
@@ -129,6 +142,14 @@ def coded_activations(analysis: Analysis) -> tuple[str, ...]:
         "sums are not coded, and tiles are those of dense activations.",
         "No MAC is skipped in any figure but the effective MACs, whose activation is expected not to be zero.",
     )
+
+
+def order_kept(analyses: Sequence[Analysis]) -> Iterator[str]:
+    """The networks whose orders of execution were not all searched."""
+    kept = dict.fromkeys(visible(a.network) for a in analyses if not a.schedule.every_order)
+    if kept:
+        names = f" of {listed(list(kept))}" if len(analyses) > 1 else ""
+        yield f"The layers{names} are executed in the order in which they are written: there are too many others to search."
 
 
 def free_rules(layers: Iterable[LayerCost]) -> Sentences:

@@ -14,6 +14,7 @@ from costmodel.report.numbers import counted, share
 if TYPE_CHECKING:
     from costmodel.compression import Scheme
     from costmodel.hardware import Constant, HardwareProfile
+    from costmodel.hardware.link import Link
 
 
 class Check(Protocol):
@@ -134,14 +135,50 @@ def profile_row(profile: HardwareProfile) -> Row:
     return Row((visible(profile.name), visible(profile.title), profile.default_dtype, memory, assumed))
 
 
+def links(found: Iterable[Link]) -> Document:
+    """Links: name, what it is, bandwidth, latency, assumptions."""
+    columns = (
+        Column("link", numeric=False),
+        Column("what it is", numeric=False, wrap=True),
+        Column("bandwidth"),
+        Column("latency", priority=1),
+        Column("energy", "of receiving", 2, numeric=False),
+        Column("constants", "assumed", 3),
+    )
+    use = Sentences("", ("costmodel links show NAME gives every constant with its source; a .yaml file works as well.",))
+    return Document("Links", (), (Table("", columns, tuple(map(link_row, found))),), (use,))
+
+
+def link_row(link: Link) -> Row:
+    """One link."""
+    assumed = f"{len(link.assumptions())} of {len(link.constants())}"
+    rates = link.bandwidth_bytes_per_s.text, link.latency_s.text
+    return Row((visible(link.name), visible(link.title), *rates, "known" if link.receiver else "not published", assumed))
+
+
+def link(found: Link, *, sources: bool) -> Document:
+    """One link: every constant, and its bibliography where asked for."""
+    return Document(
+        f"{visible(found.name)}: {visible(found.title)}",
+        (),
+        (Sentences("", (visible(found.description),) if found.description else ()),),
+        (*sourced(found, sources=sources), Sentences("File", (visible(str(found.file)),))),
+    )
+
+
+def sourced(found: HardwareProfile | Link, *, sources: bool) -> tuple[Sentences, Sentences]:
+    """Every constant of a profile or link, and its bibliography where asked for."""
+    bibliography = tuple(visible(f"{s.key}: {s.reference}") + read_in(s.read) for s in found.sources() if sources)
+    return Sentences("Constants", tuple(map(constant_line, found.constants()))), Sentences("Sources", bibliography)
+
+
 def profile(found: HardwareProfile, *, sources: bool) -> Document:
     """One profile: what it is, every constant, and its bibliography where asked for."""
-    bibliography = tuple(visible(f"{s.key}: {s.reference}") + read_in(s.read) for s in found.sources() if sources)
     return Document(
         f"{visible(found.name)}: {visible(found.title)}",
         (),
         (Sentences("", (visible(found.description),) if found.description else ()), about(found)),
-        (Sentences("Constants", tuple(map(constant_line, found.constants()))), Sentences("Sources", bibliography)),
+        sourced(found, sources=sources),
     )
 
 
@@ -193,7 +230,6 @@ def checks(found: Sequence[Check]) -> Document:
     others = [check for check in found if check not in exact]
     failed = [check for check in found if not check.ok]
     verdict = f"{len(found) - len(failed)} of {counted(len(found), 'published figure')} reproduced."
-    reasons = tuple(f"{visible(c.id)}: {visible(c.why)}" for c in others if c.why)
     return Document(
         "Published figures",
         (Sentences("", (verdict,), alarm=bool(failed)),),
@@ -201,8 +237,18 @@ def checks(found: Sequence[Check]) -> Document:
             Table("Reproduced exactly", EXACT_COLUMNS, tuple(map(exact_row, exact))),
             Table("Within a tolerance, or a bound", CHECK_COLUMNS, tuple(map(check_row, others))),
         ),
-        (Sentences("Where deviations come from", reasons),),
+        (Sentences("Where deviations come from", tuple(reasons(others))),),
     )
+
+
+def reasons(found: Sequence[Check]) -> Iterator[str]:
+    """Why figures deviate, each reason once with all the figures that it explains."""
+    explained: dict[str, list[str]] = {}
+    for check in found:
+        if check.why:
+            explained.setdefault(check.why, []).append(visible(check.id))
+    for why, names in explained.items():
+        yield f"{', '.join(names)}: {visible(why)}"
 
 
 SOURCE = Column("source", numeric=False, priority=4)

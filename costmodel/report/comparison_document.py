@@ -102,7 +102,8 @@ def crossover(comparison: Comparison, pair: Pair, found: Crossover) -> str:
     first = comparison.batch_sweep[0].bytes_per_input
     baseline_moved_more = first[number(comparison, pair.baseline)] > first[number(comparison, pair.other)]
     fewer, more = names if baseline_moved_more else names[::-1]
-    by_bound = f" (by compulsory bytes: from {found.compulsory_batch})" if found.compulsory_batch else ""
+    alone = pair.baseline.kind == pair.other.kind == "layer"  # else less than the compulsory bytes may move
+    by_bound = f" (by compulsory bytes: from {found.compulsory_batch})" if alone and found.compulsory_batch else ""
     return f"From batch {found.batch} on{by_bound}, {fewer} moves fewer off-chip bytes per input than {more}."
 
 
@@ -133,10 +134,7 @@ def assumptions(comparison: Comparison) -> Iterator[Block]:
     for group in groups:
         yield named(assumed_constants(used_constants(group)), group, groups)
     for group in groups:
-        as_stored = any(analysis.precision.as_stored for analysis in group)
-        compressed = any(analysis.estimate.table.encoded for analysis in group)
-        sentences = modelling(group[0].hardware, group[0].kind, as_stored=as_stored, compressed=compressed)
-        yield named(sentences, group, groups)
+        yield named(modelling(group), group, groups)
 
 
 def appendix(comparison: Comparison) -> Iterator[Block]:

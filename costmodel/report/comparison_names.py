@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from costmodel.report.names import visible
 from costmodel.report.numbers import listed
+from costmodel.report.schedule_table import executed
 
 if TYPE_CHECKING:
     from costmodel.analysis import Analysis
@@ -28,12 +29,14 @@ def two_lines(comparison: Comparison, analysis: Analysis) -> tuple[str, str]:
 
 
 def title(comparison: Comparison) -> str:
-    """All networks, all hardware, all formats."""
+    """All networks, all hardware, all formats, all schedules."""
     found = comparison.analyses
     networks = dict.fromkeys(visible(a.network) for a in found)
     hardware = dict.fromkeys(visible(a.hardware.name) for a in found)
     formats = dict.fromkeys(visible(a.precision.name) for a in found)
-    return f"{listed(list(networks))} on {listed(list(hardware))}, {listed(list(formats))}, batch {found[0].batch}"
+    schedules = dict.fromkeys(executed(a.kind, a.phase) for a in found)
+    priced = f"{listed(list(formats))}, batch {found[0].batch}, {' or '.join(schedules)}"
+    return f"{listed(list(networks))} on {listed(list(hardware))}, {priced}"
 
 
 def both(comparison: Comparison, pair: Pair) -> tuple[str, str]:

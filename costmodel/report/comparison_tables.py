@@ -52,6 +52,12 @@ QUANTITIES = (
 )
 
 
+def quantities(comparison: Comparison) -> tuple[Quantity, ...]:
+    """Lines of the comparison; compulsory bytes are the least of a layer alone, and mean nothing where tensors stay."""
+    alone = all(analysis.kind == "layer" for analysis in comparison.analyses)
+    return tuple(q for q in QUANTITIES if alone or q.ratio != "compulsory_bytes")
+
+
 # ---- side by side
 
 
@@ -73,7 +79,8 @@ def few_side_by_side(comparison: Comparison) -> Table:
         if id(analysis) in ratios:
             columns.append(Column("ratio"))
             fillers.append(ratio_in(ratios[id(analysis)]))
-    rows = (Row(tuple(fill(q) for fill in fillers), "member" if q.name.startswith(" ") else "plain") for q in QUANTITIES)
+    shown = quantities(comparison)
+    rows = (Row(tuple(fill(q) for fill in fillers), "member" if q.name.startswith(" ") else "plain") for q in shown)
     return Table("Side by side", tuple(columns), tuple(rows))
 
 
@@ -89,14 +96,15 @@ def ratio_in(pair: Pair) -> Callable[[Quantity], str]:
 
 def many_below_each_other(comparison: Comparison) -> Table:
     """One line per analysis, one column per quantity."""
-    columns = (ANALYSIS, *(quantity_column(q) for q in QUANTITIES))
-    rows = (Row((subject(comparison, a), *(q.text(a) for q in QUANTITIES))) for a in comparison.analyses)
+    shown = quantities(comparison)
+    columns = (ANALYSIS, *(quantity_column(q) for q in shown))
+    rows = (Row((subject(comparison, a), *(q.text(a) for q in shown))) for a in comparison.analyses)
     return Table("Side by side", columns, tuple(rows))
 
 
 def ratio_table(comparison: Comparison) -> Table:
     """One line of ratios per pair."""
-    shown = [quantity for quantity in QUANTITIES if quantity.ratio]
+    shown = [quantity for quantity in quantities(comparison) if quantity.ratio]
     baselines = {subject(comparison, pair.baseline) for pair in comparison.pairs}
     one = len(baselines) == 1
     names = [subject(comparison, p.other) if one else " / ".join(both(comparison, p)) for p in comparison.pairs]
@@ -179,7 +187,7 @@ def fits(comparison: Comparison) -> Table:
         Column("layer by", "layer"),
         Column("resident"),
         Column("fused"),
-        Column("inputs, outputs,", "loose weights", 4),
+        Column("lower", "bound", 4),
     )
     lines = zip(comparison.analyses, comparison.fits, strict=True)
     rows = tuple(Row((subject(comparison, analysis), *map(si_bytes, fit_bytes(fit)))) for analysis, fit in lines)

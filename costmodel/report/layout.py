@@ -12,7 +12,8 @@ from functools import lru_cache
 ELLIPSIS = "…"
 PIECE = re.compile(r"(\s*)(\S*\d (?:%|[pnumkMGT]?(?:B|J|s|W|Hz)(?:/\w+)?|MAC)(?!\w)\S*|\S+)")
 """A word, or a number with its unit, which stay on one line."""
-PIECE_OR_HYPHEN = re.compile(r"(\s*)([^\s-]*-|[^\s-]+)")
+PART_OF_NAME = re.compile(r"(\s*)([:,@]?[^\s:,@-]*-|[:,@]?[^\s:,@-]+|[:,@])")
+"""A word, or a part of one up to where names of networks may be broken."""
 NARROW = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u2500-\u259f]*")
 """Characters of one column each that reports use: a library is asked about others, which takes longer to load."""
 SGR = {"bold": "1", "dim": "2", "red": "1;31", "cyan": "1;36"}
@@ -42,14 +43,16 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
-def wrapped(text: str, width: int, *, at_hyphens: bool = False) -> list[str]:
-    """Lines of at most ``width`` columns, broken at blanks; a word that is too long is broken anywhere.
+def wrapped(text: str, width: int, *, name: bool = False) -> list[str]:
+    """Lines of at most ``width`` columns, broken at blanks, names at hyphens and before their arguments as well.
 
-    >>> wrapped("one two three", 7), wrapped("it is 12.5 %.", 10), wrapped("alexnet-conv1-at-most", 15, at_hyphens=True)
-    (['one two', 'three'], ['it is', '12.5 %.'], ['alexnet-conv1-', 'at-most'])
+    A word that is too long is broken anywhere.
+
+    >>> wrapped("one two three", 7), wrapped("it is 12.5 %.", 10), wrapped("alexnet-conv1:input=64", 15, name=True)
+    (['one two', 'three'], ['it is', '12.5 %.'], ['alexnet-conv1', ':input=64'])
     """
     lines, line = [], ""
-    for gap, piece in (PIECE_OR_HYPHEN if at_hyphens else PIECE).findall(text):
+    for gap, piece in (PART_OF_NAME if name else PIECE).findall(text):
         if columns(line + gap + piece) <= width:
             line += gap + piece
             continue
@@ -58,6 +61,15 @@ def wrapped(text: str, width: int, *, at_hyphens: bool = False) -> list[str]:
         *whole, line = chopped(piece, width)
         lines += whole
     return [*lines, line]
+
+
+def parts(name: str) -> list[str]:
+    """What is left together where a name is broken.
+
+    >>> parts("squeezenet:version=1.1@int8"), parts("alexnet-conv1 at most"), parts("")
+    (['squeezenet', ':version=1.1', '@int8'], ['alexnet-', 'conv1', 'at', 'most'], [])
+    """
+    return [part for _, part in PART_OF_NAME.findall(name)]
 
 
 def chopped(word: str, width: int) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, isfinite
 
 from costmodel.units import parse, si, si_count
 
@@ -61,6 +61,15 @@ def share(part: float, whole: float, *, sign: str = " %") -> str:
     if 0 < percent < 0.05:
         return f"<0.1{sign}"
     return f"{percent:.0f}{sign}" if percent > 99.95 else f"{percent:.1f}{sign}"
+
+
+def at_most(ratio: float) -> str:
+    """A ratio in percent, rounded up, so that it stays a bound.
+
+    >>> at_most(0.00141), at_most(0.002), at_most(0.12301)
+    ('0.2 %', '0.2 %', '12.4 %')
+    """
+    return f"{ceil(1000 * ratio * (1 - 1e-12)) / 10:.1f} %"
 
 
 def times(ratio: float) -> str:

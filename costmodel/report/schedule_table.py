@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from costmodel.report.document import Column, Row, Sentences, Table
 from costmodel.report.names import visible
-from costmodel.report.numbers import NOTHING, counted, listed, share
+from costmodel.report.numbers import NOTHING, at_most, counted, listed, share
 from costmodel.schedule import declared_kind, pins
 from costmodel.units import si_bytes, si_count
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAMES = {"layer": "layer by layer", "resident": "resident", "fused": "fused"}
 COLUMNS = (
     Column("schedule", numeric=False),
-    Column("weights", "at start", 2, numeric=False),
+    Column("weights", "at start", numeric=False),
     Column("off-chip", "bytes"),
     Column("of layer", "by layer"),
     Column("tensors", "that stay", 3),
@@ -29,10 +29,20 @@ COLUMNS = (
 STYLES = {"lines": "rows that are read again kept in line buffers", "halo": "rows that stripes share computed again"}
 
 
-def schedule_table(analysis: Analysis) -> Table:
-    """One line per kind of schedule, the one that was priced marked, and what no schedule moves less than.
+def executed(kind: Kind, phase: Phase) -> str:
+    """How a network was executed, in words; layer by layer no weights stay, so that the state makes no difference.
 
-    Nothing where activations are coded: schedules across layers do not know what will be zero.
+    >>> executed("layer", "steady"), executed("fused", "cold")
+    ('layer by layer', 'fused, cold')
+    """
+    return NAMES[kind] if kind == "layer" else f"{NAMES[kind]}, {phase}"
+
+
+def schedule_table(analysis: Analysis) -> Table:
+    """One line per kind of schedule, the one that was priced marked.
+
+    The last line is what every schedule moves: inputs and outputs once, and weights that cannot stay. Nothing where
+    activations are coded: schedules across layers do not know what will be zero.
     """
     if analysis.estimate.code is not None:
         return Table("", COLUMNS, ())
@@ -43,8 +53,7 @@ def schedule_table(analysis: Analysis) -> Table:
     alone = analysis.scheduled("layer", analysis.phase).dram_bytes
     rows = [Row(cells(analysis, one, alone)) for one in analysis.schedules]
     least = analysis.scheduler.bound_bytes(analysis.hardware, "fused", analysis.phase)
-    name = "inputs, outputs, loose weights"
-    bound = (name, weights(analysis, "fused", analysis.phase), si_bytes(least), share(least, alone), *[NOTHING] * 5)
+    bound = ("lower bound", weights(analysis, "fused", analysis.phase), si_bytes(least), share(least, alone), *[NOTHING] * 5)
     return Table(title, COLUMNS, (*rows, Row(bound, "free")))
 
 
@@ -71,7 +80,7 @@ def cells(analysis: Analysis, schedule: Schedule, alone: int) -> tuple[str, ...]
         si_bytes(schedule.pinned_bytes) if schedule.pinned else NOTHING,
         str(len(schedule.fused) or NOTHING),
         si_count(again) if again else NOTHING,
-        f"<= {share(gap, 1)}" if gap else "0, proved",
+        f"<= {at_most(gap)}" if gap else "0, proved",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from costmodel.report.document import Fact, Facts
-from costmodel.report.numbers import bare_ratio, counted, share, span
+from costmodel.report.numbers import at_most, bare_ratio, counted, share, span
 from costmodel.units import si, si_bytes, si_count
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def compared(analysis: Analysis) -> Fact:
     if analysis.kind == "layer":
         return Fact("  compulsory", si_bytes(totals.compulsory_bytes), compulsory_detail(totals))
     saved = share(totals.dram_bytes, analysis.scheduled("layer", analysis.phase).dram_bytes)
-    detail = f"at most {analysis.schedule.gap_ratio:.1%} above" if analysis.schedule.gap_ratio else "the optimum, proved"
+    detail = f"at most {at_most(analysis.schedule.gap_ratio)} less" if analysis.schedule.gap_ratio else "the optimum, proved"
     return Fact("  at least", si_bytes(analysis.schedule.lower_bytes), f"{detail}; {saved} of layer by layer")
 
 

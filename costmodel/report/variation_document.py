@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,13 @@ from costmodel.report.assumptions import EXECUTED
 from costmodel.report.comparison_tables import equal_row, factor_rows
 from costmodel.report.document import Column, Document, Row, Sentences, Table
 from costmodel.report.names import visible
-from costmodel.report.numbers import NOTHING, bare_ratio, times
+from costmodel.report.numbers import NOTHING, bare_ratio, counted, listed, times
+from costmodel.report.schedule_table import NAMES, executed
 from costmodel.units import si_bytes
 
 if TYPE_CHECKING:
-    from costmodel.explore.vary import Axis, Point, Reason, Variation
+    from costmodel.explore.axes import Axis
+    from costmodel.explore.vary import Point, Reason, Variation
 
 HUNDREDFOLD = 100
 FITS = " *"
@@ -32,19 +34,31 @@ def document(variation: Variation) -> Document:
 
 
 def title(variation: Variation) -> str:
-    """What was varied."""
-    networks = ", ".join(map(visible, variation.networks))
-    return f"{networks} on {visible(variation.hardware.name)}, by {', '.join(axis.name for axis in variation.axes)}"
+    """What was priced, and what varied."""
+    names = [axis.name for axis in variation.axes]
+    networks = listed([visible(name) for name in variation.networks])
+    parts = [f"{networks} on {visible(variation.hardware.name)}", *fixed(variation)]
+    return f"{', '.join(parts)}, by {listed(names)}"
+
+
+def fixed(variation: Variation) -> Iterator[str]:
+    """What all points share: number format, batch, schedule."""
+    points = variation.points
+    formats = {point.precision for point in points}
+    if len(formats) == 1:
+        yield visible(formats.pop())
+    if len({point.batch for point in points}) == 1:
+        yield f"batch {points[0].batch}"
+    found = {executed(point.schedule, point.state) for point in points}
+    if len(found) == 1:
+        yield found.pop()
 
 
 def tables(variation: Variation) -> Iterator[Table]:
     """One table per combination of the other axes: a line per value of the first."""
     first, *others = variation.axes
     width = len(variation.networks)
-    depth = [len(axis.values) for axis in others]
-    count = 1
-    for length in depth:
-        count *= length
+    count = prod(len(axis.values) for axis in others)
     for number, labels in enumerate(product(*(axis.labels for axis in others))):
         at = [
             variation.points[(row * count + number) * width : (row * count + number + 1) * width]
@@ -63,7 +77,7 @@ def table(variation: Variation, axis: Axis, lines: Sequence[Sequence[Point]], pl
     others = variation.networks[1:]
     columns = (
         Column(axis.name),
-        *(Column(visible(name)) for name in variation.networks),
+        *(Column(visible(name), wrap=True) for name in variation.networks),
         *(Column("ratio to", visible(name), 1) for name in others),
     )
     rows = []
@@ -92,25 +106,31 @@ def ratio(first: Point, other: Point) -> float:
 
 
 def extremes(variation: Variation) -> Iterator[str]:
-    """Largest and smallest ratio to each network, and in how many places it is a hundred."""
+    """Smallest and largest ratio to each network, and at how many points it is a hundred."""
     baseline, width = visible(variation.networks[0]), len(variation.networks)
     for column, other in enumerate(variation.networks[1:], 1):
         lines = zip(variation.points[::width], variation.points[column::width], strict=True)
         ratios = [ratio(first, point) for first, point in lines if comparable(first, point)]
-        ends = [reason for reason in variation.reasons if reason.other == other]
         if ratios:
-            span = " to ".join(f"{bare_ratio(end.ratio)} times ({named(variation, end)})" for end in reversed(ends))
             yield (
-                f"{baseline} moves {span} the off-chip bytes of {visible(other)}: at least {HUNDREDFOLD} times in "
-                f"{sum(found >= HUNDREDFOLD for found in ratios)} of {len(ratios)} places, fewer in "
-                f"{sum(found < 1 for found in ratios)}."
+                f"{baseline} moves {span(variation, other)} the off-chip bytes of {visible(other)}: at least {HUNDREDFOLD} "
+                f"times at {sum(found >= HUNDREDFOLD for found in ratios) or 'none'} of {counted(len(ratios), 'point')}, "
+                f"fewer bytes at {sum(found < 1 for found in ratios) or 'none'}."
             )
 
 
-def named(variation: Variation, reason: Reason) -> str:
-    """Where a ratio was found."""
-    places = zip(variation.axes, reason.at, strict=True)
-    return where(variation.axes, [axis.labels[axis.values.index(value)] for axis, value in places])
+def span(variation: Variation, other: str) -> str:
+    """The smallest and the largest ratio to a network, with their places where they differ."""
+    ends = [reason for reason in variation.reasons if reason.other == other]
+    if len(ends) == 1:
+        return f"{bare_ratio(ends[0].ratio)} times"
+    return " to ".join(f"{bare_ratio(end.ratio)} times ({place(variation, end)})" for end in reversed(ends))
+
+
+def place(variation: Variation, found: Reason | Point) -> str:
+    """Values of all axes, in words."""
+    values = zip(variation.axes, found.at, strict=True)
+    return where(variation.axes, [axis.labels[axis.values.index(value)] for axis, value in values])
 
 
 def reasons(variation: Variation) -> Iterator[Table]:
@@ -118,45 +138,58 @@ def reasons(variation: Variation) -> Iterator[Table]:
     baseline = visible(variation.networks[0])
     for reason in variation.reasons:
         whole = prod(factor.ratio for factor in reason.factors)
-        title = f"Why {baseline} moves {times(reason.ratio)} the bytes of {visible(reason.other)}: {named(variation, reason)}"
+        title = f"Why {baseline} moves {times(reason.ratio)} the bytes of {visible(reason.other)}: {place(variation, reason)}"
         columns = (Column("factor", numeric=False), Column("ratio"), Column("so far"), Column("", numeric=False, wrap=True))
         total = Row(("off-chip energy", times(whole), times(whole), "the product of all factors"), "total")
         yield Table(title, columns, (*factor_rows(reason.factors), *equal_row(reason.factors), total))
 
 
 def beginnings(variation: Variation) -> Table:
-    """Smallest value of the first axis from which each network fits, by the values of the others."""
+    """At which values of the first axis each network fits, by the values of the others."""
     first, *others = variation.axes
     width = len(variation.networks)
     combined = list(product(*(axis.labels for axis in others)))
     rows = []
     for number, labels in enumerate(combined):
         lines = [variation.points[number * width + column :: len(combined) * width] for column in range(width)]
-        rows.append(Row((where(others, labels), *(beginning(first, line) for line in lines))))
-    columns = (Column("", numeric=False), *(Column(visible(name)) for name in variation.networks))
+        rows.append(Row((where(others, labels), *(fitting(first, line) for line in lines))))
+    columns = (Column("", numeric=False), *(Column(visible(name), numeric=False, wrap=True) for name in variation.networks))
     found = any(cell != NOTHING for row in rows for cell in row.cells[1:])
-    return Table(f"Smallest {first.name} from which nothing crosses but what must", columns, tuple(rows) if found else ())
+    return Table(f"Values of {first.name} at which nothing crosses but what must", columns, tuple(rows) if found else ())
 
 
-def beginning(axis: Axis, line: Sequence[Point]) -> str:
-    """First value from which a network fits at every further one."""
-    fitting = NOTHING
-    for label, point in zip(reversed(axis.labels), reversed(line), strict=True):
-        if not point.fits:
-            break
-        fitting = visible(label)
-    return fitting
+def fitting(axis: Axis, line: Sequence[Point]) -> str:
+    """Values of an axis at which a network fits, in words."""
+    fits = [point.fits for point in line]
+    labels = [visible(label) for label, fit in zip(axis.labels, fits, strict=True) if fit]
+    if not labels:
+        return NOTHING
+    if all(fits):
+        return "all"
+    if axis.ascends and sum(one != two for one, two in pairwise(fits)) == 1:
+        return f"from {labels[0]} on" if fits[-1] else f"up to {labels[-1]}"
+    return listed(labels)
 
 
 def legend(variation: Variation) -> Sentences:
     """How the points were priced."""
     store, memory = (level.name for level in variation.hardware.levels[:2])
-    problems = dict.fromkeys(point.problem for point in variation.points if point.problem)
-    return Sentences(
-        "How to read it",
-        (
-            "* nothing crosses but the network's inputs and outputs, and weights where they must be loaded.",
-            *(f"{kind}: {text.format(store=store, memory=memory)}" for kind, text in EXECUTED.items()),
-            *(visible(problem) for problem in problems),
-        ),
-    )
+    points = variation.points
+    kinds = dict.fromkeys(point.schedule for point in points)
+    star = ("*: nothing crosses but the network's inputs and outputs, and weights where they must be loaded.",)
+    explained = [EXECUTED[kind].format(store=store, memory=memory) for kind in kinds]
+    if len(kinds) > 1:
+        explained = [f"{NAMES[kind]}: {text[0].lower()}{text[1:]}" for kind, text in zip(kinds, explained, strict=True)]
+    fits = star if any(point.fits for point in points) else ()
+    return Sentences("How to read it", (*fits, *explained, *problems(variation)))
+
+
+def problems(variation: Variation) -> Iterator[str]:
+    """Where a network could not be priced, and why, once per network."""
+    for name in dict.fromkeys(variation.networks):
+        own = [point for point in variation.points if point.network == name]
+        failed = [point for point in own if point.problem]
+        if failed:
+            count = f"{len(failed)} of {counted(len(own), 'point')}"
+            at = place(variation, failed[0])
+            yield f"{NOTHING}: {visible(name)} cannot be priced at {count}; at {at}: {visible(failed[0].problem)}."

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from costmodel.boundary import mappable, operand_bits, problems_of, weight_operand_elems
-from costmodel.mapping import compulsory_bits, solve
+from costmodel.mapping import solve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,19 +89,17 @@ class Costs:
         self._limits()
 
     def _limits(self) -> None:
-        """Per class and kind: the bits that must move, and a capacity that holds every operand whole."""
-        classes = self.rows.problems[self.rows.first]
-        repeats = self.rows.repeats[self.rows.first]
-        self.least: dict[tuple[int, Kept], int] = {}
-        self.whole: dict[tuple[int, Kept], int] = {}
-        for kept in KINDS:
-            p = with_kept(classes, [kept] * len(classes))
-            reads = p.n * p.g * p.c * p.ifmap_h * p.ifmap_w * p.ifmap_bits
-            size = p.weight_elems * p.weight_bits + reads + p.ofmap_elems * np.maximum(p.ofmap_bits, p.psum_bits)
-            bound = compulsory_bits(p)
-            moved = bound + (repeats - 1) * (bound - p.weight_elems * p.weight_bits)
-            for number, (bits, capacity) in enumerate(zip(moved.tolist(), size.tolist(), strict=True)):
-                self.least[number, kept], self.whole[number, kept] = bits, capacity
+        """Per class and kind: a capacity that holds every operand whole, and the bits that move there: the least of all."""
+        count, each = self.rows.first.size, len(KINDS)
+        chosen = np.tile(self.rows.first, each)
+        p = with_kept(self.rows.problems[chosen], [kept for kept in KINDS for _ in range(count)])
+        reads = p.n * p.g * p.c * p.ifmap_h * p.ifmap_w * p.ifmap_bits
+        size = p.weight_elems * p.weight_bits + reads + p.ofmap_elems * np.maximum(p.ofmap_bits, p.psum_bits)
+        bits = operand_bits(p, self.rows.repeats[chosen], size, solve(p, size))
+        moved = bits["weight"] + bits["ifmap"] + bits["ofmap"]
+        keys = [(number, kept) for kept in KINDS for number in range(count)]
+        self.least: dict[tuple[int, Kept], int] = dict(zip(keys, moved.tolist(), strict=True))
+        self.whole: dict[tuple[int, Kept], int] = dict(zip(keys, size.tolist(), strict=True))
 
     def kept(self, step: Step, row: int, on_chip: frozenset[int], *, pinned: bool) -> Kept:
         """Which operands of a row are on chip, given the buffers that are and whether its weights are."""
@@ -120,6 +118,11 @@ class Costs:
             kinds = [self.kept(step, row, on_chip, pinned=pinned) for row in nests]
             self.demands[key] = (moved + static, tuple(zip(classes, kinds, strict=True)))
         return self.demands[key]
+
+    def least_bits(self, number: int, on_chip: frozenset[int]) -> int:
+        """What a step moves at least in any memory if its weights are on chip [bits]."""
+        streamed, nests = self.demand(number, on_chip, pinned=True)
+        return streamed + sum(self.least[key] for key in nests)
 
     def questions(
         self, number: int, on_chip: frozenset[int], capacity: int, *, pinned: bool

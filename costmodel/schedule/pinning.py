@@ -102,6 +102,7 @@ class _Halving:
         self.total = sum(self.weights)
         self.best = cold
         self.waiting: list[tuple[float, int, int, float]] = []
+        self.settled = inf
         self.tried: set[frozenset[int]] = {frozenset()}
 
     @property
@@ -118,7 +119,7 @@ class _Halving:
             if not self.waiting or self.waiting[0][0] >= self.worth:
                 break
             self._halve(*heappop(self.waiting)[1:])
-        lower = min([self.best.path.bits, self.known_bits, *(entry[0] for entry in self.waiting)])
+        lower = min([self.best.path.bits, self.known_bits, self.settled, *(entry[0] for entry in self.waiting)])
         return Plan(self.best.path, self.best.pinned, lower)
 
     def _halve(self, start: int, end: int, cost: float) -> None:
@@ -132,6 +133,8 @@ class _Halving:
     def _wait(self, start: int, end: int, cost: float) -> None:
         if cost < inf and end - start > 1:
             heappush(self.waiting, (self._bound(end, cost), start, end, cost))
+        else:
+            self.settled = min(self.settled, self._bound(end, cost))
 
     def _bound(self, end: int, cost: float) -> float:
         """What no schedule with weights of up to ``end`` bits undercuts; ``cost`` is that of activations beside the fewest."""
@@ -166,7 +169,8 @@ def fillings(weights: Sequence[int], steps: Sequence[int], room: int, grain: int
     reached = [1]
     for step in steps:
         size = -(-weights[step] // grain) if up else weights[step] // grain
-        reached.append(reached[-1] | (reached[-1] << size & (1 << room + 1) - 1))
+        taken = min(size, room + 1)  # more is too much however large: spares shifts by as many bits
+        reached.append(reached[-1] | (reached[-1] << taken & (1 << room + 1) - 1))
     return reached
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from costmodel.graph.ops.layout import Concat, Slice
+from costmodel.graph.shapes import same_shape
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 Operand = Literal["weight", "ifmap", "ofmap"]
 STRIPED_RANK: Final = 4
 """Axes of a tensor that can be cut into stripes: batch, channels, height, width."""
+WINDOWS: Final = ("conv", "max_pool", "avg_pool")
+"""Operations whose rows depend on a window of rows as the layer table has it."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,9 @@ class Buffer:
 class Step:
     """One executed layer: its rows in the table, its accesses, and the steps that it needs the results of.
 
-    ``overwrites`` says that the output may take the place of an input of the same size that nobody reads any more;
-    ``window`` is None where the step cannot be executed stripe by stripe.
+    ``overwrites`` are the buffers that the output may take the place of once nobody reads them any more, all of the
+    output's elements; ``window`` is None where the step cannot be executed stripe by stripe; ``needs`` are the steps that
+    write any part of what it reads.
     """
 
     name: str
@@ -77,7 +83,7 @@ class Step:
     reads: tuple[Access, ...]
     writes: tuple[Access, ...]
     needs: frozenset[int]
-    overwrites: bool
+    overwrites: frozenset[int]
     window: Window | None
 
 
@@ -208,12 +214,10 @@ class _Compiler:
             yield from (self.home[t] for t in (*layer.inputs, *layer.outputs) if t in self.home)
 
     def _reshaped(self, free: frozenset[str]) -> Iterator[Tensor]:
-        """Tensors that a free layer gives another height, so that stripes of it are not stripes of its buffer."""
+        """Tensors of free layers that move elements between rows, so that stripes of it are not stripes of its buffer."""
         for layer in self.graph.layers:
-            if layer.name in free and layer.inputs and height(layer.inputs[0]) != height(layer.outputs[0]):
+            if layer.name in free and layer.inputs and not keeps_rows(layer):
                 yield from (*layer.inputs, *layer.outputs)
-            elif layer.name in free and len(layer.inputs) > 1 and getattr(layer.op, "axis", 1) != 1:
-                yield layer.outputs[0]
 
     def _widths(self) -> dict[Tensor, int]:
         """Width of every home [bits]: that of its first writer, or of its first reader where it is an input.
@@ -252,7 +256,13 @@ class _Compiler:
         reads = tuple(self._reads(layer, rows[0]))
         writes = tuple(self._writes(layer, rows))
         needs = frozenset[int]().union(*(makers.get(tensor, frozenset()) for tensor in layer.inputs))
-        return Step(layer.name, rows, reads, writes, needs, layer.op.overwrites, self._window(layer, rows))
+        return Step(layer.name, rows, reads, writes, needs, self._overwrites(layer), self._window(layer, rows))
+
+    def _overwrites(self, layer: Layer) -> frozenset[int]:
+        """Buffers that an element-wise layer reads whole and whose every element one of its output can replace."""
+        inputs = [tensor for tensor in layer.inputs if tensor in self.home] if layer.op.overwrites else []
+        whole = [t for t in inputs if t.elems == self.home[t].elems == layer.outputs[0].elems]
+        return frozenset(self.number[self.home[tensor]] for tensor in whole)
 
     def _reads(self, layer: Layer, row: int) -> Iterator[Access]:
         """Activations that the first row reads; a product of two reads the second one as its weight operand."""
@@ -280,7 +290,8 @@ class _Compiler:
         """Row dependence of convolutions, pooling and element-wise layers over (batch, channels, height, width)."""
         tensors = [tensor for tensor in (*layer.inputs, *layer.outputs) if tensor in self.home]
         striped = all(t.rank == STRIPED_RANK and self.home[t] not in self.shuffled for t in tensors)
-        if len(rows) != 1 or len(layer.outputs) != 1 or not striped:
+        images = {tensor.shape[:1] for tensor in tensors}
+        if len(rows) != 1 or len(layer.outputs) != 1 or not striped or len(images) != 1:
             return None
         heights = {height(tensor) for tensor in tensors[:-1]}
         if len(heights) != 1:
@@ -291,10 +302,21 @@ class _Compiler:
         t = self.table
         if bool(t.streamed[row]):
             return Window(outputs, inputs) if layer.op.row_local and inputs == outputs else None
-        if bool(t.dynamic_weight[row]) or (int(t.p[row, 0]), int(t.ifmap_h[row, 0])) != (outputs, inputs):
+        literal = t.ops[row] in WINDOWS and not t.dynamic_weight[row]
+        if not literal or (int(t.p[row, 0]), int(t.ifmap_h[row, 0])) != (outputs, inputs):
             return None
-        stride, dilation = int(t.stride_h[row, 0]), int(t.dilation_h[row, 0])
-        return Window(outputs, inputs, stride, (int(t.r[row, 0]) - 1) * dilation, int(t.pad_top[row, 0]))
+        stride, pad = int(t.stride_h[row, 0]), int(t.pad_top[row, 0])
+        reach = (int(t.r[row, 0]) - 1) * int(t.dilation_h[row, 0])
+        padding_only = pad > reach or (outputs - 1) * stride - pad >= inputs
+        return None if padding_only else Window(outputs, inputs, stride, reach, pad)
+
+
+def keeps_rows(layer: Layer) -> bool:
+    """Whether row y of what a free layer gives is, or is part of, row y of what it takes."""
+    shapes = [tensor.shape for tensor in (*layer.inputs, *layer.outputs)]
+    if isinstance(layer.op, Concat) or type(layer.op) is Slice:
+        return len(shapes[0]) == STRIPED_RANK and layer.op.axis % STRIPED_RANK in (1, 3)
+    return all(same_shape(shape, shapes[0]) for shape in shapes)
 
 
 def height(tensor: Tensor) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
-from costmodel.boundary import Boundary, boundary
+from costmodel.boundary import LARGEST_BITS, Boundary, boundary
 from costmodel.errors import InputError
 from costmodel.schedule.costs import Costs
 from costmodel.schedule.order import least_memory_order
@@ -323,7 +323,7 @@ class Scheduler:
 
 def level_bits(level: MemoryLevel) -> int:
     """Size of a memory on chip [bits]."""
-    return int(level.capacity_bytes.value) * 8 if level.capacity_bytes else 0
+    return min(int(level.capacity_bytes.value) * 8, LARGEST_BITS) if level.capacity_bytes else 0
 
 
 def pins(hardware: HardwareProfile, kind: Kind, phase: Phase) -> bool:

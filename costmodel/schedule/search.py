@@ -114,7 +114,7 @@ class Search:
         self.all = (1 << count) - 1
         self.readers = [mask_of(steps) for steps in links.readers]
         self.writers = [mask_of(steps) for steps in links.writers]
-        self.before = [mask_of(steps) for steps in program.predecessors()]
+        self.before = [mask_of(step.needs) for step in program.steps]
         self.bits = [buffer.bits for buffer in program.buffers]
         self.inputs = [
             (self.readers[b], self.least_read(b)) for b, buffer in enumerate(program.buffers) if buffer.is_input
@@ -149,25 +149,27 @@ class Search:
             while waiting:
                 longer: set[frozenset[int]] = set()
                 for members in sorted(waiting, key=sorted):
-                    if self._extends(members, found):
+                    if self._extends(executed, members, found):
                         inside = executed | mask_of(members)
                         longer |= {members | {step} for step in self.successors(inside)}
                 waiting = longer
             self.found[executed] = found
         return self.found[executed]
 
-    def _extends(self, members: frozenset[int], found: list[Cascade]) -> bool:
+    def _extends(self, executed: int, members: frozenset[int], found: list[Cascade]) -> bool:
         """Add the cascade of these steps if there is one; whether more steps may join it."""
         if len(members) > MOST_CASCADE:
             return False
         if len(members) == 1:
             return self.program.steps[min(members)].window is not None
-        verdict = self.planner.cascade(self._in_order(members))
+        order = self._in_order(members)
+        if self.planner.least_bits(order) > self.largest_bits:
+            return False
+        verdict = self.planner.cascade(order, executed)
         if isinstance(verdict, Verdict):
             return verdict is Verdict.NOT_YET
-        if verdict.least_bits > self.largest_bits:
-            return False
-        found.append(verdict)
+        if min(verdict.inner_bits_of_lines) <= self.largest_bits or verdict.need_bits <= self.largest_bits:
+            found.append(verdict)
         return True
 
     def _in_order(self, members: frozenset[int]) -> tuple[int, ...]:
@@ -198,9 +200,9 @@ class Search:
         return listed
 
     def _spills(self, state: State) -> Iterator[tuple[int, ...]]:
-        """Sets of buffers that may leave the chip: those read before and needed again."""
+        """Sets of buffers that may leave the chip: those written whole, read before and needed again."""
         executed, resident = state
-        used = [b for b, _ in resident if self.readers[b] & executed]
+        used = [b for b, _ in resident if self.readers[b] & executed and not self.writers[b] & ~executed]
         return chain.from_iterable(combinations(used, size) for size in range(len(used) + 1))
 
     def _step_moves(
@@ -211,7 +213,7 @@ class Search:
         fresh = [b for b in distinct(step.writes) if self._may_stay(b, executed, after, rest, given_up)]
         loadable = [
             b for b in distinct(step.reads)
-            if b not in rest and b not in given_up and self.readers[b] & ~after
+            if b not in rest and b not in given_up and self.readers[b] & ~after and not self.writers[b] & ~executed
         ]  # fmt: skip
         for loaded in subsets(loadable):
             for new in subsets(fresh):
@@ -247,7 +249,7 @@ class Search:
         after = executed | mask_of(steps)
         here = rest | dict.fromkeys(loaded, True) | dict.fromkeys(new, False)
         size = sum(self.bits[b] for b in here)
-        if cascade is None and self.program.steps[steps[0]].overwrites:
+        if cascade is None:
             size -= self._overwritten(steps[0], after, here, new)
         dead = [b for b in here if (self.readers[b] | self.writers[b]) & ~after == 0]
         flushed = tuple(b for b in dead if self.program.buffers[b].is_output and not here[b])
@@ -257,14 +259,20 @@ class Search:
 
     def _overwritten(self, number: int, after: int, here: dict[int, bool], new: tuple[int, ...]) -> int:
         """Bits saved where an element-wise step writes over an input that nobody reads any more."""
-        step = self.program.steps[number]
         dying = {
-            self.bits[b] for b in distinct(step.reads)
+            self.bits[b] for b in self.program.steps[number].overwrites
             if b in here and self.readers[b] & ~after == 0 and not (self.program.buffers[b].is_output and not here[b])
         }  # fmt: skip
         return next((self.bits[b] for b in new if self.bits[b] in dying), 0)
 
     # ---- the search
+
+    def unwritten(self, buffer: int, executed: int) -> int:
+        """Bits of an output on chip that must still be written, less the parts that steps not ``executed`` owe [bits]."""
+        if not self.program.buffers[buffer].is_output:
+            return 0
+        later = (self.program.steps[number] for number in self.links.writers[buffer] if not executed >> number & 1)
+        return self.bits[buffer] - sum(a.bits for step in later for a in step.writes if a.buffer == buffer)
 
     def least_read(self, buffer: int) -> int:
         """Bits that reading a buffer moves at least [bits]."""
@@ -340,7 +348,7 @@ class _Run:
         """Bits of the cheapest schedule that a state could still lead to."""
         search, (executed, resident) = self.search, state
         unread = sum(least for readers, least in search.inputs if not readers & executed)
-        unwritten = sum(search.bits[b] for b, clean in resident if not clean and search.program.buffers[b].is_output)
+        unwritten = sum(search.unwritten(b, executed) for b, clean in resident if not clean)
         return bits + self.rest[executed] + unread + unwritten
 
     def _expand(self, state: State, label: Label) -> None:
@@ -359,13 +367,14 @@ class _Run:
                 if option is not None:
                     moved_bits = option.moved_bits + FUSED_BITS * len(move.steps)
                     self._offer(state, label, move, moved_bits, Way(option, room))
-        short = []
-        for move, room, moved, least in self._priced(steps, held=False):
+        short, costs = [], self.search.costs
+        for move, room, moved in self._priced(steps, held=False):
+            number = move.steps[0]
             self._offer(state, label, move, moved, Way(None, room // self.search.links.buffering))
-            if moved > least and move.steps[0] not in self.pinned:
-                short.append((move, room - self.search.costs.weight_bits[move.steps[0]]))
-        for move, room, moved, _ in self._priced(short, held=True):
-            loaded = moved + self.search.costs.weight_bits[move.steps[0]]
+            if number not in self.pinned and moved > costs.least_bits(number, move.on_chip) + costs.weight_bits[number]:
+                short.append((move, room - costs.weight_bits[number]))
+        for move, room, moved in self._priced(short, held=True):
+            loaded = moved + costs.weight_bits[move.steps[0]]
             self._offer(state, label, move, loaded, Way(None, room // self.search.links.buffering, held=True))
 
     def _owed_after(self, state: State, move: Move) -> int:
@@ -381,8 +390,8 @@ class _Run:
             self.loose[steps] = sum(self.due[number] for number in steps)
         return self.loose[steps]
 
-    def _priced(self, steps: list[tuple[Move, int]], *, held: bool) -> Iterator[tuple[Move, int, float, float]]:
-        """What each step moves with some room left, and what it moves at least; all of them asked together."""
+    def _priced(self, steps: list[tuple[Move, int]], *, held: bool) -> Iterator[tuple[Move, int, float]]:
+        """What each step moves with some room left; all of them asked together."""
         costs, waiting = self.search.costs, []
         for move, room in steps:
             if room >= 0:
@@ -392,8 +401,7 @@ class _Run:
                 waiting.append((move, room, demand))
         costs.settle()
         for move, room, (streamed, asked) in waiting:
-            moved = streamed + sum(costs.answers[key] for key in asked)
-            yield move, room, moved, streamed + sum(costs.least[key[:2]] for key in asked)
+            yield move, room, streamed + sum(costs.answers[key] for key in asked)
 
     def _offer(self, state: State, label: Label, move: Move, moved: float, way: Way) -> None:
         bits = label.bits + moved + move.fixed_bits

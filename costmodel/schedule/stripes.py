@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -108,11 +108,9 @@ class Cascade:
         return {s: self.inner_bits_of_lines if s == "lines" else self.planner.halo_bits(self) for s in self.styles}
 
     @cached_property
-    def least_bits(self) -> int:
-        """Memory that it needs at least, whatever is on chip; more steps never need less."""
-        lines = int(sum(int(self.flow(b).held_bits[0]) for b in self.inner))
-        largest = max((int(self.flow(b).halo_bits[0]) for b in self.inner), default=0)
-        return min(lines, largest) if "halo" in self.styles else lines
+    def need_bits(self) -> int:
+        """Memory that it needs at least, whatever is on chip."""
+        return min(int(inner.min()) for inner in self.inner_bits.values())
 
     @cached_property
     def entering(self) -> tuple[Edge, ...]:
@@ -127,7 +125,7 @@ class Cascade:
     @cached_property
     def visits(self) -> tuple[Ints, ...]:
         """Stripes in which each step computes anything, of all inputs of the batch, over heights; with line buffers."""
-        images = self.planner.images(self.steps)
+        images = self.planner.images[self.steps[0]]
         return tuple(self.flow(self.planner.target[number]).active * images for number in self.steps)
 
     @cached_property
@@ -184,13 +182,16 @@ class Cascade:
 
     def _streamed(self, needs: list[int], moved: int, room: int) -> Option | None:
         """Line buffers, weights streamed: the tallest stripes that fit, since every stripe moves them again."""
-        filters = self.planner.links.buffering * max(self.planner.links.filter_bits[step] for step in self.steps)
-        place = tallest(needs, room - filters)
+        place = tallest(needs, room - self.filter_bits)
         if place < 0:
             return None
-        return Option(
-            needs[place] + filters, moved + self.streamed_bits[place], 0, "lines", self.heights[place], held=False
-        )
+        need = needs[place] + self.filter_bits
+        return Option(need, moved + self.streamed_bits[place], 0, "lines", self.heights[place], held=False)
+
+    @cached_property
+    def filter_bits(self) -> int:
+        """Memory through which weights are streamed: the largest filter, buffered."""
+        return self.planner.links.buffering * max(self.planner.links.filter_bits[step] for step in self.steps)
 
     @cached_property
     def streamed_bits(self) -> list[int]:
@@ -215,17 +216,34 @@ class Cascade:
 
     def _halo_options(self, on_chip: frozenset[int]) -> tuple[list[int], list[Option]]:
         """Heights worth having without line buffers, by rising need, and their needs; weights on chip at no cost."""
+        kept: list[Option] = []
+        for option in sorted(self._every_halo(on_chip), key=lambda option: (*option[:3], -option.rows)):
+            if not kept or option[1:3] < kept[-1][1:3]:
+                kept.append(option)
+        return [option.need_bits for option in kept], kept
+
+    def _every_halo(self, on_chip: frozenset[int]) -> list[Option]:
+        """Every height without line buffers."""
+        if "halo" not in self.styles:
+            return []
         off = [edge for edge in (*self.entering, *self.leaving) if edge.buffer not in on_chip]
         stripes = sum((edge.stripe_bits["halo"] for edge in off), self.nothing)
         need = self.inner_bits["halo"] + self.planner.links.buffering * stripes
         moved = sum((edge.moved_bits["halo"] for edge in off), self.nothing)
         again = sum(self.again_by_step["halo"], self.nothing)
         columns = zip(need.tolist(), moved.tolist(), again.tolist(), self.heights, strict=True)
-        kept: list[Option] = []
-        for n, m, a, rows in sorted(columns, key=lambda column: (*column[:3], -column[3])):
-            if not kept or (m, a) < kept[-1][1:3]:
-                kept.append(Option(n, m, a, "halo", rows, held=True))
-        return [option.need_bits for option in kept], kept
+        return [Option(n, m, a, "halo", rows, held=True) for n, m, a, rows in columns]
+
+    def ways(self, on_chip: frozenset[int], loose_bits: int, *, stream: bool) -> Iterator[Option]:
+        """Every style, height and treatment of the weights, whatever the room; :meth:`best` takes one of them."""
+        needs, moved = self._lean(on_chip & self.outside)
+        for place, (need, rows) in enumerate(zip(needs, self.heights, strict=True)):
+            yield Option(need + loose_bits, moved + loose_bits, 0, "lines", rows, held=True)
+            if stream and loose_bits:
+                filters = self.filter_bits
+                yield Option(need + filters, moved + self.streamed_bits[place], 0, "lines", rows, held=False)
+        for one in self._every_halo(on_chip & self.outside):
+            yield one._replace(need_bits=one.need_bits + loose_bits, moved_bits=one.moved_bits + loose_bits)
 
 
 def tallest(needs: list[int], room: int) -> int:
@@ -261,6 +279,11 @@ class Stripes:
         shifted[self.first] = 0
         return shifted
 
+    @property
+    def last(self) -> Ints:
+        """Position of the last stripe of each height."""
+        return np.append(self.first[1:], self.start.size) - 1
+
     def most(self, values: Ints) -> Ints:
         """Largest value of each height."""
         return np.maximum.reduceat(values, self.first)
@@ -281,6 +304,12 @@ def needed_end(window: Window, outputs: Ints) -> Ints:
     last = (outputs - 1) * window.stride - window.pad + window.reach
     end = np.minimum(np.maximum(last + 1, 0), window.inputs)
     return np.where(outputs > 0, end, 0)
+
+
+def least_rows(window: Window, outputs: int) -> int:
+    """Input rows under that many neighbouring output rows, wherever they lie: fewest at one of the borders."""
+    below = (window.outputs - 1) * window.stride - window.pad + window.reach + 1 - window.inputs
+    return min((outputs - 1) * window.stride + window.reach + 1 - max(window.pad, below, 0), window.inputs)
 
 
 @dataclass(frozen=True)
@@ -321,14 +350,20 @@ class Flow(NamedTuple):
     again: Ints
 
 
-def flow_of(stripes: Stripes, row_bits: int, readers: Sequence[tuple[Window, Flow]]) -> Flow:
-    """The flow of a buffer with rows of ``row_bits``, from the windows of its readers and the flows of what they write."""
+def flow_of(stripes: Stripes, row_bits: int, readers: Sequence[tuple[Window, Flow]], finished: int) -> Flow:
+    """The flow of a buffer with rows of ``row_bits``, from the windows of its readers and the flows of what they write.
+
+    Where others want it too, all its ``finished`` rows are there after the last stripe; else 0.
+    """
     done, kept, start, end = stripes.end, stripes.before(stripes.end), stripes.start, stripes.end
     if readers:
         done = np.maximum.reduce([needed_end(window, flow.done) for window, flow in readers])
         kept = np.minimum.reduce([needed_start(window, stripes.before(flow.done)) for window, flow in readers])
         start = np.minimum.reduce([needed_start(window, flow.start) for window, flow in readers])
         end = np.maximum.reduce([needed_end(window, flow.end) for window, flow in readers])
+    if finished:
+        done[stripes.last] = finished
+        kept = np.minimum(kept, stripes.before(done))
     held = np.maximum(stripes.most(done - kept), 1) * row_bits
     active = stripes.total((done > stripes.before(done)).astype(np.int64))
     again = stripes.total(np.maximum(stripes.before(end) - start, 0))
@@ -341,6 +376,8 @@ class Cascades:
     def __init__(self, program: Program, links: Links) -> None:
         self.program, self.links = program, links
         self.target = [step.writes[0].buffer if step.writes else -1 for step in program.steps]
+        self.images = [self._images(buffer) for buffer in self.target]
+        self.window_bits = [self._window_bits(buffer) for buffer in range(len(program.buffers))]
         self.readers = [mask_of(steps) for steps in links.readers]
         self.writers = [mask_of(steps) for steps in links.writers]
         self.after = self._descendants()
@@ -349,8 +386,8 @@ class Cascades:
             if writers and readers:
                 for number in range(min(writers), max(readers) + 1):
                     self.alive[number].append(buffer)
-        self.flows: dict[tuple[int, int], Flow] = {}
-        self.shared: dict[tuple[int, int, frozenset[tuple[Window, int]]], Flow] = {}
+        self.flows: dict[tuple[int, int, bool], Flow] = {}
+        self.shared: dict[tuple[int, int, int, frozenset[tuple[Window, int]]], Flow] = {}
 
     def _descendants(self) -> list[int]:
         """Steps that depend on each buffer, as masks."""
@@ -364,22 +401,47 @@ class Cascades:
                 below[access.buffer] |= after
         return below
 
-    def cascade(self, members: Sequence[int]) -> Cascade | Verdict:
-        """The cascade of some steps, given in order of execution, or why there is none.
+    def _images(self, buffer: int) -> int:
+        """Inputs of the batch in a buffer that can be cut into stripes, else 0."""
+        one = self.program.buffers[buffer]
+        return one.bits // (one.rows * one.row_bits) if buffer >= 0 and one.row_bits else 0
 
-        There is none where a step needs more of its input than a window of rows, where a buffer is read in the cascade and
-        written both in it and before it, or where the sinks are of different height or a single row.
+    def _window_bits(self, buffer: int) -> int:
+        """What one window of its most demanding reader takes of a buffer [bits]."""
+        windows = [self.program.steps[number].window for number in self.links.readers[buffer]]
+        return self.program.buffers[buffer].row_bits * max((least_rows(one, 1) for one in windows if one), default=1)
+
+    def least_bits(self, members: Sequence[int]) -> int:
+        """Memory that steps need together at least, in stripes of any height and either style; more steps never need less."""
+        inside = mask_of(members)
+        inner = {b for b in {self.target[number] for number in members} if not self._leaves(b, inside)}
+        least: dict[int, int] = {}
+        for number in reversed(members):
+            step = self.program.steps[number]
+            rows = least_rows(step.window, least.get(self.target[number], 1)) if step.window else 1
+            least |= {access.buffer: max(rows, least.get(access.buffer, 1)) for access in step.reads}
+        halo = {b: least.get(b, 1) * self.program.buffers[b].row_bits for b in inner}
+        alive = max(sum(halo[b] for b in self.alive[number] if b in inner) for number in members)
+        return min(alive, sum(self.window_bits[b] for b in inner))
+
+    def cascade(self, members: Sequence[int], executed: int) -> Cascade | Verdict:
+        """The cascade of some steps, given in order of execution after the ``executed`` ones, or why there is none.
+
+        There is none where a step needs more of its input than a window of rows, where a buffer is read and written in it
+        but also written outside or by a step that depends on its readers, or where the sinks are of different height or a
+        single row.
         """
         steps = self.program.steps
         inside = mask_of(members)
-        if any(steps[number].window is None for number in members):
+        if any(steps[number].window is None for number in members) or len({self.images[n] for n in members}) != 1:
             return Verdict.NEVER
         written = dict.fromkeys(self.target[number] for number in members)
         read = dict.fromkeys(access.buffer for number in members for access in steps[number].reads)
-        if any(b in written and self.writers[b] & ~inside for b in read):
+        both = [b for b in read if b in written]
+        if any(self.writers[b] & (self.after[b] | executed) for b in both):
             return Verdict.NEVER
         heights = {self.program.buffers[b].rows for b in written if not self.readers[b] & inside}
-        if len(heights) != 1 or min(heights) < 2:
+        if len(heights) != 1 or min(heights) < 2 or any(self.writers[b] & ~inside for b in both):
             return Verdict.NOT_YET
         left = [b for b in written if self._leaves(b, inside)]
         inner = tuple(b for b in written if b not in left)
@@ -391,30 +453,30 @@ class Cascades:
         outside = (self.readers[buffer] | self.writers[buffer]) & ~inside
         return bool(outside) or self.program.buffers[buffer].is_output
 
-    def images(self, members: tuple[int, ...]) -> int:
-        """Inputs that a cascade executes one after the other."""
-        buffer = self.program.buffers[self.target[members[0]]]
-        return buffer.bits // (buffer.rows * buffer.row_bits)
-
     def row_macs(self, number: int) -> int:
         """MACs of one output row of a step, of all inputs of the batch."""
         return self.links.macs[number] // self.program.buffers[self.target[number]].rows
 
     def flow(self, buffer: int, inside: int, stripes: Stripes) -> Flow:
-        """Rows of a buffer that the steps of ``inside`` after it need; sinks give all rows of a stripe."""
-        key = (buffer, inside & self.after[buffer])
+        """Rows of a buffer that the steps of ``inside`` after it need; sinks give all rows of a stripe.
+
+        A buffer that others want as well is finished in the last stripe.
+        """
+        key = (buffer, inside & self.after[buffer], bool(inside & self.writers[buffer]))
         if key not in self.flows:
             self.flows[key] = self._flow(buffer, inside, stripes)
         return self.flows[key]
 
     def _flow(self, buffer: int, inside: int, stripes: Stripes) -> Flow:
         """The flow of a buffer; buffers of the same size with the same readers share one."""
+        one = self.program.buffers[buffer]
         readers = [number for number in self.links.readers[buffer] if inside >> number & 1]
         pairs = [(self._window(number), self.flow(self.target[number], inside, stripes)) for number in readers]
-        row_bits = self.program.buffers[buffer].row_bits
-        key = (row_bits, stripes.rows, frozenset((window, id(flow)) for window, flow in pairs))
+        wanted = one.is_output or self.readers[buffer] & ~inside
+        finished = one.rows if pairs and wanted and self.writers[buffer] & inside else 0
+        key = (one.row_bits, stripes.rows, finished, frozenset((window, id(flow)) for window, flow in pairs))
         if key not in self.shared:
-            self.shared[key] = flow_of(stripes, row_bits, pairs)
+            self.shared[key] = flow_of(stripes, one.row_bits, pairs, finished)
         return self.shared[key]
 
     def _window(self, number: int) -> Window:
@@ -435,7 +497,7 @@ class Cascades:
         """A buffer of a cascade that others see."""
         flow = cascade.flow(buffer)
         once = self.once_bits(buffer, cascade.steps) + cascade.nothing
-        repeated = flow.again * self.program.buffers[buffer].row_bits * self.images(cascade.steps)
+        repeated = flow.again * self.program.buffers[buffer].row_bits * self.images[cascade.steps[0]]
         return Edge(buffer, {"lines": flow.held_bits, "halo": flow.halo_bits}, {"lines": once, "halo": once + repeated})
 
     def once_bits(self, buffer: int, members: tuple[int, ...]) -> int:

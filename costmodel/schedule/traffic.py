@@ -71,7 +71,7 @@ class _Ledger:
             if access.row not in nests and access.buffer not in move.on_chip:
                 self.bits[access.operand][access.row] += access.bits
         for row in step.rows:
-            weights = on_chip and self.costs.row_weight_bits[row] > 0
+            weights = number in self.pinned and self.costs.row_weight_bits[row] > 0
             here = {a.operand for a in (*step.reads, *step.writes) if a.row == row and a.buffer in move.on_chip}
             self.places[row] = " ".join(o for o in OPERANDS if o in here or (o == "weight" and weights))
             if way.held or (row not in nests and not on_chip):

@@ -13,16 +13,18 @@ import pytest
 from tests.architecture.source import ROOT, Source, listing, package
 
 LAYERS = (
-    "errors", "data", "units", "formulas", "graph", "hardware", "mapping", "precision", "boundary", "sparsity", "schedule",
-    "estimate", "importers", "reconciliation", "analysis", "activations", "compression", "comparison", "explore", "report",
-    "validation", "api", "cli", "__main__",
+    "errors", "data", "units", "formulas", "graph", "playbook", "hardware", "mapping", "precision", "boundary", "sparsity",
+    "schedule", "estimate", "importers", "reconciliation", "results", "analysis", "activations", "compression", "comparison",
+    "advice", "training", "updates", "explore", "report", "validation", "api", "cli", "__main__",
 )  # fmt: skip
 """From the bottom upwards."""
 
 LAZY = {
-    ("costmodel.activations", "report"): "the repr of a result is its report",
+    ("costmodel.advice", "report"): "the repr of a result is its report",
     ("costmodel.analysis", "report"): "the repr of a result is its report",
     ("costmodel.comparison", "report"): "the repr of a result is its report",
+    ("costmodel.explore.vary", "report"): "the repr of a result is its report",
+    ("costmodel.results", "report"): "the repr of a result is its report",
     ("costmodel.compression.storage", "report"): "the repr of a result is its report",
     ("costmodel.reconciliation", "report"): "the repr of a result is its report",
 }

@@ -71,7 +71,7 @@ def test_the_source_tree_is_out_of_reach(installed):
     assert str(ROOT) not in path
 
 
-@pytest.mark.parametrize("directory", ["nets", "hw_profiles"])
+@pytest.mark.parametrize("directory", ["nets", "hw_profiles", "link_profiles"])
 def test_the_data_is_inside(installed, directory):
     """Every shipped network and profile is in the wheel."""
     expected = {

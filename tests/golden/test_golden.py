@@ -32,6 +32,23 @@ CASES = {
     "squeezenet-snapdragon-batch.txt": [
         "analyze", "squeezenet:version=1.1", "--hw", "snapdragon", "--batch", "8", "--width", "100",
     ],
+    "fused.md": ["analyze", "squeezenet:version=1.1", "--hw", "ethos-u65-512", "--schedule", "fused", "--format", "md"],
+    "fused-100.txt": ["analyze", "squeezenet:version=1.1", "--hw", "ethos-u65-512", "--width", "100"],
+    "compare-resident-100.txt": [
+        "compare", "alexnet", "squeezenet", "--hw", "snapdragon", "--schedule", "resident", "--width", "100",
+    ],
+    "sweep-80.txt": [
+        "sweep", "alexnet", "squeezenet", "squeezenet@weight=3", "--hw", "snapdragon", "--vary", "hw.sram=1MiB:8MiB:2x",
+        "--vary", "schedule=layer,fused", "--width", "80",
+    ],
+    "sweep.csv": [
+        "sweep", "alexnet", "squeezenet:version=1.1", "--hw", "snapdragon", "--vary", "batch=1:16:4x", "--schedule",
+        "resident", "--format", "csv",
+    ],
+    "sweep.json": [
+        "sweep", "alexnet", "squeezenet:version=1.1", "--hw", "snapdragon", "--vary", "batch=1:16:4x", "--schedule",
+        "resident", "--format", "json",
+    ],
     "compare-80.txt": ["compare", "alexnet", "squeezenet", "--hw", "snapdragon", "--width", "80"],
     "compare-120.txt": ["compare", "alexnet", "squeezenet", "squeezenet:version=1.1", "--hw", "snapdragon", "--width", "120"],
     "squeezenet-quantised.txt": ["analyze", QUANTISED, "--hw", "snapdragon", "--reconcile", "--width", "120"],
@@ -40,6 +57,13 @@ CASES = {
     **{
         f"memory.{fmt}": ["memory", "squeezenet:bypass=complex", "--order", "least", "--batch", "2", "--format", fmt]
         for fmt in ("md", "json", "csv")
+    },
+    "advise-80.txt": ["advise", "mobilenet_v2", "--hw", "snapdragon", "--objective", "latency", "--width", "80"],
+    **{
+        f"shrink.{fmt}": [
+            "shrink", "alexnet", "--hw", "snapdragon", "--step", "global_pooling=1", "--step", "pruning=0.5", "--format", fmt,
+        ]
+        for fmt in ("json", "csv")
     },
     "nets-list.txt": ["nets", "list"],
 }  # fmt: skip

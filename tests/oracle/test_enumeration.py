@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations, product
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,6 +36,15 @@ def solved(layer, capacity_bits):
     return bits, mapping_of(layer, int(solution.stationary[0]), solution.tile[:, 0], 1)
 
 
+def check(layer, capacity_bits):
+    """Compare the search with the enumeration, and its mapping with what it is said to move."""
+    bits, mapping = solved(layer, capacity_bits)
+    assert bits == enumerated(layer, capacity_bits)
+    if mapping is not None:
+        assert bits == traffic(layer, mapping.tile, mapping.order).bits
+        assert buffer_bits(layer, mapping.tile) <= capacity_bits
+
+
 def whole_layer_bits(layer):
     """Return the bits of a buffer that holds everything."""
     return buffer_bits(layer, {dim: getattr(layer, dim) for dim in "ngkcpqrs"})
@@ -56,11 +66,7 @@ def cases(draw):
 def test_search_equals_enumeration(case):
     """On 1,200 random small layers and buffers the search finds exactly the enumerated minimum."""
     layer, capacity_bits = case
-    bits, mapping = solved(layer, capacity_bits)
-    assert bits == enumerated(layer, capacity_bits)
-    if mapping is not None:
-        assert bits == traffic(layer, mapping.tile, mapping.order).bits
-        assert buffer_bits(layer, mapping.tile) <= capacity_bits
+    check(layer, capacity_bits)
 
 
 @settings(max_examples=150, deadline=None)
@@ -72,6 +78,49 @@ def test_search_equals_enumeration_with_groups_and_every_loop(layer, share):
         layer = Layer(**{**vars(layer), dim: 1})
     capacity_bits = max(1, int(share * whole_layer_bits(layer)))
     assert solved(layer, capacity_bits)[0] == enumerated(layer, capacity_bits)
+
+
+KEPT = [chosen for chosen in product((False, True), repeat=3) if any(chosen)]
+
+
+def with_kept(layer, kept):
+    """Return a layer some of whose operands are on chip: no bits, and outputs that are added up where they stay."""
+    weight, ifmap, ofmap = kept
+    in_place = ofmap and layer.psum_bits <= layer.ofmap_bits
+    taken = {"weight_bits": weight, "ifmap_bits": ifmap, "ofmap_bits": ofmap, "psum_bits": in_place}
+    return Layer(**{**vars(layer), **{name: 0 for name, here in taken.items() if here}})
+
+
+@settings(max_examples=600, deadline=None)
+@given(cases(), st.sampled_from(KEPT), st.floats(0.0, 1.1))
+def test_search_equals_enumeration_with_operands_on_chip(case, kept, share):
+    """An operand of no bits is neither moved nor buffered: 600 layers with one, two or three operands on chip."""
+    layer = with_kept(case[0], kept)
+    capacity_bits = int(share * share * whole_layer_bits(layer))
+    check(layer, capacity_bits)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(cases(), st.sampled_from([(False,) * 3, *KEPT])), min_size=2, max_size=6))
+def test_each_problem_in_its_own_buffer(drawn):
+    """Layers solved together, each in a buffer of its own, move what each moves alone; some of them twice in one call."""
+    chosen = [(with_kept(layer, kept), capacity_bits) for (layer, capacity_bits), kept in drawn]
+    chosen += [(chosen[0][0], 2 * chosen[0][1]), chosen[0]]
+    columns = [vars(Problems.of_layer(layer)) for layer, _ in chosen]
+    problems = Problems(**{name: np.concatenate([column[name] for column in columns]) for name in columns[0]})
+    found = solve(problems, np.array([capacity_bits for _, capacity_bits in chosen]))
+    bits = (found.weight_bits + found.ifmap_bits + found.ofmap_bits).tolist()
+    together = [moved if fits else None for moved, fits in zip(bits, found.fits.tolist(), strict=True)]
+    assert together == [enumerated(layer, capacity_bits) for layer, capacity_bits in chosen]
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases(), st.sampled_from([(False,) * 3, *KEPT]))
+def test_a_buffer_for_everything_is_as_good_as_any(case, kept):
+    """What moves where every operand fits whole is what moves in an unlimited buffer."""
+    layer = with_kept(case[0], kept)
+    whole = whole_layer_bits(Layer(**{**vars(layer), "ofmap_bits": max(layer.ofmap_bits, layer.psum_bits)}))
+    assert solved(layer, whole)[0] == solved(layer, 1 << 40)[0]
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,28 +1,23 @@
-"""Published peaks of RAM and figures of flash, each by the convention its row names; what capacity cliffs rest on.
+"""Published peaks of RAM and figures of flash, each by the convention its row names.
 
 The conventions are computed here from the graph alone, apart from the scheduler.
 """
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from costmodel.hardware import load_hardware, profile_names
 from costmodel.importers import load_network
 from costmodel.schedule import peak_live_bytes
 from costmodel.validation import REQUIRED, Check, actual
 
-HERE = Path(__file__).parent / "memory"
-PEAKS, CLIFFS = (YAML(typ="safe").load(file.read_text()) for file in (HERE.with_suffix(".yaml"), HERE / "cliffs.yaml"))
+PEAKS = YAML(typ="safe").load((Path(__file__).parent / "memory.yaml").read_text())
 CONVENTIONS = ("live", "in_out", "largest", "int8_weights_int32_biases")
 ASSUMPTIONS = {"depthwise_in_place", "fused_pool", "copied_concat"}
 RAM = [row for row in PEAKS if row["quantity"] == "peak_ram_bytes"]
-TIMES = [row for row in CLIFFS if row["quantity"] == "latency_s"]
-VELA = [row for row in CLIFFS if row["quantity"] == "off_chip_bytes"]
 
 
 def steps(graph, assume=()):
@@ -121,12 +116,11 @@ def test_tolerances_are_tight(row):
 
 def test_rows_are_complete():
     """Every row has what the other published figures have, a unique id, known words only."""
-    rows = [*PEAKS, *CLIFFS]
+    rows = PEAKS
     assert [row.get("id") for row in rows if set(REQUIRED) - set(row)] == []
     assert len({row["id"] for row in rows}) == len(rows)
     assert {row["convention"] for row in PEAKS} <= set(CONVENTIONS)
     assert {name for row in PEAKS for name in row.get("assume", ())} == ASSUMPTIONS
-    assert {row["hardware"] for row in CLIFFS} <= set(profile_names())
 
 
 def test_other_conventions_do_not_explain_a_figure():
@@ -160,98 +154,3 @@ def test_steps_of_a_fire_module():
     assert [written is joined for layer, _, written in plain if layer.name == "fire2/expand3x3"] == [True]
     assert [len(read) for layer, read, _ in copied if layer.name == "fire2/concat"] == [2]
     assert in_out_bytes(graph, ("copied_concat", "fused_pool")) == 2 * 128 * 55 * 55
-
-
-# ---- cliffs
-
-
-def row_of(name):
-    """A row of the cliffs."""
-    return next(row for row in CLIFFS if row["id"] == name)
-
-
-def test_stm32n6_spills_a_float_copy():
-    """6 bytes for every output of conv1, which int8 would not need: all that is alive would fit."""
-    graph = load_network("squeezenet")
-    conv1 = next(layer.outputs[0] for layer in graph.layers if layer.name == "conv1")
-    row = row_of("stm32n6-squeezenet-1.0-external")
-
-    assert conv1.shape == (1, 96, 109, 109)
-    assert check(row, 6 * conv1.elems).ok
-    assert peak_live_bytes(graph, 8) < load_hardware("stm32n6").levels[1].capacity_bytes.value < row["value"]
-
-
-def test_stm32n6_keeps_version_11():
-    """Version 1.1 is int8 throughout: alive and in memory."""
-    row = row_of("stm32n6-squeezenet-1.1-external")
-    assert row["value"] == 0
-    assert peak_live_bytes(load_network(row["network"]), 8) < load_hardware("stm32n6").levels[1].capacity_bytes.value
-
-
-@pytest.mark.parametrize(
-    ("network", "fits"),
-    [("mobilenet_v1", True), ("mobilenet_v2", True), ("googlenet:variant=torchvision", True), ("inception_v4", False)],
-)
-def test_edge_tpu_holds_all_but_inception_v4(network, fits):
-    """Its weights are beyond 8 MiB, and its time is 20 times that of Inception v1 for 8 times the MACs."""
-    weights = flash_bytes(load_network(f"{network}{',' if ':' in network else ':'}folded=True"))
-    rows = [row for row in CLIFFS if row["network"] == network and row["hardware"] == "edge-tpu"]
-
-    assert (weights <= load_hardware("edge-tpu").level("sram").capacity_bytes.value) is fits
-    assert all((row["value"] < 5e-3) is fits for row in rows)
-    assert len(rows) == 2
-
-
-def resident_s(network, hardware, kept, ends):
-    """Time of an inference with all activations on chip, and the first `kept` bytes of weights for ever [s].
-
-    Per layer, the longer of arithmetic and of the weights that stream in, and the overhead; `ends` says whether the
-    network's input and output cross as well.
-    """
-    graph, compute = load_network(network), hardware.compute
-    table, backing_bytes_per_s = graph.table(), hardware.levels[0].bandwidth_bytes_per_s.value
-    rate_hz = compute.clock_hz.value * compute.macs_per_cycle["int8"].value
-    total_s = 0.0
-    for status, macs, other, weights in zip(
-        table.status, table.macs[:, 0], table.other_ops[:, 0], table.weight_elems[:, 0], strict=True
-    ):
-        streamed, kept = max(0, weights - kept), max(0, kept - weights)
-        if status != "free":
-            total_s += max((macs + other) / rate_hz, streamed / backing_bytes_per_s) + hardware.layer_overhead_s.value
-    crossing = sum(t.elems for t in (*graph.inputs, *graph.outputs)) if ends else 0
-    return total_s + crossing / backing_bytes_per_s
-
-
-def row_s(row):
-    """Our time for a row [s]: the Edge TPU keeps weights and its input crosses; the STM32N6 reads flash each time."""
-    hardware = load_hardware(row["hardware"])
-    link = row["hardware"] == "edge-tpu"
-    return resident_s(row["network"], hardware, hardware.levels[1].capacity_bytes.value if link else 0, link)
-
-
-@pytest.mark.parametrize("row", TIMES, ids=[row["id"] for row in TIMES])
-def test_published_times_follow_from_what_crosses(row):
-    """Within the tolerance of the row, when activations stay on chip."""
-    found = check(row, row_s(row))
-    assert found.ok, f"{found.deviation_ratio:+.3f}"
-
-
-@pytest.mark.parametrize(("hardware", "rows", "error"), [("stm32n6", 17, 0.195), ("edge-tpu", 8, 0.185)])
-def test_profiles_are_fitted_as_they_say(hardware, rows, error):
-    """Root mean square of the logarithm of ours over published, over all rows of a profile."""
-    logs = [math.log(row_s(row) / row["value"]) for row in TIMES if row["hardware"] == hardware]
-
-    assert len(logs) == rows
-    assert math.sqrt(sum(x * x for x in logs) / rows) < error
-
-
-@pytest.mark.parametrize("row", VELA, ids=[row["id"] for row in VELA])
-def test_vela_is_above_the_floor(row):
-    """No schedule loads fewer weights; with DRAM behind the core, input and output cross as well."""
-    table = load_network(row["network"]).table()
-    weights = int(table.total("weight_elems")[0] - table.total("bias_elems")[0])
-    saved = row.get("weights_bytes", 0) - row.get("encoded_weights_bytes", 0)
-    graph = load_network(row["network"])
-    ends = 0 if row["hardware"] == "ethos-u55-128" else sum(t.elems for t in (*graph.inputs, *graph.outputs))
-
-    assert weights + ends <= (row["value"] + saved) * (1 + row["tolerance_ratio"])

@@ -3,18 +3,22 @@
 import numpy as np
 import pytest
 
-from costmodel.errors import InputError
+from costmodel.errors import InputError, ShapeError
 from costmodel.graph import Graph
 from costmodel.graph.blocks import (
     as_choice,
     as_count,
+    channel_shuffle,
     classified,
     conv_block,
+    fire_module,
+    inverted_residual,
     joins_input,
     scaled,
     scaled_to_multiple,
     separable_block,
     separable_stack,
+    squeeze_excite,
 )
 
 
@@ -37,6 +41,8 @@ def params(g):
         ({"activation": "relu6"}, ["c", "c_bn", "c_relu6"], 4 * 6 * 9 + 2 * 6),
         ({"activation": "", "folded": True}, ["c"], 4 * 6 * 9 + 6),
         ({"groups": 2}, ["c", "c_bn", "c_relu"], 2 * 6 * 9 + 2 * 6),
+        ({"bias": True}, ["c", "c_bn", "c_relu"], 4 * 6 * 9 + 6 + 2 * 6),
+        ({"bias": True, "folded": True}, ["c", "c_relu"], 4 * 6 * 9 + 6),
     ],
 )
 def test_conv_block(options, names, learnt):
@@ -111,6 +117,83 @@ def test_separable_stack():
     assert y.shape == (1, 64, 8, 8)
 
 
+def test_fire_module():
+    """Squeeze filters, then both kinds of expand filters on them, joined in place."""
+    g, x = graph()
+    y = fire_module(g, "fire", x, 3, (5, 7))
+
+    assert y.shape == (1, 5 + 7, 8, 8)
+    assert params(g) == (4 * 3 + 3) + (3 * 5 + 5) + (9 * 3 * 7 + 7)
+    assert g.table().status[-1] == "free"
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (
+            {},
+            ["expand", "expand_bn", "expand_relu6", "conv_dw", "conv_dw_bn", "conv_dw_relu6", "project", "project_bn", "add"],
+        ),
+        ({"stride": 2, "folded": True}, ["expand", "expand_relu6", "conv_dw", "conv_dw_relu6", "project"]),
+        ({"activation": "silu", "folded": True}, ["expand", "expand_silu", "conv_dw", "conv_dw_silu", "project", "add"]),
+    ],
+)
+def test_inverted_residual(options, names):
+    """Expand, convolve per channel, project; the input is added at stride 1."""
+    g, x = graph()
+    y = inverted_residual(g, "block", x, (24, 4), **options)
+
+    assert [layer.name.removeprefix("block/") for layer in g.layers] == names
+    assert y.shape == (1, 4, 8 // options.get("stride", 1), 8 // options.get("stride", 1))
+
+
+def test_inverted_residual_of_other_shape():
+    """No expansion, a larger kernel, channels weighted before the projection, nothing to add to."""
+    g, x = graph()
+    y = inverted_residual(
+        g, "block", x, (4, 6), 5, expands=False, weighted=lambda y: squeeze_excite(g, "se", y, 2), folded=True
+    )
+
+    names = [layer.name for layer in g.layers]
+    assert names.index("block/conv_dw") < names.index("se/scale") < names.index("block/project")
+    assert (y.shape, g.layers[0].name, g.layers[-1].name) == ((1, 6, 8, 8), "block/conv_dw", "block/project")
+    assert params(g) == (25 * 4 + 4) + (4 * 2 + 2 + 2 * 4 + 4) + (4 * 6 + 6)
+
+
+@pytest.mark.parametrize(("activation", "gate"), [("relu", "sigmoid"), ("silu", "hardsigmoid")])
+def test_squeeze_excite(activation, gate):
+    """Averages, two convolutions of one position, a weight per channel of every position."""
+    g, x = graph()
+    y = squeeze_excite(g, "se", x, 2, activation=activation, gate=gate)
+
+    assert [layer.name for layer in g.layers] == [
+        "se/avg_pool", "se/reduce", f"se/{activation}", "se/expand", f"se/{gate}", "se/scale",
+    ]  # fmt: skip
+    assert y.shape == x.shape
+    assert (params(g), int(g.table().total("macs")[0])) == (4 * 2 + 2 + 2 * 4 + 4, 16)
+    assert int(g.table().other_ops[-1, 0]) == 4 * 8 * 8
+
+
+def test_channel_shuffle():
+    """One copy of the feature map; what it reshapes moves nothing."""
+    g, x = graph(channels=6)
+    y = channel_shuffle(g, "unit", x, 3)
+    table = g.table()
+
+    assert y.shape == x.shape
+    assert g.layers[0].outputs[0].shape == (1, 3, 2, 8, 8)
+    assert g.layers[1].outputs[0].shape == (1, 2, 3, 8, 8)
+    assert table.status == ("free", "counted", "free")
+    assert (int(table.ifmap_elems[1, 0]), int(table.ofmap_elems[1, 0])) == (384, 384)
+
+
+def test_groups_that_do_not_divide_channels():
+    """The layer that splits them says so."""
+    g, x = graph(channels=6)
+    with pytest.raises(ShapeError, match="unit/split: cannot hold the same elements"):
+        channel_shuffle(g, "unit", x, 4)
+
+
 def test_classified():
     """Pooled to one value per channel, weighted, normalised."""
     g, x = graph(channels=4)
@@ -180,6 +263,13 @@ def test_refused_counts(value, least):
     """A number of layers is one integer."""
     with pytest.raises(InputError, match=f"net: blocks must be one integer of at least {least}, got "):
         as_count("net: blocks", value, least)
+
+
+def test_counts_that_would_take_minutes_are_refused():
+    """Ten thousand repetitions are the most."""
+    assert as_count("net: blocks", 10_000) == 10_000
+    with pytest.raises(InputError, match="net: blocks must be at most 10000, got 10001"):
+        as_count("net: blocks", 10_001)
 
 
 def test_counts_and_choices():

@@ -79,7 +79,7 @@ def test_analyze_prints_the_report():
 
     assert result.exit_code == 0
     assert result.stderr == ""
-    assert result.stdout.startswith("squeezenet-1.0 on horowitz-45nm, fp32, batch 1\n")
+    assert result.stdout.startswith("squeezenet-1.0 on horowitz-45nm, fp32, batch 1, layer by layer\n")
 
 
 def test_options_reach_the_library():

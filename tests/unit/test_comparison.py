@@ -73,7 +73,7 @@ def test_fewer_bits_is_a_factor_of_its_own():
     factors = {factor.name: factor.ratio for factor in pair.factors}
     assert factors["fewer bits per weight"] * factors["fewer bits per activation"] == pytest.approx(4.0)
     assert factors["fewer weights"] == pytest.approx(1.0)
-    assert factors["what fits on chip"] == pytest.approx(1.0)
+    assert factors["tiles that fit on chip"] == pytest.approx(1.0)
 
 
 def test_a_small_buffer_is_a_factor_of_its_own():
@@ -82,8 +82,8 @@ def test_a_small_buffer_is_a_factor_of_its_own():
     hardware = [machine(capacity=32), replace(machine(), name="roomy machine")]
     pair = comparison_of([graph], hardware, 1, None, None).pairs[0]
     factors = {factor.name: factor.ratio for factor in pair.factors}
-    assert factors["what fits on chip"] == pytest.approx(pair.ratios["dram_bytes"])
-    assert factors["what fits on chip"] > 1
+    assert factors["tiles that fit on chip"] == pytest.approx(pair.ratios["dram_bytes"])
+    assert factors["tiles that fit on chip"] > 1
 
 
 def test_ranking_is_certain_where_every_term_agrees():
@@ -100,14 +100,18 @@ def test_ranking_is_uncertain_where_terms_disagree():
 
 
 def test_fit_says_what_would_stay_on_chip():
-    """Weights and activations fit: only input and output cross. Only activations fit: the weights too. Nothing: as it is."""
+    """Weights and activations fit: only input and output cross. One layer's weights fit: those of the other cross too.
+
+    Nothing fits beside the tiles: as layer by layer.
+    """
     graph = perceptron("net", 100, 50, 10)
     roomy = compared(graph, graph).fits[0]
-    assert (roomy.resident, roomy.floor_bytes) == ("all", 110)
+    assert (roomy.weight_bytes, roomy.peak_bytes, roomy.capacity_bytes) == (5560, 150, 1 << 20)
+    assert (roomy.layer_bytes, roomy.resident_bytes, roomy.fused_bytes, roomy.bound_bytes) == (5710, 110, 110, 110)
     middle = compared(graph, graph, hardware=[machine(capacity=1000)]).fits[0]
-    assert (middle.resident, middle.floor_bytes) == ("activations", 110 + 5500)
+    assert (middle.layer_bytes, middle.resident_bytes, middle.bound_bytes) == (5710, 110 + 5000, 110 + 5500 - 1000)
     tight = compared(graph, graph, hardware=[machine(capacity=120)]).fits[0]
-    assert (tight.resident, tight.floor_bytes) == ("nothing", tight.dram_bytes)
+    assert tight.resident_bytes == tight.fused_bytes == tight.layer_bytes > 5710
     assert roomy.transfer_over_mac_ratio == 400.0
 
 

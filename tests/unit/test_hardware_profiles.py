@@ -12,6 +12,7 @@ import pytest
 from costmodel.data import data_dir
 from costmodel.hardware import TIERS, json_schema, load_hardware, profile_names, shipped_sources
 from costmodel.hardware.documents import read_document
+from costmodel.hardware.link_loading import link_names, load_link
 from costmodel.hardware.profile import FORMATS, LOOP_DIMS, OPERANDS
 
 NAMES = profile_names()
@@ -282,8 +283,9 @@ def test_edge_tpu_streams_what_does_not_fit():
 
 def test_every_source_is_used_and_can_be_found():
     """No dead entries; each leads to a place, by DOI or address."""
-    used = {constant.source for name in NAMES for constant in load_hardware(name).constants()}
-    mentioned = " ".join(constant.where for name in NAMES for constant in load_hardware(name).constants())
+    profiles = [*map(load_hardware, NAMES), *map(load_link, link_names())]
+    used = {constant.source for profile in profiles for constant in profile.constants()}
+    mentioned = " ".join(constant.where for profile in profiles for constant in profile.constants())
     for key, source in shipped_sources().items():
         assert key in used or key in mentioned, key
         assert source.doi or source.url or key == "assumed", key

@@ -1,12 +1,18 @@
 """The shipped networks: the tables of their papers, metaparameters, refusals."""
 
+import ast
 import inspect
+import re
 
 import numpy as np
 import pytest
 
-from costmodel.errors import CostModelError, InputError, ShapeError
+from costmodel.data import data_dir
+from costmodel.errors import InputError, ShapeError
 from costmodel.importers import load_builder, load_network, net_names
+from tests.unit.zoo import message, of_products, params_of, shapes_of
+
+NETS = data_dir("nets")
 
 # arXiv:1602.07360, table 1: output size, s1x1, e1x1, e3x3 and parameters before pruning (weights and biases).
 PAPER_TABLE_1 = {
@@ -19,24 +25,6 @@ PAPER_TABLE_1 = {
     "fire8": (27, 64, 256, 256, 188992),
     "fire9": (13, 64, 256, 256, 197184),
 }
-
-
-def params_of(graph, prefix):
-    """Parameters of the layers whose name starts with a prefix."""
-    table = graph.table()
-    return sum(int(v) for n, v in zip(table.names, table.params[:, 0], strict=True) if n.startswith(prefix))
-
-
-def shapes_of(graph):
-    """Output shape of every layer."""
-    return {layer.name: layer.outputs[0].shape for layer in graph.layers}
-
-
-def message(spec, **arguments):
-    """The text of the error a network raises."""
-    with pytest.raises(CostModelError) as caught:
-        load_network(spec, **arguments)
-    return str(caught.value)
 
 
 class TestSqueezeNet:
@@ -232,14 +220,6 @@ MLPERF_TINY_PARAMS = {
 }  # fmt: skip
 
 
-def of_products(spec, column):
-    """A column of the convolutions and linear layers of a network, in order."""
-    table = load_network(spec).table()
-    return [
-        int(v) for v, op in zip(getattr(table, column)[:, 0], table.ops, strict=True) if op in ("conv", "linear")
-    ]
-
-
 class TestMLPerfTiny:
     """The four reference networks, layer by layer, as in the published .tflite files."""
 
@@ -328,7 +308,7 @@ class TestMobileNets:
 
     def test_widths_with_and_without_a_shortcut(self):
         """They are not one graph."""
-        assert "mobilenet_v2: block1: a shortcut exists at some design points" in message(
+        assert "mobilenet-v2: block1: a shortcut exists at some design points" in message(
             "mobilenet_v2", width=np.array([0.25, 1.0])
         )
 
@@ -442,11 +422,17 @@ def test_folding_keeps_the_work(spec):
 
 @pytest.mark.parametrize("name", net_names())
 def test_every_network_documents_its_arguments(name):
-    """Each argument of build appears in its docstring, and a source is cited."""
+    """Each argument of build appears in its docstring."""
     build = load_builder(name)
     documented = inspect.getdoc(build)
     for parameter in inspect.signature(build).parameters:
-        assert parameter in documented
+        assert re.search(rf"^(\w+, )*{parameter}(, \w+)*$", documented, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", net_names())
+def test_every_network_cites_its_paper(name):
+    """An arXiv number, or the conference and year of a paper before arXiv."""
+    assert re.search(r"arXiv:\d{4}\.\d{4,5}|NIPS \d{4}", ast.get_docstring(ast.parse((NETS / f"{name}.py").read_text())))
 
 
 @pytest.mark.parametrize("name", net_names())
@@ -456,3 +442,35 @@ def test_defaults_build(name):
 
     assert len(graph.inputs) == len(graph.outputs) == 1
     assert "unknown" not in graph.table().status
+
+
+class TestGoogLeNet:
+    """The auxiliary classifiers of section 5, which serve training only."""
+
+    def test_parameters_of_the_trained_network(self):
+        """13,378,280 with both classifiers, as Caffe's bvlc_googlenet is trained; none of them without."""
+        table = load_network("googlenet:auxiliary=true").table()
+
+        assert int(table.total("params")[0]) == 13_378_280
+        assert int(load_network("googlenet").table().total("params")[0]) == 6_998_552
+
+    @pytest.mark.parametrize(("name", "channels"), [("loss_4a", 512), ("loss_4d", 528)])
+    def test_a_classifier_by_hand(self, name, channels):
+        """Average of 5 x 5 in steps of 3, 128 filters 1 x 1, 1024 features, 1000 classes."""
+        graph = load_network("googlenet:auxiliary=true")
+        shapes = shapes_of(graph)
+
+        assert shapes[f"{name}/ave_pool"] == (1, channels, 4, 4)
+        assert shapes[f"{name}/conv"] == (1, 128, 4, 4)
+        assert params_of(graph, f"{name}/") == channels * 128 + 128 + 2048 * 1024 + 1024 + 1024 * 1000 + 1000
+
+    def test_classifiers_are_outputs(self):
+        """Of the trained network; the deployed one has a single one."""
+        assert len(load_network("googlenet:auxiliary=true").outputs) == 3
+        assert len(load_network("googlenet").outputs) == 1
+
+    def test_classifiers_of_the_other_variant(self):
+        """Torchvision has them as well, with as many classes as the network."""
+        shapes = shapes_of(load_network("googlenet:variant=torchvision,auxiliary=true,num_classes=10"))
+
+        assert shapes["loss_4a/classifier"] == shapes["loss_4d/classifier"] == (1, 10)

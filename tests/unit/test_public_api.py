@@ -17,7 +17,10 @@ import pytest
 import costmodel as cm
 
 ROOT = Path(__file__).resolve().parents[2]
-FUNCTIONS = ("analyze", "compare", "memory", "sweep", "load_network", "load_hardware")
+FUNCTIONS = (
+    "analyze", "compare", "memory", "sweep", "load_network", "load_hardware", "advise", "shrink", "transform", "train_cost",
+    "update",
+)  # fmt: skip
 
 
 def test_the_promised_names_are_public():
@@ -116,7 +119,7 @@ def test_arguments_come_in_the_promised_order(function, names):
     assert list(inspect.signature(function).parameters)[: len(names)] == names
 
 
-@pytest.mark.parametrize("name", ["Analysis", "Comparison", "MemoryTimeline", "HardwareProfile"])
+@pytest.mark.parametrize("name", ["Advice", "Analysis", "Comparison", "Shrinking", "MemoryTimeline", "HardwareProfile"])
 def test_results_are_frozen(name):
     """A result is a value: nobody changes it after the fact."""
     kind = getattr(cm, name)

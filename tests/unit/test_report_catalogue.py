@@ -111,6 +111,15 @@ def test_exact_figures_are_listed_first():
     assert "- size: rounded" in found
 
 
+def test_a_reason_is_told_once():
+    """Figures that deviate for the same reason share its sentence."""
+    whys = {"a": "x", "b": "y", "c": "x"}
+    figures = [Figure(name, actual=99, deviation_ratio=-0.01, tolerance_ratio=0.02, why=why) for name, why in whys.items()]
+    (block,) = checks(figures).notes
+
+    assert block.sentences == ("a, c: x", "b: y")
+
+
 def test_a_figure_that_is_not_reproduced_is_loud():
     """The verdict counts it, its line says it."""
     document = checks([Figure(), Figure("bad", actual=90, deviation_ratio=-0.1, ok=False)])

@@ -46,7 +46,7 @@ def cells(table):
 def test_networks_on_one_machine_are_named_by_their_network():
     """What all share is in the title and nowhere else."""
     assert [subject(comparison(), a) for a in comparison().analyses] == ["large", "small"]
-    assert title(comparison()) == "large and small on machine0, int8, batch 1"
+    assert title(comparison()) == "large and small on machine0, int8, batch 1, layer by layer"
 
 
 def test_hardware_is_named_where_it_differs():
@@ -54,7 +54,7 @@ def test_hardware_is_named_where_it_differs():
     grid = comparison(1, 2)
 
     assert [subject(grid, a) for a in grid.analyses] == ["large (machine0)", "large (machine1)"]
-    assert title(grid) == "large on machine0 and machine1, int8, batch 1"
+    assert title(grid) == "large on machine0 and machine1, int8, batch 1, layer by layer"
 
 
 def test_formats_are_named_where_they_differ():
@@ -62,7 +62,7 @@ def test_formats_are_named_where_they_differ():
     mixed = comparison(2, 1, ("fp32", "int8"))
 
     assert [subject(mixed, a) for a in mixed.analyses] == ["large (fp32)", "small (int8)"]
-    assert title(mixed) == "large and small on machine0, fp32 and int8, batch 1"
+    assert title(mixed) == "large and small on machine0, fp32 and int8, batch 1, layer by layer"
 
 
 def test_analyses_are_grouped_by_profile():
@@ -188,11 +188,11 @@ def test_hostile_module_names():
 
 
 def test_what_fits():
-    """A megabyte holds both networks whole: only inputs and outputs must cross."""
+    """A megabyte holds both networks whole: with residency only inputs and outputs cross, and less never does."""
     found = cells(fits(comparison()))
 
-    assert found["large"][3] == found["small"][3] == "all of it"
-    assert found["large"][5] == found["small"][5] == "778 B"
+    assert found["large"][2:] == ("1.049 MB", "186.8 kB", "778 B", "778 B", "778 B")
+    assert found["small"][2:] == ("1.049 MB", "19.57 kB", "778 B", "778 B", "778 B")
 
 
 def test_the_sweep_has_one_line_per_batch():
@@ -266,8 +266,8 @@ def test_what_would_cross_if_the_hardware_kept_what_fits():
 
 
 def test_nothing_is_said_where_nothing_fits():
-    """Without room on chip the floor is what crosses now."""
-    nothing = tuple(replace(fit, resident="nothing") for fit in comparison().fits)
+    """Without room on chip the same crosses as layer by layer."""
+    nothing = tuple(replace(fit, resident_bytes=fit.layer_bytes) for fit in comparison().fits)
     object.__setattr__(changed := replace(comparison()), "fits", nothing)
 
     assert list(kept_on_chip(changed, changed.pairs[0])) == []

@@ -37,7 +37,7 @@ def test_the_command_is_the_first_line():
 
 def test_without_a_command_the_title_is_first():
     """In a notebook or a script there is no command."""
-    assert render(analysis(), "md").startswith("# small on machine, int8, batch 1\n")
+    assert render(analysis(), "md").startswith("# small on machine, int8, batch 1, layer by layer\n")
 
 
 @pytest.mark.parametrize(

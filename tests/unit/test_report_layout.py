@@ -41,7 +41,7 @@ def test_lines_fit_and_lose_nothing(text, width):
 @given(TEXT, st.integers(2, 30))
 def test_breaking_at_hyphens_loses_nothing(text, width):
     """The same with breaks behind hyphens."""
-    lines = wrapped(text, width, at_hyphens=True)
+    lines = wrapped(text, width, name=True)
 
     assert all(columns(line) <= width for line in lines)
     assert "".join("".join(lines).split()) == "".join(text.split())
@@ -68,7 +68,9 @@ def test_line_breaks(text, width, expected):
 
 def test_breaks_behind_hyphens():
     """Names of figures are broken where they have hyphens."""
-    assert wrapped("alexnet-conv1-at-most", 15, at_hyphens=True) == ["alexnet-conv1-", "at-most"]
+    assert wrapped("alexnet-conv1-at-most", 15, name=True) == ["alexnet-conv1-", "at-most"]
+    assert wrapped("squeezenet:version=1.1,input=64@int8", 14, name=True) == ["squeezenet", ":version=1.1", ",input=64@int8"]
+    assert wrapped("::a,,@", 1, name=True) == [":", ":", "a", ",", ",", "@"]
     assert wrapped("alexnet-conv1-at-most", 15) == ["alexnet-conv1-a", "t-most"]
 
 

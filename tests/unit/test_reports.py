@@ -17,9 +17,10 @@ def report(tmp_path):
     return file
 
 
-def test_the_two_main_reports_are_there():
-    """The comparison the project is about, and one network in full."""
-    assert [report.stem for report in reports()] == ["alexnet_vs_squeezenet", "squeezenet_on_snapdragon"]
+def test_the_main_reports_are_there():
+    """The comparison the project is about, the way from one to the other, one network in full, where small networks win."""
+    names = ["alexnet_vs_squeezenet", "from_alexnet_to_squeezenet", "squeezenet_on_snapdragon", "why_small_networks"]
+    assert [report.stem for report in reports()] == names
 
 
 @pytest.mark.parametrize("report", reports(), ids=lambda report: report.stem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from costmodel import analyze
 from costmodel.validation import Check, actual, check, counted, graph_of, published, rows
 
 SQUEEZENET = {"network": "squeezenet:version=1.1"}
@@ -39,6 +40,15 @@ def test_costs_on_hardware():
     assert conv1 == 479_835
     assert actual(row("compulsory_words", network="alexnet", hardware="eyeriss-168")) == 62_028_963
     assert actual(row("macs", network="alexnet", hardware="eyeriss-168", batch=2)) == 2 * 724_406_816
+
+
+def test_activations_that_leave_the_chip():
+    """Under the schedule of the profile: none where all that is alive fits, what is written but the outputs where not."""
+    small = {"network": "squeezenet:version=1.1,input=64"}
+    assert actual(row("external_ram_bytes", hardware="stm32n6", **small)) == 0
+    every = actual(row("external_ram_bytes", hardware="stm32h743", **small))
+    analysis = analyze("squeezenet:version=1.1,input=64", "stm32h743")
+    assert every == analysis.totals.ofmap_dram_bytes - 1000 > 0
 
 
 def test_cases_written_as_data():

@@ -172,7 +172,7 @@ def tensor_value(message: Message, name: str) -> Value:
         raise NetworkError(f"tensor {name or message.get('name', '')!r} has a negative size: {shape}")
     known = prod(shape) <= MOST_KNOWN and message.get("data_location", 0) == 0
     try:
-        return constant(shape, kind, _content(message, shape, kind) if known else None, name)
+        return constant(shape, kind, content(message, shape, kind) if known else None, name)
     except WireError as error:
         raise NetworkError(f"the content of tensor {name or message.get('name', '')!r} is damaged: {error}") from None
 
@@ -189,7 +189,7 @@ def constant(shape: Ints, kind: int, data: Array | None, name: str = "") -> Valu
     return Value(shape, kind, data, sources=sources, bits=BITS.get(kind, 0))
 
 
-def _content(message: Message, shape: Ints, kind: int) -> Array | None:
+def content(message: Message, shape: Ints, kind: int) -> Array | None:
     """The elements of a tensor; None if they are missing (stripped) or of a type without numbers."""
     dtype = DTYPES.get(kind)
     if dtype is None:
@@ -224,6 +224,6 @@ def tensor_content(message: Message) -> Array | None:
     if message.get("data_location", 0):
         return None
     try:
-        return _content(message, tuple(message.get("dims", ())), message.get("data_type", 0))
+        return content(message, tuple(message.get("dims", ())), message.get("data_type", 0))
     except WireError:
         return None
