@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from costmodel.compression.scheme import SUFFIXES, hint
+from costmodel.compression.scheme import SUFFIXES, checked_data, hint
 from costmodel.data import data_dir
-from costmodel.errors import HardwareError, InputError
+from costmodel.errors import InputError
 from costmodel.sparsity import ActivationDensities, ActivationDensity
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ def load_activations(given: float | str | Path) -> ActivationDensities:
 
 def read_activations(name: str) -> ActivationDensities:
     """Densities from a shipped measurement or a file."""
-    from costmodel.hardware.documents import read_document
-
     known = activation_names()
     if name not in known and not name.endswith(SUFFIXES):
         raise InputError(
@@ -52,14 +50,7 @@ def read_activations(name: str) -> ActivationDensities:
             f"shipped are {', '.join(known)}; or give a .yaml file"
         )
     file = data_dir("sparsity") / "activations" / f"{name}.yaml" if name in known else Path(name)
-    try:
-        document = read_document(file)
-    except HardwareError as error:
-        raise InputError(*error.problems) from None
-    problems = document_problems(document)
-    if problems:
-        raise InputError(*problems)
-    data = document.data
+    data = checked_data(file, document_problems)
     layers = {
         key: ActivationDensity(*(1 - float(values.get(zeros, 0)) for zeros in ZEROS)) for key, values in data["layers"].items()
     }

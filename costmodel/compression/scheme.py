@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -227,23 +227,28 @@ def load_scheme(name: str | Path) -> Scheme:
     InputError
         No such scheme, or everything that is wrong with the file, with line and column.
     """
-    from costmodel.hardware.documents import read_document
-
     known = scheme_names()
     if str(name) not in known and not str(name).endswith(SUFFIXES):
         raise InputError(f"no compression scheme {str(name)!r}{hint(str(name), known)}: shipped are {', '.join(known)}")
     file = data_dir("sparsity") / f"{name}.yaml" if str(name) in known else Path(name)
+    data = checked_data(file, document_problems)
+    layers = {key: layer_scheme(values) for key, values in data["layers"].items()}
+    texts = {key: str(data.get(key, "")) for key in ("source", "place", "network")}
+    return Scheme(str(data.get("name", file.stem)), layers, bool(data.get("huffman", True)), **texts)
+
+
+def checked_data(file: Path, problems_of: Callable[[Document], list[str]]) -> dict[str, Any]:
+    """The content of a YAML file in which nothing is wrong; InputError with every problem otherwise."""
+    from costmodel.hardware.documents import read_document
+
     try:
         document = read_document(file)
     except HardwareError as error:
         raise InputError(*error.problems) from None
-    problems = document_problems(document)
+    problems = problems_of(document)
     if problems:
         raise InputError(*problems)
-    data = document.data
-    layers = {key: layer_scheme(values) for key, values in data["layers"].items()}
-    texts = {key: str(data.get(key, "")) for key in ("source", "place", "network")}
-    return Scheme(str(data.get("name", file.stem)), layers, bool(data.get("huffman", True)), **texts)
+    return document.data
 
 
 def layer_scheme(values: Mapping[str, Any]) -> LayerScheme:

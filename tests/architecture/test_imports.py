@@ -23,7 +23,6 @@ LAZY = {
     ("costmodel.advice", "report"): "the repr of a result is its report",
     ("costmodel.analysis", "report"): "the repr of a result is its report",
     ("costmodel.comparison", "report"): "the repr of a result is its report",
-    ("costmodel.explore.vary", "report"): "the repr of a result is its report",
     ("costmodel.results", "report"): "the repr of a result is its report",
     ("costmodel.compression.storage", "report"): "the repr of a result is its report",
     ("costmodel.reconciliation", "report"): "the repr of a result is its report",
