@@ -34,7 +34,7 @@ def records_of(result: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any r
         yield from reconciliation_records(reconciled)
     elif hasattr(result, "steps"):
         yield from step_records(result)
-    elif hasattr(result, "stages"):
+    elif hasattr(result, "scheme"):
         yield from storage_records(result)
     elif hasattr(result, "records"):
         yield from ({k: visible(v) if isinstance(v, str) else v for k, v in row.items()} for row in result.records())
