@@ -433,11 +433,11 @@ def test_names_and_paths_reach_the_same_file(tmp_path, monkeypatch):
     assert load_hardware(str(data_dir("hw_profiles") / "snapdragon.yaml")).name == "snapdragon"
 
 
-def test_data_dir_knows_four_kinds():
-    """Networks, profiles, links, published figures, and nothing else."""
+def test_data_dir_knows_five_kinds():
+    """Networks, profiles, links, sparsity, published figures, and nothing else."""
     assert "snapdragon.yaml" in {file.name for file in data_dir("hw_profiles").iterdir()}
     with pytest.raises(
-        InputError, match=r"no shipped data called 'weights': choose one of nets, hw_profiles, link_profiles, published"
+        InputError, match=r"no shipped data called 'weights': choose one of nets, hw_profiles, link_profiles, sparsity, published"
     ):
         data_dir("weights")
 
