@@ -437,7 +437,8 @@ def test_data_dir_knows_five_kinds():
     """Networks, profiles, links, sparsity, published figures, and nothing else."""
     assert "snapdragon.yaml" in {file.name for file in data_dir("hw_profiles").iterdir()}
     with pytest.raises(
-        InputError, match=r"no shipped data called 'weights': choose one of nets, hw_profiles, link_profiles, sparsity, published"
+        InputError,
+        match=r"no shipped data called 'weights': choose one of nets, hw_profiles, link_profiles, sparsity, published",
     ):
         data_dir("weights")
 
