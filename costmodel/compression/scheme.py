@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.data import data_dir
 from costmodel.errors import HardwareError, InputError
+from costmodel.precision import FORMAT_BITS
 
 if TYPE_CHECKING:
     from costmodel.graph import LayerTable
@@ -212,11 +214,15 @@ def is_scheme(name: str) -> bool:
 def split_scheme(spec: str) -> tuple[str, str | None]:
     """Split ``squeezenet@scheme`` into the network and the scheme.
 
-    >>> split_scheme("squeezenet:version=1.1@mine.yaml"), split_scheme("a@b.onnx")
-    (('squeezenet:version=1.1', 'mine.yaml'), ('a@b.onnx', None))
+    Behind a bare name any word but a number format is taken for a scheme, so that one that does not exist is named.
+
+    >>> split_scheme("squeezenet:version=1.1@mine.yaml"), split_scheme("a@b.onnx"), split_scheme("alexnet@typo")
+    (('squeezenet:version=1.1', 'mine.yaml'), ('a@b.onnx', None), ('alexnet', 'typo'))
     """
     net, at, name = spec.rpartition("@")
-    return (net, name) if at and net and is_scheme(name) else (spec, None)
+    word = re.fullmatch(r"[\w-]+", name) and name not in FORMAT_BITS
+    meant = word and re.fullmatch(r"\w+", net.partition(":")[0])
+    return (net, name) if at and net and (meant or is_scheme(name)) else (spec, None)
 
 
 def load_scheme(name: str | Path) -> Scheme:
