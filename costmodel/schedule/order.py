@@ -15,6 +15,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from costmodel.schedule.liveness import liveness, overwriting, replaceable, whole_bytes_of
+from costmodel.schedule.program import mask_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -113,7 +114,7 @@ def alive_in_every_order(program: Program) -> list[int]:
         begun = -1 if buffer.is_input else union(after[step] for step in writers)
         needed = -1 if buffer.is_output else union(before[step] for step in (*writers, *readers))
         always = (1 << len(predecessors)) - 1
-        found.append(begun & needed & always | mask((*writers, *readers)))
+        found.append(begun & needed & always | mask_of((*writers, *readers)))
     return found
 
 
@@ -132,15 +133,6 @@ def closures(neighbours: Sequence[Iterable[int]], *, backwards: bool = False) ->
 def union(masks: Iterable[int]) -> int:
     """Bits that are in any of the masks."""
     return reduce(or_, masks, 0)
-
-
-def mask(steps: Iterable[int]) -> int:
-    """Steps as bits.
-
-    >>> bin(mask([0, 3]))
-    '0b1001'
-    """
-    return union(1 << step for step in steps)
 
 
 def members_of(steps: int) -> Iterator[int]:
@@ -212,7 +204,7 @@ class Memory:
         self.sizes = [8 * whole_bytes_of(buffer.bits) for buffer in program.buffers]
         self.kept = [buffer.is_output for buffer in program.buffers]
         self.writers = list(map(mask, program.writers()))
-        self.users = [w | mask(r) for w, r in zip(self.writers, program.readers(), strict=True)]
+        self.users = [w | mask_of(r) for w, r in zip(self.writers, program.readers(), strict=True)]
         self.given = [buffer.is_input for buffer in program.buffers]
         self.operands = [tuple(dict.fromkeys(a.buffer for a in (*s.reads, *s.writes))) for s in program.steps]
         self.written = [tuple(dict.fromkeys(a.buffer for a in step.writes)) for step in program.steps]

@@ -13,7 +13,7 @@ from costmodel.graph.ops.layout import Concat, Slice
 from costmodel.graph.shapes import same_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -338,3 +338,15 @@ def live_ranges(program: Program, order: Sequence[int]) -> list[tuple[int, int]]
         last = len(order) - 1 if buffer.is_output else max(places, default=0)
         found.append((first, last))
     return found
+
+
+def mask_of(steps: Iterable[int]) -> int:
+    """A set of steps as bits of an integer.
+
+    >>> bin(mask_of([0, 3]))
+    '0b1001'
+    """
+    mask = 0
+    for step in steps:
+        mask |= 1 << step
+    return mask

@@ -14,9 +14,9 @@ from costmodel.errors import InputError
 from costmodel.schedule.costs import Costs
 from costmodel.schedule.order import least_memory_order
 from costmodel.schedule.pinning import Plan, with_pins, without_pins
-from costmodel.schedule.program import Program, program_of
+from costmodel.schedule.program import Program, mask_of, program_of
 from costmodel.schedule.search import Path, Search
-from costmodel.schedule.stripes import Links, mask_of
+from costmodel.schedule.stripes import Links
 from costmodel.schedule.traffic import traffic_of
 
 if TYPE_CHECKING:

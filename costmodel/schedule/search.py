@@ -16,7 +16,8 @@ from itertools import chain, combinations, product
 from math import floor, inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from costmodel.schedule.stripes import Cascade, Cascades, Links, Option, Verdict, mask_of
+from costmodel.schedule.program import mask_of
+from costmodel.schedule.stripes import Cascade, Cascades, Links, Option, Verdict
 
 if TYPE_CHECKING:
     from costmodel.schedule.costs import Costs

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from costmodel.schedule.program import mask_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -508,11 +510,3 @@ class Cascades:
             return sum(written)
         read = [a.bits for step in steps for a in step.reads if a.buffer == buffer]
         return read[0] if len(read) == 1 else self.program.buffers[buffer].bits
-
-
-def mask_of(steps: Iterable[int]) -> int:
-    """A set of steps as bits of an integer."""
-    mask = 0
-    for step in steps:
-        mask |= 1 << step
-    return mask

@@ -7,7 +7,8 @@ from itertools import combinations
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from costmodel.schedule.stripes import Cascade, Verdict, mask_of
+from costmodel.schedule.program import mask_of
+from costmodel.schedule.stripes import Cascade, Verdict
 from tests.oracle.small_networks import striped_networks
 from tests.oracle.stripe_simulator import described, possible, ways
 from tests.unit.scheduled import INT8, planner_of

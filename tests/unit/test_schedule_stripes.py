@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from costmodel.graph import Graph
-from costmodel.schedule.program import Window
+from costmodel.schedule.program import Window, mask_of
 from costmodel.schedule.stripes import (
     Cascade,
     Option,
     Stripes,
     Verdict,
     least_rows,
-    mask_of,
     needed_end,
     needed_start,
 )
