@@ -203,7 +203,7 @@ class Memory:
     def __init__(self, program: Program, *, in_place: bool) -> None:
         self.sizes = [8 * whole_bytes_of(buffer.bits) for buffer in program.buffers]
         self.kept = [buffer.is_output for buffer in program.buffers]
-        self.writers = list(map(mask, program.writers()))
+        self.writers = list(map(mask_of, program.writers()))
         self.users = [w | mask_of(r) for w, r in zip(self.writers, program.readers(), strict=True)]
         self.given = [buffer.is_input for buffer in program.buffers]
         self.operands = [tuple(dict.fromkeys(a.buffer for a in (*s.reads, *s.writes))) for s in program.steps]
@@ -264,7 +264,7 @@ class Search:
     def __init__(self, program: Program, own: Order, *, in_place: bool, most_sets: int) -> None:
         predecessors = program.predecessors()
         self.memory = Memory(program, in_place=in_place)
-        self.needed = list(map(mask, predecessors))
+        self.needed = list(map(mask_of, predecessors))
         self.successors = successors_of(predecessors)
         self.cut = cuts(predecessors)
         self.own, self.most_sets = own, most_sets
