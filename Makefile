@@ -10,12 +10,12 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-models check reports goldens bench docs docs-check wheel clean
+.PHONY: help demo test test-models fuzz check reports goldens bench docs docs-check wheel clean
 
 help:
 	@echo 'make demo   install into .venv and run the main job'
 	@echo 'make test   all checks and tests'
-	@echo 'for contributors: make test-models | check | reports | goldens | bench | docs | docs-check | wheel | clean'
+	@echo 'for contributors: make test-models | fuzz | check | reports | goldens | bench | docs | docs-check | wheel | clean'
 
 demo: $(ENV)
 	$(BIN)/costmodel analyze nets/squeezenet.py --hw hw_profiles/snapdragon.yaml
@@ -28,6 +28,10 @@ test: check
 # Models that ship inside wheels on PyPI, counted beside their own runtimes; downloads about 200 MB the first time.
 test-models: $(ENV) $(WHEELS)/.installed
 	MODEL_WHEELS=$(WHEELS) $(BIN)/python -m pytest -n 2 tests/wheels tests/unit/test_importer_wheels.py tests/unit/test_importer_onnx_files.py
+
+# Every sample file, mutated a thousand times.
+fuzz: $(ENV)
+	COSTMODEL_FUZZ=1000 $(BIN)/python -m pytest -n 2 tests/unit/test_importer_fuzz.py
 
 # Lint and types, without tests.
 check: $(ENV)

@@ -90,7 +90,10 @@ def test_an_interruption_leaves_no_traceback(tmp_path):
         "import sys, time\ndef build():\n    print('started', file=sys.stderr, flush=True)\n    time.sleep(60)\n"
     )
     child = subprocess.Popen(
-        [*COMMAND, "analyze", str(tmp_path / "slow.py"), "--hw", "horowitz-45nm"], stderr=subprocess.PIPE, env=ENVIRONMENT
+        [*COMMAND, "analyze", str(tmp_path / "slow.py"), "--hw", "horowitz-45nm"],
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - a shell may ignore it
     )
     assert child.stderr.readline() == b"started\n"
     child.send_signal(signal.SIGINT)

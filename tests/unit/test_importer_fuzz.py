@@ -1,6 +1,6 @@
 """Broken files: every mutation of every sample file is either read or refused with one clear message.
 
-A hundred mutations of each file, a thousand in CI and with ``COSTMODEL_FUZZ=1000``, which takes some minutes.
+A hundred mutations of each file, three hundred in CI, and a thousand with ``make fuzz``, which takes some minutes.
 Half of them damage bytes anywhere; the other half keep the container whole and change what it says: sizes, names,
 attributes. They are drawn from the name of the file and the number of the mutation, the same ones in every run.
 """
