@@ -229,8 +229,8 @@ benchmark makes.
 def measured(designs: int) -> Iterator[Result]:
     """All results, each as soon as it is there."""
     parts: tuple[Callable[[], Iterator[Result]], ...] = (
-        warm, cold, importing.files_cold, importing.large_file, importing.deep_file, search, orders,
-        scheduling.schedules, scheduling.chains, scheduling.capacities, partial(sweeps, designs),
+        warm, cold, partial(sweeps, designs), search, orders, scheduling.schedules, scheduling.chains, scheduling.capacities,
+        importing.files_cold, importing.deep_file, importing.large_file,
     )  # fmt: skip
     for part in parts:
         yield from part()
