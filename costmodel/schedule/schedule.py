@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
@@ -228,9 +230,10 @@ class Scheduler:
             return best
         least = self.bound_bytes(hardware, kind, phase)
         best = replace(best, kind=kind, lower_bytes=least)
-        for fusion in (False, True)[: KINDS.index(kind)]:
-            if best.dram_bytes > least:
-                best = self._improved(best, hardware, least, fusion=fusion, whole=kind == "fused" and not fusion)
+        with collection_paused():
+            for fusion in (False, True)[: KINDS.index(kind)]:
+                if best.dram_bytes > least:
+                    best = self._improved(best, hardware, least, fusion=fusion, whole=kind == "fused" and not fusion)
         return best
 
     def by_layer(self, hardware: HardwareProfile, phase: Phase) -> Schedule:
@@ -319,6 +322,18 @@ class Scheduler:
                     seen.add(after)
                     waiting.append(after)
         return len(seen) <= MOST_ORDERS
+
+
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """No search for cycles while states are made by the thousand: they have none, and looking for them takes a fifth."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def level_bits(level: MemoryLevel) -> int:
