@@ -241,6 +241,6 @@ def format_of_archive(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):  # the second: a version that zipfile lacks
         return "keras"
     return "torch" if any(name.endswith("data.pkl") for name in names) else "keras"

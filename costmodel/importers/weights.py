@@ -75,6 +75,7 @@ def archived_weights(path: Path) -> tuple[StoredTensor, ...]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
+    # What NumPy and zipfile raise on damage; NotImplementedError is a compression or version that zipfile lacks.
     except (OSError, ValueError, EOFError, AttributeError, NotImplementedError, MemoryError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as an .npz archive: {reason}; {ADVICE}") from None

@@ -80,7 +80,7 @@ def conv(op: Conv, x: np.ndarray, run: Execution) -> np.ndarray:
 def pool(op: Pool, x: np.ndarray, run: Execution) -> np.ndarray:  # noqa: ARG001 - multiplies nothing
     """The largest value, or the mean, under every window; incomplete windows are dropped."""
     if op.ceil_mode:
-        raise NotImplementedError
+        raise AssertionError("the oracle drops incomplete windows; give it no pooling with ceil_mode")
     reduced = np.max if op.kind == "max_pool" else np.mean
     seen = windows(padded(x, pads_of(op, x), -np.inf), op)
     y = np.empty((len(x), *(1 + max(at[axis] for at in seen) for axis in (0, 1))))
