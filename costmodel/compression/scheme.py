@@ -235,7 +235,8 @@ def load_scheme(name: str | Path) -> Scheme:
     """
     known = scheme_names()
     if str(name) not in known and not str(name).endswith(SUFFIXES):
-        raise InputError(f"no compression scheme {str(name)!r}{hint(str(name), known)}: shipped are {', '.join(known)}")
+        meant = hint(str(name), [*known, *FORMAT_BITS])
+        raise InputError(f"no compression scheme {str(name)!r}{meant}: shipped are {', '.join(known)}")
     file = data_dir("sparsity") / f"{name}.yaml" if str(name) in known else Path(name)
     data = checked_data(file, document_problems)
     layers = {key: layer_scheme(values) for key, values in data["layers"].items()}

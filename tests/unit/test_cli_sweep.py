@@ -128,7 +128,7 @@ def test_input_shapes_without_a_model_file():
         (("squeezenet", "--vary", "hw.dram=1GiB"), "vary: 'hw.dram' cannot vary on snapdragon"),
         (("squeezenet", "--vary", "hw.clock=1GHz"), "vary: 'hw.clock' cannot vary on snapdragon"),
         (("squeezenet@weights=3", "--vary", "batch=1"), "bits: 'weights' is not an operand"),
-        (("squeezenet@int9", "--vary", "batch=1"), "no network called 'squeezenet@int9'; did you mean 'squeezenet'?"),
+        (("squeezenet@int9", "--vary", "batch=1"), "no compression scheme 'int9', did you mean int8?: shipped are"),
         (("nowhere.onnx", "--vary", "batch=1"), "nowhere.onnx: no such file; give a model file"),
         (("squeezenet", "--vary", "batch=1", "--schedule", "fuse"), "Invalid value for '--schedule'"),
         (("squeezenet", "--vary", "batch=1", "--state", "warm"), "Invalid value for '--state'"),

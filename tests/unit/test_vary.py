@@ -332,7 +332,7 @@ def test_settings_that_make_no_sense(options, message):
 @pytest.mark.parametrize(
     ("spec", "error", "message"),
     [
-        ("squeezenet@int9", InputError, "no network called 'squeezenet@int9'; did you mean 'squeezenet'"),
+        ("squeezenet@int9", InputError, "no compression scheme 'int9', did you mean int8.: shipped are"),
         ("squeezenet@weights=3", InputError, "bits: 'weights' is not an operand"),
         ("squeezenet@weight=0", InputError, "bits: weight is 0 bits wide"),
         ("squeezenet@weight=3,weight=4", InputError, "weight is given twice"),
