@@ -197,7 +197,7 @@ class Counter:
         return [dim for dim in self.nest.orders[store - 1] if inner[dim] < outer[dim]]
 
     def stepping(self, store: int, operand: str) -> tuple[int, str, frozenset[str]]:
-        """The block of loops that changes what a store holds of an operand, its innermost loop that does, the loops inside that.
+        """The block of loops that changes what a store holds of an operand, its innermost loop that does, and those inside.
 
         Block 0 is none: the operand never changes.
         """
@@ -294,7 +294,7 @@ class Counter:
         return {operand: used[operand] for operand in self.held(store)}
 
     def ofmap_width(self, store: int, tile: Mapping[str, int], passes: Mapping[int, int]) -> int:
-        """Partial sums lie in a store whose tile does not hold the whole reduction, or where they come back from further in."""
+        """Partial sums lie in a store whose tile does not hold the whole reduction, or where they come back from inside."""
         whole = self.tiles[0]
         further_in = next((passes[at] for at in sorted(passes) if at > store), 1)
         split = any(tile[dim] < whole[dim] for dim in "crs")
