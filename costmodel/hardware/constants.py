@@ -46,6 +46,7 @@ LAYER_OVERHEAD: Final = Field("s", positive=False, exact="never")
 
 FIELDS: Final[Mapping[str, Field]] = {
     "capacity": CAPACITY,
+    "parts": CAPACITY,
     "bandwidth": BANDWIDTH,
     "read_energy": ENERGY_PER_BYTE,
     "write_energy": ENERGY_PER_BYTE,
