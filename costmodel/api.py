@@ -111,6 +111,8 @@ def analyze(
     state: str = "steady",
     reconciled: bool = False,
     activation_density: float | str | Path | None = None,
+    objective: str | None = None,
+    time_limit_s: float | None = None,
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -140,6 +142,12 @@ def analyze(
     activation_density
         Share of activations that are not zero: a number for every layer, the name of a shipped measurement (``"alexnet"``), or
         a YAML file. They cross the off-chip boundary in a run-length code; needs the schedule ``layer``.
+    objective
+        What every layer is mapped for through all memories and the array at once: ``energy``, ``latency``, ``edp`` (their
+        product) or ``dram_bytes``; ``none`` prices each boundary between memories by itself; what the profile declares
+        where None. Needs the schedule ``layer``.
+    time_limit_s
+        How long to search for these mappings [s]; until they are proved optimal where None.
 
     Returns
     -------
@@ -163,7 +171,7 @@ def analyze(
         from costmodel.compression.activations import load_activations
 
         densities = load_activations(activation_density)
-    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state, densities)
+    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state, densities, objective, time_limit_s)
     return replace(analysis, reconciliation=reconcile(net, inputs)) if reconciled else analysis
 
 
@@ -206,6 +214,7 @@ def compare(
     inputs: Mapping[str, Example] | None = None,
     schedule: str | None = None,
     state: str = "steady",
+    objective: str | None = None,
 ) -> Comparison:
     """Price networks side by side, and say why one moves less than another.
 
@@ -221,7 +230,7 @@ def compare(
         As for :func:`analyze`; or one per network, as a list or separated by commas (``"fp32,int8"``).
     inputs
         As for :func:`analyze`, by name; each network takes those that it has.
-    schedule, state
+    schedule, state, objective
         As for :func:`analyze`.
 
     Returns
@@ -246,7 +255,8 @@ def compare(
     profiles = [hw] if isinstance(hw, HardwareProfile | str | Path) else list(hw)
     dtypes = dtype.split(",") if isinstance(dtype, str) else dtype
     graphs = resolved_networks(nets, inputs)
-    return comparison_of(graphs, [resolved_hardware(profile) for profile in profiles], batch, dtypes, bits, schedule, state)
+    resolved = [resolved_hardware(profile) for profile in profiles]
+    return comparison_of(graphs, resolved, batch, dtypes, bits, schedule, state, objective)
 
 
 def memory(

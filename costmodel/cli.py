@@ -180,6 +180,12 @@ PRICING: Final = (
     ),
     click.option("--strict", is_flag=True, help="Exit with 1 if any layer is unknown. [default: only say so on stderr]"),
 )  # fmt: skip
+OBJECTIVE: Final = click.option(
+    "--objective", type=click.Choice(("energy", "latency", "edp", "dram_bytes", "none")),
+    help="What every layer is mapped for through all memories and the array at once, such as --objective energy: the least "
+    "energy, time, their product or off-chip bytes; none prices each boundary between memories by itself. Layer by layer "
+    "only. [default: what the profile declares]",
+)  # fmt: skip
 SWEEPING: Final = (PRICING[0], *PRICING[3:6])
 """The batch, and how to print."""
 
@@ -380,6 +386,12 @@ HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, su
     help="Share of activations that are not zero, such as --activation-density 0.4, the name of a shipped measurement "
     "(alexnet, squeezenet-1.1, googlenet) or a YAML file: off chip they take a run-length code. [default: dense]",
 )  # fmt: skip
+@OBJECTIVE
+@click.option(
+    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+    help="How long to search for the mappings of an objective, such as --time-limit 10: then the best found so far is taken, "
+    "and the report says how far from the optimum it may be. [default: until every mapping is proved optimal]",
+)  # fmt: skip
 @INPUT
 @with_options((*SCHEDULING, *PRICING))
 def analyze(
@@ -387,6 +399,8 @@ def analyze(
     hw: str,
     netron: Path | None,
     activation_density: str | None,
+    objective: str | None,
+    time_limit: float | None,
     inputs: dict[str, tuple[int, ...]] | None,
     schedule: str | None,
     state: str,
@@ -410,6 +424,7 @@ def analyze(
     costmodel analyze model.onnx --hw snapdragon --input data=1x3x224x224
     costmodel analyze squeezenet:version=1.1,input=227 --hw horowitz-45nm --batch 8
     costmodel analyze mobilenet_v2 --hw ethos-u65-512 --schedule fused
+    costmodel analyze alexnet --hw snapdragon --objective energy
     costmodel analyze mine.py --hw mine.yaml --format json -o mine.json
     costmodel analyze model.onnx --hw snapdragon --reconcile --netron model.costs.json
     """
@@ -417,7 +432,8 @@ def analyze(
     checked_attachment(netron)
     from costmodel import api
 
-    result = api.analyze(net, hw, batch, dtype, bits, inputs, schedule, state, reconcile, activation_density)
+    limits = objective, time_limit
+    result = api.analyze(net, hw, batch, dtype, bits, inputs, schedule, state, reconcile, activation_density, *limits)
     if netron is not None:
         attach(result, netron)
     report(result, fmt, output, width)
@@ -427,11 +443,13 @@ def analyze(
 @cli.command()
 @click.argument("nets", metavar="NET...", nargs=-1, required=True)
 @click.option("--hw", required=True, multiple=True, metavar="PROFILE", help=f"{HARDWARE} Repeat it for several.")
+@OBJECTIVE
 @INPUT
 @with_options((*SCHEDULING, *PRICING))
 def compare(
     nets: tuple[str, ...],
     hw: tuple[str, ...],
+    objective: str | None,
     inputs: dict[str, tuple[int, ...]] | None,
     schedule: str | None,
     state: str,
@@ -457,7 +475,7 @@ def compare(
     checked_output(output)
     from costmodel import api
 
-    result = api.compare(nets, hw, batch, dtype, bits, inputs, schedule, state)
+    result = api.compare(nets, hw, batch, dtype, bits, inputs, schedule, state, objective)
     report(result, fmt, output, width)
     return strictly(result.analyses, strict=strict)
 

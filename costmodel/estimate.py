@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from costmodel.boundary import (
-    Boundary,
+    Crossing,
     boundary,
     encoded_widths,
     operand_widths,
@@ -19,6 +19,8 @@ from costmodel.boundary import (
 )
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s, unrolled_ratio
+from costmodel.joint import JointCosts, joint_costs
+from costmodel.joint.tasks import Work
 from costmodel.precision import row_precisions
 from costmodel.sparsity import activation_code, coded_boundary, coded_bytes, effective_macs
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from costmodel.boundary import Widths
     from costmodel.graph import LayerTable
     from costmodel.hardware import Compute, Constant, HardwareProfile, MemoryLevel
+    from costmodel.hardware.profile import Objective
     from costmodel.precision import Precision
     from costmodel.schedule import Schedule
     from costmodel.sparsity import ActivationCode, ActivationDensities
@@ -66,6 +69,12 @@ def at(constant: Constant, bound: Bound) -> float:
     return float(getattr(constant, bound))
 
 
+def access(level: MemoryLevel, read_bytes: float, write_bytes: float) -> dict[str, float]:
+    """What a level reads and writes, and the energy of both [J]."""
+    energy_j = float(access_j(read_bytes, level.read_pj_per_byte.value) + access_j(write_bytes, level.write_pj_per_byte.value))
+    return {"read_bytes": read_bytes, "write_bytes": write_bytes, "energy_j": energy_j}
+
+
 def fixed(amount: Ints | Floats) -> dict[Bound, Floats]:
     """An amount that is exact: counted, not assumed."""
     exact = np.asarray(amount, dtype=np.float64)
@@ -90,7 +99,8 @@ class Estimate:
     """Everything that is computed from one table, one profile and one precision; arrays (L, D).
 
     Totals are sums over axis 0; nothing here depends on another design point, nor, without a `schedule`, on the order of
-    layers. With one, the outermost boundary is what the schedule moves.
+    layers. With one, the outermost boundary is what the schedule moves. With an `objective`, every layer is mapped for it
+    through all memories at once (one design point), in `time_limit_s` together where that is given.
     """
 
     table: LayerTable
@@ -98,6 +108,8 @@ class Estimate:
     precision: Precision
     schedule: Schedule | None = None
     activations: ActivationDensities | None = None
+    objective: Objective | None = None
+    time_limit_s: float | None = None
 
     @cached_property
     def precisions(self) -> tuple[Precision, ...]:
@@ -140,9 +152,9 @@ class Estimate:
         return np.asarray(self.operations * np.array([[row.mac_format == form] for row in self.precisions]))
 
     @cached_property
-    def boundaries(self) -> tuple[Boundary, ...]:
+    def boundaries(self) -> tuple[Crossing, ...]:
         """Least traffic across every boundary from the backing store inwards, each boundary by itself."""
-        outermost = () if self.schedule is None else (self.schedule.boundary,)
+        outermost: tuple[Crossing, ...] = () if self.schedule is None else (self.schedule.boundary,)
         pairs = list(pairwise(self.hardware.levels))[len(outermost) :]
         first = self.hardware.levels[0]
         found = outermost + tuple(
@@ -152,8 +164,18 @@ class Estimate:
         return found if self.code is None else (coded_boundary(found[0], self.code), *found[1:])
 
     @cached_property
-    def off_chip(self) -> Boundary:
-        """Traffic between the backing store and the first memory on chip; the mapper alone, nothing else priced."""
+    def joint(self) -> JointCosts | None:
+        """What moves between all memories under the mappings for the objective, None without one."""
+        if self.objective is None:
+            return None
+        work = Work(self.table, self.widths, self.precisions, self.hardware, self.feed_bytes("value"))
+        return joint_costs(work, self.objective, self.time_limit_s, self.code)
+
+    @cached_property
+    def off_chip(self) -> Crossing:
+        """Traffic between the backing store and the memories on chip; the mapper alone, nothing else priced."""
+        if self.joint is not None:
+            return self.joint.off_chip
         return self.schedule.boundary if self.schedule is not None else self.boundaries[0]
 
     @cached_property
@@ -192,16 +214,24 @@ class Estimate:
         return np.asarray(self.executed_macs + self.table.other_ops, dtype=np.float64)
 
     def feed_bytes(self, bound: Bound) -> dict[str, Floats]:
-        """Bytes the multipliers take from the innermost memory, per operand; partial sums are read and written."""
+        """Bytes the multipliers take from the innermost memory, per operand; partial sums are read and written.
+
+        Mapped for an objective, elements take what they do not hold from a register, whose energy is part of the MAC's.
+        """
         level, macs = self.hardware.levels[-1], self.executed_macs.astype(np.float64)
         bits = {"weight": self.widths.weight, "ifmap": self.widths.ifmap, "ofmap": self.widths.psum}
         reuse = {op: at(level.macs_per_access[op], INVERSE[bound]) if op in level.macs_per_access else 1.0 for op in bits}
-        return {op: np.asarray(operand_feed_bytes(macs, bits[op].astype(np.float64), reuse[op])) for op in bits}
+        found = {op: np.asarray(operand_feed_bytes(macs, bits[op].astype(np.float64), reuse[op])) for op in bits}
+        if self.objective is None:
+            return found
+        return {op: np.broadcast_to(size if op in level.holds else np.float64(0), self.shape) for op, size in found.items()}
 
     def access_bytes(self, bound: Bound = "value") -> list[tuple[MemoryLevel, Floats, Floats]]:
         """Bytes read from and written to every level, backing store first."""
-        crossing = self.boundaries
         feeds = self.feed_bytes(bound)
+        if self.joint is not None:
+            return self.joint_access_bytes(self.joint, feeds)
+        crossing = self.boundaries
         out = [b.load_bytes.astype(np.float64) for b in crossing] + [sum(feeds.values(), np.zeros((1, 1)))]
         back = [b.store_bytes.astype(np.float64) for b in crossing] + [feeds["ofmap"]]
         rows = []
@@ -209,6 +239,30 @@ class Estimate:
             filled = out[index - 1] if index else np.zeros((1, 1))
             drained = back[index - 1] if index else np.zeros((1, 1))
             rows.append((level, out[index] + drained, back[index] + filled))
+        return rows
+
+    def joint_access_bytes(self, joint: JointCosts, feeds: Mapping[str, Floats]) -> list[tuple[MemoryLevel, Floats, Floats]]:
+        """Bytes read and written where layers are mapped through all levels: their flows, and at the innermost the feed."""
+        rows = [(level, joint.total(at, "read"), joint.total(at, "write")) for at, level in enumerate(self.hardware.levels)]
+        level, read, written = rows[-1]
+        rows[-1] = level, read + sum(feeds.values(), np.zeros((1, 1))), written + feeds["ofmap"]
+        return rows
+
+    def accesses_by_operand(self) -> list[dict[str, dict[str, dict[str, float]]]] | None:
+        """Per row, by memory and operand: bytes read and written and their energy, the multipliers' feed included.
+
+        None without an objective: boundary by boundary, they are not told apart.
+        """
+        if self.joint is None:
+            return None
+        feeds, last = self.feed_bytes("value"), len(self.hardware.levels) - 1
+        rows: list[dict[str, dict[str, dict[str, float]]]] = [{} for _ in range(self.shape[0])]
+        for (number, level), operand in product(enumerate(self.hardware.levels), feeds):
+            taken = feeds[operand] if number == last else np.zeros((1, 1))
+            read = self.joint.accesses[number, operand, "read"] + taken
+            written = self.joint.accesses[number, operand, "write"] + (taken if operand == "ofmap" else 0.0)
+            for row, found in enumerate(rows):
+                found.setdefault(level.name, {})[operand] = access(level, float(read[row, 0]), float(written[row, 0]))
         return rows
 
     @cached_property
@@ -236,13 +290,22 @@ class Estimate:
         compute, rate = self.hardware.compute, INVERSE[bound]
         rates = {form: at(compute.macs_per_cycle[form], rate) for form in self.formats}
         macs_per_cycle = rates[self.precision.mac_format] if len(rates) == 1 else self.rates_of(rates)
-        times = {"compute": compute_s(self.operations, macs_per_cycle, self.array_ratio, at(compute.clock_hz, rate))}
         feeds = sum(self.feed_bytes(bound).values(), np.zeros((1, 1)))
-        through = [b.moved_bytes.astype(np.float64) for b in self.boundaries] + [feeds]
+        if self.joint is None:
+            work, ratio = self.operations, self.array_ratio
+            through = [b.moved_bytes.astype(np.float64) for b in self.boundaries] + [feeds]
+        else:
+            work, ratio = self.busy_slots(self.joint), np.ones((1, 1))
+            through = [self.joint.through(level) for level in range(len(self.hardware.levels) - 1)] + [feeds]
+        times = {"compute": compute_s(work, macs_per_cycle, ratio, at(compute.clock_hz, rate))}
         for level, moved in zip(self.hardware.levels, through, strict=True):
             if level.bandwidth_bytes_per_s is not None:
                 times[level.name] = transfer_s(moved, at(level.bandwidth_bytes_per_s, rate))
         return {name: np.broadcast_to(np.asarray(t), self.shape) for name, t in times.items()}
+
+    def busy_slots(self, joint: JointCosts) -> Floats:
+        """Operations that the array has time for while it is busy: idle elements in a layer's MACs, then other operations."""
+        return np.where(self.table.macs > 0, joint.slots, 0.0) + self.table.other_ops
 
     def rates_of(self, rates: Mapping[str, float]) -> Floats:
         """The MACs per cycle of every row, (L, 1); rows without operations take those of the precision."""

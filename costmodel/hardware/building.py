@@ -107,6 +107,7 @@ def _levels(memory: Data, sources: Bibliography, compute: Compute) -> tuple[Memo
         expect(position > 0 or (level.holds == OPERANDS and not level.parts and not level.bypass))
         expect(level is levels[-1] or not level.per_element)
         expect(level is not levels[-1] or not level.bypass)
+        expect(level is not levels[-1] or level.per_element or level.holds == OPERANDS)
         expect(compute.array is not None or not level.per_element)
     return tuple(replace(level, instances=elements(compute.array)) if level.per_element else level for level in levels)
 

@@ -27,6 +27,7 @@ from costmodel.hardware import constants as fields
 from costmodel.hardware.profile import (
     LEVEL_NAME,
     LOOP_DIMS,
+    OPERANDS,
     RESERVED_LEVELS,
     Format,
     LevelKind,
@@ -344,6 +345,11 @@ def _operand_findings(name: str, level: LevelSpec, position: int, *, innermost: 
         passing = " and ".join(level.bypass)
         text = f"{passing} cannot pass by the innermost level, where the multipliers read: leave it out of holds instead"
         found.append(((name, "bypass"), text))
+    if innermost and not level.per_element and level.holds:
+        homeless = [operand for operand in OPERANDS if operand not in level.holds]
+        if homeless:
+            text = f"no home for {' and '.join(homeless)}, which multipliers read here: add it, or write per_element: true"
+            found.append(((name, "holds"), text))
     if level.capacity is not None and level.holds:
         sizes: dict[str, float] = {operand: _bytes(part) for operand, part in level.parts.items() if part is not None}
         problems = room_problems(_bytes(level.capacity), sizes, tuple(level.holds))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
-from costmodel.boundary import LARGEST_BITS, Boundary, boundary
+from costmodel.boundary import LARGEST_BITS, boundary
 from costmodel.errors import InputError
 from costmodel.schedule.costs import Costs
 from costmodel.schedule.order import least_memory_order
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from costmodel.boundary import Widths
+    from costmodel.boundary import Crossing, Widths
     from costmodel.graph import Graph, LayerTable
     from costmodel.hardware import HardwareProfile, MemoryLevel
 
@@ -93,7 +93,7 @@ class Schedule:
     phase: Phase
     level: str
     capacity_bytes: int
-    boundary: Boundary
+    boundary: Crossing
     again_macs: Ints
     places: tuple[str, ...]
     order: tuple[str, ...]
@@ -236,10 +236,10 @@ class Scheduler:
                     best = self._improved(best, hardware, least, fusion=fusion, whole=kind == "fused" and not fusion)
         return best
 
-    def by_layer(self, hardware: HardwareProfile, phase: Phase) -> Schedule:
-        """Every layer by itself: the sum of the optima of the layers."""
+    def by_layer(self, hardware: HardwareProfile, phase: Phase, crossing: Crossing | None = None) -> Schedule:
+        """Every layer by itself: the sum of the optima of the layers, or what is said to cross."""
         outer, level = hardware.levels[:2]
-        crossing = boundary(self.table, self.widths, outer.name, level)
+        crossing = crossing or boundary(self.table, self.widths, outer.name, level)
         moved = int(crossing.moved_bytes.sum())
         nothing = np.zeros((len(self.table.names), 1), dtype=np.int64)
         order = tuple(step.name for step in self.program.steps)
@@ -338,7 +338,7 @@ def collection_paused() -> Iterator[None]:
 
 def level_bits(level: MemoryLevel) -> int:
     """Size of a memory on chip [bits]."""
-    return min(int(level.capacity_bytes.value) * 8, LARGEST_BITS) if level.capacity_bytes else 0
+    return min(level.total_bytes * 8, LARGEST_BITS) if level.total_bytes else 0
 
 
 def pins(hardware: HardwareProfile, kind: Kind, phase: Phase) -> bool:
