@@ -18,6 +18,7 @@ from costmodel.hardware import load_hardware
 from costmodel.hardware.link_loading import load_link
 from costmodel.importers import load_network
 from costmodel.importers.described import described_graph
+from costmodel.joint import NO_OBJECTIVE
 from costmodel.precision import stored
 from costmodel.schedule.conventions import convention
 from costmodel.schedule.timeline import timeline
@@ -77,10 +78,14 @@ def network(spec: str) -> Graph:
 
 
 @lru_cache(maxsize=64)
-def priced(spec: str, hardware: str, batch: int, dtype: str | None, activations: str | None = None) -> Analysis:
-    """One analysis per network, profile and options."""
+def priced(
+    spec: str, hardware: str, batch: int, dtype: str | None, activations: str | None = None, objective: str = NO_OBJECTIVE
+) -> Analysis:
+    """One analysis per network, profile and options; each boundary by itself unless mapped for an objective."""
     densities = load_activations(activations) if activations else None
-    return analysis_of(network(spec), load_hardware(hardware), batch, dtype, None, activations=densities)
+    return analysis_of(
+        network(spec), load_hardware(hardware), batch, dtype, None, activations=densities, objective=objective
+    )
 
 
 def graph_of(row: Row) -> Graph:
@@ -190,9 +195,10 @@ def counted(table: LayerTable, row: Row) -> float:
 def costed(row: Row) -> float:
     """Return a figure of a network on hardware; ``*_words`` are bytes over the width of an activation.
 
-    Restricted to the layer or layers named, else to products (convolution, linear, matmul) for words, else to nothing.
+    Restricted to the layer or layers named, else to products (convolution, linear, matmul) for words or where the row says
+    so, else to nothing. Layers are mapped for the row's ``objective``, each boundary by itself where it has none.
     """
-    options = row.get("batch", 1), row.get("dtype"), row.get("activations")
+    options = row.get("batch", 1), row.get("dtype"), row.get("activations"), row.get("objective", NO_OBJECTIVE)
     analysis = priced(row["network"], row["hardware"], *options)
     quantity, words = row["quantity"], row["quantity"].endswith("_words")
     column = f"{quantity.removesuffix('_words')}_bytes" if words else quantity
@@ -200,7 +206,7 @@ def costed(row: Row) -> float:
     layers = [
         layer
         for layer in analysis.layers
-        if (layer.name in named if named else not words or layer.op in PRODUCTS)
+        if (layer.name in named if named else not (words or row.get("products")) or layer.op in PRODUCTS)
     ]
     total = sum(getattr(layer, column) for layer in layers)
     return total * 8 / analysis.precision.ifmap_bits if words else float(total)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_ANSWERS: Final = 4096
 LEAST_TIME_S: Final = 1e-3
-"""What a search is given where the limit is over: it returns the best that it sees at once."""
+"""What a search is given where the time is over: it returns the best that it sees at once."""
 
 ANSWERS: Final[OrderedDict[Question, Found]] = OrderedDict()
 """Optima that were proved in this process, the latest last."""
@@ -41,45 +41,31 @@ def solved(tasks: Sequence[Task], objective: str, time_limit_s: float | None = N
     Raises
     ------
     MappingError
-        A layer that fits nowhere.
+        Every layer that fits nowhere.
     """
     ends = None if time_limit_s is None else monotonic() + time_limit_s
     names = {id(task.hierarchy): repr(task.hierarchy) for task in tasks}
     asked: list[Question] = [(names[id(task.hierarchy)], objective, task.layer, task.fixed) for task in tasks]
     found = {question: ANSWERS[question] for question in asked if question in ANSWERS}
-    for machine in dict.fromkeys(names.values()):
-        missing = {q: task for q, task in zip(asked, tasks, strict=True) if q[0] == machine and q not in found}
-        found |= searched(missing, objective, ends)
+    found |= searched({q: task for q, task in zip(asked, tasks, strict=True) if q not in found}, objective, ends)
     keep(found)
     return [found[question] for question in asked]
 
 
 def searched(missing: dict[Question, Task], objective: str, ends: float | None) -> dict[Question, Found]:
-    """Search for what is not known yet, all of it on one machine, until the clock shows ``ends``."""
-    if not missing:
-        return {}
+    """Search for what is not known yet, each layer in its share of the time until the clock shows ``ends``."""
     from costmodel.mapping.levels.search import search
 
-    left = None if ends is None else max(ends - monotonic(), LEAST_TIME_S)
-    tasks = list(missing.values())
-    layers, fixed = [task.layer for task in tasks], [task.fixed for task in tasks]
-    try:
-        answers = search(layers, tasks[0].hierarchy, objective, fixed, left)
-    except MappingError:
-        raise MappingError(*unmapped(tasks, objective)) from None
-    return dict(zip(missing, answers, strict=True))
-
-
-def unmapped(tasks: Sequence[Task], objective: str) -> list[str]:
-    """What is wrong with the layers that fit nowhere, each by its name."""
-    from costmodel.mapping.levels.search import search
-
-    found: list[str] = []
-    for task in tasks:
+    found: dict[Question, Found] = {}
+    problems: list[str] = []
+    for number, (question, task) in enumerate(missing.items()):
+        share = None if ends is None else max((ends - monotonic()) / (len(missing) - number), LEAST_TIME_S)
         try:
-            search([task.layer], task.hierarchy, objective, task.fixed, LEAST_TIME_S)
+            (found[question],) = search([task.layer], task.hierarchy, objective, task.fixed, share)
         except MappingError as error:
-            found += [f"{task.name}: {problem}" for problem in error.problems]
+            problems += [f"{task.name}: {problem}" for problem in error.problems]
+    if problems:
+        raise MappingError(*problems)
     return found
 
 
