@@ -471,16 +471,21 @@ def promising(case: Case, plan: Plan, aim: Aim, state: State, level: int) -> boo
 
 @compiled
 def complete(case: Case, plan: Plan, state: State, level: int) -> None:
-    """Settle a level whose tile is decided, and open the next one outside."""
+    """Settle a level whose tile is decided, and open the next one outside; the backing store settles at once."""
+    settle(case, plan, state, level)
+    state.tile[level - 1], state.low[level - 1], state.trips[level - 1] = 0, state.tile[level], 1.0
+    state.tile[level - 1, G] = state.tile[level, G]
+    if level == 1:
+        state.tile[0] = case.size
+        settle(case, plan, state, 0)
+
+
+@compiled
+def settle(case: Case, plan: Plan, state: State, level: int) -> None:
+    """Write what is exact from a level inwards."""
     total = state.settled[level]
     total[:] = state.settled[level + 1]
     add_settled(case, plan, state, level, total)
-    if level > 0:
-        state.tile[level - 1], state.low[level - 1], state.trips[level - 1] = 0, state.tile[level], 1.0
-        state.tile[level - 1, G] = state.tile[level, G]
-    if level == 1:
-        state.tile[0], state.trips[0] = case.size, 1.0
-        complete(case, plan, state, 0)
 
 
 @compiled
