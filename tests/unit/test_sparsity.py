@@ -179,7 +179,8 @@ def test_dense_activations_change_nothing():
 
 def test_coded_activations_move_fewer_bytes_and_macs_stay():
     """Weights as before, activations at the ratio of the code, MACs counted in full with the effective ones beside."""
-    plain, coded = (cm.analyze("alexnet", "eyeriss", objective="none", activation_density=given) for given in (None, "alexnet"))
+    options = {"objective": "none"}
+    plain, coded = (cm.analyze("alexnet", "eyeriss", activation_density=given, **options) for given in (None, "alexnet"))
     conv3 = {a.name: (a, b) for a, b in zip(plain.layers, coded.layers, strict=True)}["conv3"]
     density = load_activations("alexnet").layers["conv3"]
     width = coded.precision.ifmap_bits
