@@ -52,6 +52,14 @@ class Move(NamedTuple):
         The buffers that this concerns.
     after
         State that follows.
+    cascade
+        The cascade, or None for a step.
+    added_bits
+        Bits moved at least, weights and the steps' parts of outputs left out: those are owed from the start.
+    left_bits
+        First reads of inputs and outputs on chip that are still to move in the state that follows.
+    written_bits
+        The steps' parts of outputs.
     """
 
     steps: tuple[int, ...]
@@ -62,6 +70,9 @@ class Move(NamedTuple):
     stored: tuple[int, ...]
     after: State
     cascade: Cascade | None
+    added_bits: float
+    left_bits: int
+    written_bits: int
 
 
 class Way(NamedTuple):
@@ -73,9 +84,10 @@ class Way(NamedTuple):
 
 
 class Label(NamedTuple):
-    """Cheapest way found into a state."""
+    """Cheapest way found into a state; ``owing_bits`` are its bits and those that the steps not executed move in any case."""
 
     bits: float
+    owing_bits: float
     before: State | None
     move: Move | None
     way: Way | None
@@ -116,7 +128,10 @@ class Search:
         self.readers = [mask_of(steps) for steps in links.readers]
         self.writers = [mask_of(steps) for steps in links.writers]
         self.before = [mask_of(step.needs) for step in program.steps]
+        self.users = [readers | writers for readers, writers in zip(self.readers, self.writers, strict=True)]
         self.bits = [buffer.bits for buffer in program.buffers]
+        self.outputs = [b for b, buffer in enumerate(program.buffers) if buffer.is_output]
+        self.written = [sum(a.bits for a in step.writes if program.buffers[a.buffer].is_output) for step in program.steps]
         self.inputs = [
             (self.readers[b], self.least_read(b)) for b, buffer in enumerate(program.buffers) if buffer.is_input
         ]
@@ -125,6 +140,7 @@ class Search:
         self.planner = Cascades(program, links)
         self.moves: dict[State, list[Move]] = {}
         self.found: dict[int, list[Cascade]] = {}
+        self.unread: dict[int, int] = {}
 
     def sized(self, capacity_bits: int) -> Search:
         """The same search for a memory that is no larger; what is worked out is shared."""
@@ -223,9 +239,8 @@ class Search:
     def _cascade_moves(
         self, executed: int, rest: dict[int, bool], stored: tuple[int, ...], cascade: Cascade, given_up: tuple[int, ...]
     ) -> Iterator[Move]:
-        after = executed | mask_of(cascade.steps)
-        leaving = [edge.buffer for edge in cascade.leaving]
-        fresh = [b for b in leaving if self._may_stay(b, executed, after, rest, given_up)]
+        after = executed | cascade.inside
+        fresh = [b for b in cascade.left if self._may_stay(b, executed, after, rest, given_up)]
         for new in subsets(fresh):
             yield self._move(cascade.steps, executed, rest, stored, (), new, cascade)
 
@@ -247,16 +262,30 @@ class Search:
         new: tuple[int, ...],
         cascade: Cascade | None,
     ) -> Move:
-        after = executed | mask_of(steps)
-        here = rest | dict.fromkeys(loaded, True) | dict.fromkeys(new, False)
-        size = sum(self.bits[b] for b in here)
+        after = executed | (1 << steps[0] if cascade is None else cascade.inside)
+        here = rest | dict.fromkeys(loaded, True) | dict.fromkeys(new, False) if loaded or new else rest
+        bits, users = self.bits, self.users
+        size = sum([bits[b] for b in here])
         if cascade is None:
             size -= self._overwritten(steps[0], after, here, new)
-        dead = [b for b in here if (self.readers[b] | self.writers[b]) & ~after == 0]
-        flushed = tuple(b for b in dead if self.program.buffers[b].is_output and not here[b])
-        stays = tuple(sorted((b, clean) for b, clean in here.items() if b not in dead))
-        fixed = sum(self.bits[b] for b in (*stored, *loaded, *flushed))
-        return Move(steps, frozenset(here), size, fixed, loaded, (*stored, *flushed), (after, stays), cascade)
+        flushed = tuple([b for b in self.outputs if b in here and users[b] & ~after == 0 and not here[b]])
+        stays = tuple(sorted([entry for entry in here.items() if users[entry[0]] & ~after]))
+        fixed = sum([bits[b] for b in (*stored, *loaded, *flushed)])
+        on_chip = frozenset(here)
+        if cascade is None:
+            written, least = self.written[steps[0]], float(self.costs.least_bits(steps[0], on_chip))
+        else:
+            written, least = cascade.written_bits, cascade.once_bits(on_chip) + FUSED_BITS * len(steps)
+        left = self.left_bits(after, stays)
+        return Move(
+            steps, on_chip, size, fixed, loaded, (*stored, *flushed), (after, stays), cascade, fixed + least - written, left, written
+        )  # fmt: skip
+
+    def left_bits(self, executed: int, resident: Resident) -> int:
+        """First reads of inputs, and outputs on chip, that must still move [bits]."""
+        if executed not in self.unread:
+            self.unread[executed] = sum(least for readers, least in self.inputs if not readers & executed)
+        return self.unread[executed] + sum([self.unwritten(b, executed) for b, clean in resident if not clean])
 
     def _overwritten(self, number: int, after: int, here: dict[int, bool], new: tuple[int, ...]) -> int:
         """Bits saved where an element-wise step writes over an input that nobody reads any more."""
@@ -310,16 +339,18 @@ class _Run:
         self.loose: dict[tuple[int, ...], int] = {}
         self.dropped = inf
         self.expanded = [0] * (len(search.program.steps) + 1)
-        self.labels: dict[State, Label] = {(0, ()): Label(0.0, None, None, None)}
-        self.rest = {0: sum(self._owed(number) for number in range(len(search.program.steps)))}
-        self.queue: list[tuple[float, int, State]] = [(self._promise((0, ()), 0.0), 0, (0, ()))]
+        owed = sum(search.written) + sum(self.due)
+        self.rest = {0: owed}
+        self.labels: dict[State, Label] = {(0, ()): Label(0.0, owed, None, None, None)}
+        self.queue: list[tuple[float, int, State]] = [(owed + search.left_bits(0, ()), 0, (0, ()))]
+        self.pinned_mask = mask_of(pinned)
 
     def path(self) -> Path:
         """Expand states until the end is the best one left, and walk back from it."""
         while self.queue:
             promise, left, state = heappop(self.queue)
             label = self.labels[state]
-            if promise > self._promise(state, label.bits):
+            if promise > label.owing_bits + self.search.left_bits(*state):
                 continue  # a cheaper way into this state was found after this entry
             if state[0] == self.search.all:
                 bits = floor(label.bits)
@@ -338,36 +369,26 @@ class _Run:
             label = self.labels[label.before]
         return found[::-1]
 
-    def _owed(self, number: int) -> int:
-        """Bits that a step moves whatever is chosen: weights, and outputs of the network."""
-        search = self.search
-        written = search.program.steps[number].writes
-        outputs = sum(access.bits for access in written if search.program.buffers[access.buffer].is_output)
-        return outputs + self.due[number]
-
-    def _promise(self, state: State, bits: float) -> float:
-        """Bits of the cheapest schedule that a state could still lead to."""
-        search, (executed, resident) = self.search, state
-        unread = sum(least for readers, least in search.inputs if not readers & executed)
-        unwritten = sum(search.unwritten(b, executed) for b, clean in resident if not clean)
-        return bits + self.rest[executed] + unread + unwritten
-
     def _expand(self, state: State, label: Label) -> None:
         """Follow every move from a state."""
         steps = []
-        for move in self.search.moves_from(state):
+        for move in self._worthwhile(state, label):
             room = self.room - move.resident_bits
-            if room < 0:
-                continue
             if move.cascade is None:
                 steps.append((move, room))
-            else:
-                stream = self.pinned.isdisjoint(move.steps)
-                spare = self.most - label.bits - move.fixed_bits - self._owed_after(state, move)
-                option = move.cascade.best(move.on_chip, self._loose_bits(move.steps), room, spare, stream=stream)
-                if option is not None:
-                    moved_bits = option.moved_bits + FUSED_BITS * len(move.steps)
-                    self._offer(state, label, move, moved_bits, Way(option, room))
+                continue
+            rest = self._rest(move, state)
+            loose = self.rest[state[0]] - rest - move.written_bits
+            stream = not self.pinned_mask & move.cascade.inside
+            spare = self.most - label.bits - move.fixed_bits - rest
+            option = move.cascade.best(move.on_chip, loose, room, spare, stream=stream)
+            if option is not None:
+                moved_bits = option.moved_bits + FUSED_BITS * len(move.steps)
+                self._offer(state, label, move, moved_bits, Way(option, room))
+        self._follow_steps(state, label, steps)
+
+    def _follow_steps(self, state: State, label: Label, steps: list[tuple[Move, int]]) -> None:
+        """Follow moves of one step, each with the room that it leaves for tiles."""
         short, costs = [], self.search.costs
         for move, room, moved in self._priced(steps, held=False):
             number = move.steps[0]
@@ -378,18 +399,23 @@ class _Run:
             loaded = moved + costs.weight_bits[move.steps[0]]
             self._offer(state, label, move, loaded, Way(None, room // self.search.links.buffering, held=True))
 
-    def _owed_after(self, state: State, move: Move) -> int:
+    def _worthwhile(self, state: State, label: Label) -> Iterator[Move]:
+        """Moves that there is room for and that could lead to a better schedule even if they moved as little as they can."""
+        owing, most, room, labels = label.owing_bits, self.most, self.room, self.labels
+        for move in self.search.moves_from(state):
+            reached = owing + move.added_bits
+            if reached + move.left_bits < most and move.resident_bits <= room:
+                known = labels.get(move.after)
+                if known is None or reached < known.owing_bits:
+                    yield move
+
+    def _rest(self, move: Move, state: State) -> int:
         """Bits that must still move after a move, inputs and outputs on chip left out."""
         executed = move.after[0]
         if executed not in self.rest:
-            self.rest[executed] = self.rest[state[0]] - sum(self._owed(number) for number in move.steps)
+            owed = sum([self.due[number] for number in move.steps]) + move.written_bits
+            self.rest[executed] = self.rest[state[0]] - owed
         return self.rest[executed]
-
-    def _loose_bits(self, steps: tuple[int, ...]) -> int:
-        """Size of the weights of some steps that are not on chip for ever."""
-        if steps not in self.loose:
-            self.loose[steps] = sum(self.due[number] for number in steps)
-        return self.loose[steps]
 
     def _priced(self, steps: list[tuple[Move, int]], *, held: bool) -> Iterator[tuple[Move, int, float]]:
         """What each step moves with some room left; all of them asked together."""
@@ -402,18 +428,18 @@ class _Run:
                 waiting.append((move, room, demand))
         costs.settle()
         for move, room, (streamed, asked) in waiting:
-            yield move, room, streamed + sum(costs.answers[key] for key in asked)
+            yield move, room, streamed + sum([costs.answers[key] for key in asked])
 
     def _offer(self, state: State, label: Label, move: Move, moved: float, way: Way) -> None:
         bits = label.bits + moved + move.fixed_bits
         after = move.after
-        self._owed_after(state, move)
+        owing = bits + self._rest(move, state)
         known = self.labels.get(after)
-        if known is not None and known.bits <= bits:
+        if known is not None and known.owing_bits <= owing:
             return
-        promise = self._promise(after, bits)
+        promise = owing + move.left_bits
         if promise < self.most:
-            self.labels[after] = Label(bits, state, move, way)
+            self.labels[after] = Label(bits, owing, state, move, way)
             heappush(self.queue, (promise, len(self.expanded) - 1 - after[0].bit_count(), after))
 
 

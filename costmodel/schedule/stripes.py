@@ -76,7 +76,7 @@ class Cascade:
     inner: tuple[int, ...]
     entered: tuple[int, ...]
     left: tuple[int, ...]
-    lean: dict[frozenset[int], tuple[list[int], int]] = field(default_factory=dict)
+    lean: dict[frozenset[int], list[int]] = field(default_factory=dict)
     known: dict[frozenset[int], tuple[list[int], list[Option]]] = field(default_factory=dict)
 
     @property
@@ -137,6 +137,22 @@ class Cascade:
         again = tuple(found * self.planner.row_macs(number) for found, number in rows)
         return {"lines": (self.nothing,) * len(self.steps), "halo": again}
 
+    @cached_property
+    def written_bits(self) -> int:
+        """Its parts of outputs of the network [bits]."""
+        program = self.planner.program
+        steps = (program.steps[number] for number in self.steps)
+        return sum(a.bits for step in steps for a in step.writes if program.buffers[a.buffer].is_output)
+
+    @cached_property
+    def once_by_buffer(self) -> dict[int, int]:
+        """What crosses of each buffer that others see if every row crosses once [bits]."""
+        return {b: self.planner.once_bits(b, self.steps) for b in (*self.entered, *self.left)}
+
+    def once_bits(self, on_chip: frozenset[int]) -> int:
+        """Bits of activations that it moves at least: every row of what is off chip once."""
+        return sum([bits for buffer, bits in self.once_by_buffer.items() if buffer not in on_chip])
+
     def best(
         self, on_chip: frozenset[int], loose_bits: int, room: int, most_bits: float = inf, *, stream: bool
     ) -> Option | None:
@@ -155,10 +171,11 @@ class Cascade:
         stream
             Whether the weights may be streamed.
         """
-        on_chip = on_chip & self.outside
-        needs, moved = self._lean(on_chip)
+        moved = self.once_bits(on_chip)
         if moved + loose_bits >= most_bits:
             return None
+        on_chip = on_chip & self.outside
+        needs = self._needs(on_chip)
         place = tallest(needs, room - loose_bits)
         if place >= 0:  # every row and every weight once: nothing moves less
             return Option(needs[place] + loose_bits, moved + loose_bits, 0, "lines", self.heights[place], held=True)
@@ -167,14 +184,13 @@ class Cascade:
             found.append(self._streamed(needs, moved, room))
         return min((option for option in found if option), key=lambda option: option[1:3], default=None)
 
-    def _lean(self, on_chip: frozenset[int]) -> tuple[list[int], int]:
-        """Needs over heights and bits moved with line buffers, weights on chip."""
+    def _needs(self, on_chip: frozenset[int]) -> list[int]:
+        """Needs over heights with line buffers, weights on chip."""
         if on_chip not in self.lean:
             off = [buffer for buffer in (*self.entered, *self.left) if buffer not in on_chip]
             edges = sum((self.flow(b).held_bits for b in off), self.nothing)
             need = self.inner_bits_of_lines + self.planner.links.buffering * edges
-            moved = sum(self.planner.once_bits(b, self.steps) for b in off)
-            self.lean[on_chip] = (need.tolist(), moved)
+            self.lean[on_chip] = need.tolist()
         return self.lean[on_chip]
 
     @cached_property
@@ -238,7 +254,7 @@ class Cascade:
 
     def ways(self, on_chip: frozenset[int], loose_bits: int, *, stream: bool) -> Iterator[Option]:
         """Every style, height and treatment of the weights, whatever the room; :meth:`best` takes one of them."""
-        needs, moved = self._lean(on_chip & self.outside)
+        needs, moved = self._needs(on_chip & self.outside), self.once_bits(on_chip)
         for place, (need, rows) in enumerate(zip(needs, self.heights, strict=True)):
             yield Option(need + loose_bits, moved + loose_bits, 0, "lines", rows, held=True)
             if stream and loose_bits:
@@ -250,7 +266,10 @@ class Cascade:
 
 def tallest(needs: list[int], room: int) -> int:
     """Position of the last need that fits; -1 where none does."""
-    return next((place for place in range(len(needs) - 1, -1, -1) if needs[place] <= room), -1)
+    for place in range(len(needs) - 1, -1, -1):
+        if needs[place] <= room:
+            return place
+    return -1
 
 
 @dataclass(frozen=True)
