@@ -304,10 +304,16 @@ class Scheduler:
         self.largest_bits = max(self.largest_bits, capacity)
         known = self.searches.get((fusion, buffering))
         if known is None or known.largest_bits < capacity:
-            order = None if self.every_order else least_memory_order(self.program).steps
-            known = Search(self.program, self.costs, self.links(buffering), self.largest_bits, order, fusion=fusion)
+            plain = self.search(level, fusion=False) if fusion else None
+            links = plain.links if plain else self.links(buffering)
+            known = Search(self.program, self.costs, links, self.largest_bits, self.fixed_order, fusion=fusion, plain=plain)
             self.searches[fusion, buffering] = known
         return known.sized(capacity)
+
+    @cached_property
+    def fixed_order(self) -> tuple[int, ...] | None:
+        """The order that needs least memory, or None where every order is searched."""
+        return None if self.every_order else least_memory_order(self.program).steps
 
     @cached_property
     def every_order(self) -> bool:

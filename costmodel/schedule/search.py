@@ -8,12 +8,12 @@ states appear than are kept: then ``lower_bits`` says how far it may be from the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from itertools import chain, combinations, product
-from math import floor, inf
+from math import floor, inf, nextafter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from costmodel.schedule.program import mask_of
@@ -115,14 +115,24 @@ class Search:
         Order of execution; None for all orders.
     fusion
         Whether layers are cascaded.
+    plain
+        The same search without cascades, whose schedules bound what is worth trying with them.
     """
 
     def __init__(
-        self, program: Program, costs: Costs, links: Links, capacity_bits: int, order: Sequence[int] | None, *, fusion: bool
+        self,
+        program: Program,
+        costs: Costs,
+        links: Links,
+        capacity_bits: int,
+        order: Sequence[int] | None,
+        *,
+        fusion: bool,
+        plain: Search | None = None,
     ) -> None:
         self.program, self.costs, self.links = program, costs, links
         self.capacity_bits = self.largest_bits = capacity_bits
-        self.fusion = fusion
+        self.fusion, self.plain = fusion, plain
         count = len(program.steps)
         self.all = (1 << count) - 1
         self.readers = [mask_of(steps) for steps in links.readers]
@@ -326,7 +336,19 @@ class Search:
         Path
             Infinite bits and no moves where no schedule found costs less than ``most_bits``.
         """
-        return _Run(self, pinned, reserve_bits, most_bits).path()
+        if self.plain is None:
+            return _Run(self, pinned, reserve_bits, most_bits).path()
+        simple = self.plain.sized(self.capacity_bits).run(pinned, reserve_bits, most_bits)
+        run = _Run(self, pinned, reserve_bits, min(most_bits, nextafter(simple.bits, inf)))
+        if simple.bits <= run.least_bits:  # no cascade can move less
+            return simple
+        path = run.path()
+        return path if path.bits < inf or simple.bits == inf else replace(simple, lower_bits=min(path.lower_bits, simple.bits))
+
+    def again(self, path: Path, pinned: frozenset[int], reserve_bits: int) -> Path:
+        """The same moves with the weights of ``pinned`` steps on chip, each in the best way; infinite where there is no room."""
+        run = _Run(self, pinned, reserve_bits, inf)
+        return run.followed([move for move, _ in path.moves])
 
 
 class _Run:
@@ -341,8 +363,9 @@ class _Run:
         self.expanded = [0] * (len(search.program.steps) + 1)
         owed = sum(search.written) + sum(self.due)
         self.rest = {0: owed}
+        self.least_bits = owed + search.left_bits(0, ())
         self.labels: dict[State, Label] = {(0, ()): Label(0.0, owed, None, None, None)}
-        self.queue: list[tuple[float, int, State]] = [(owed + search.left_bits(0, ()), 0, (0, ()))]
+        self.queue: list[tuple[float, int, State]] = [(self.least_bits, 0, (0, ()))]
         self.pinned_mask = mask_of(pinned)
 
     def path(self) -> Path:
@@ -353,14 +376,27 @@ class _Run:
             if promise > label.owing_bits + self.search.left_bits(*state):
                 continue  # a cheaper way into this state was found after this entry
             if state[0] == self.search.all:
-                bits = floor(label.bits)
-                return Path(bits, floor(min(label.bits, self.dropped)), tuple(self._walked(label)))
+                return self._found(label)
             self.expanded[left] += 1
             if self.expanded[left] > MOST_STATES:
                 self.dropped = min(self.dropped, promise)
             else:
                 self._expand(state, label)
         return Path(inf, min(self.dropped, self.most), ())
+
+    def followed(self, moves: Sequence[Move]) -> Path:
+        """Execute moves in the best way."""
+        state: State = (0, ())
+        for move in moves:
+            if move.resident_bits <= self.room:
+                self._follow(state, self.labels[state], [move])
+            if move.after not in self.labels:
+                return Path(inf, inf, ())
+            state = move.after
+        return self._found(self.labels[state])
+
+    def _found(self, label: Label) -> Path:
+        return Path(floor(label.bits), floor(min(label.bits, self.dropped)), tuple(self._walked(label)))
 
     def _walked(self, label: Label) -> list[tuple[Move, Way]]:
         found = []
@@ -371,8 +407,12 @@ class _Run:
 
     def _expand(self, state: State, label: Label) -> None:
         """Follow every move from a state."""
+        self._follow(state, label, self._worthwhile(state, label))
+
+    def _follow(self, state: State, label: Label, moves: Iterable[Move]) -> None:
+        """Follow some moves from a state, none of which takes more than the room that there is."""
         steps = []
-        for move in self._worthwhile(state, label):
+        for move in moves:
             room = self.room - move.resident_bits
             if move.cascade is None:
                 steps.append((move, room))
