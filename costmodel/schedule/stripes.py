@@ -151,7 +151,15 @@ class Cascade:
 
     def once_bits(self, on_chip: frozenset[int]) -> int:
         """Bits of activations that it moves at least: every row of what is off chip once."""
-        return sum([bits for buffer, bits in self.once_by_buffer.items() if buffer not in on_chip])
+        crossing = self.once_by_buffer
+        if on_chip.isdisjoint(crossing):
+            return self.whole_bits
+        return sum([bits for buffer, bits in crossing.items() if buffer not in on_chip])
+
+    @cached_property
+    def whole_bits(self) -> int:
+        """Bits of activations that it moves at least if nothing is on chip."""
+        return sum(self.once_by_buffer.values())
 
     def best(
         self, on_chip: frozenset[int], loose_bits: int, room: int, most_bits: float = inf, *, stream: bool

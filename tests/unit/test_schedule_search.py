@@ -7,8 +7,9 @@ from math import inf
 import pytest
 
 from costmodel.graph import Graph
+from costmodel.schedule import moves as following
 from costmodel.schedule import search as searching
-from costmodel.schedule.search import distinct, prefixes, subsets
+from costmodel.schedule.moves import distinct, prefixes, subsets
 from tests.unit.scheduled import fire, pair, search_of, unet, widened
 
 NONE = frozenset()
@@ -217,9 +218,9 @@ def test_states_that_are_dropped_leave_a_bound(monkeypatch):
 
 def test_longest_cascade(monkeypatch):
     """No cascade has more steps than are allowed."""
-    monkeypatch.setattr(searching, "MOST_CASCADE", 1)
+    monkeypatch.setattr(following, "MOST_CASCADE", 1)
     assert search_of(pair(), 700, fusion=True).cascades(0) == []
-    monkeypatch.setattr(searching, "MOST_CASCADE", 2)
+    monkeypatch.setattr(following, "MOST_CASCADE", 2)
     assert [one.steps for one in search_of(pair(), 700, fusion=True).cascades(0)] == [(0, 1)]
 
 
