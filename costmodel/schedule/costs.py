@@ -91,7 +91,10 @@ class Costs:
         self._limits()
 
     def _limits(self) -> None:
-        """Per class and kind: a capacity that holds every operand whole, and the bits that move there: the least of all."""
+        """Per class and kind: a capacity that holds every operand whole, and the bits that move there: the least of all.
+
+        Nothing fits into less than ``smallest``: an element of the weights beside one of the output.
+        """
         count, each = self.rows.first.size, len(KINDS)
         chosen = np.tile(self.rows.first, each)
         p = with_kept(self.rows.problems[chosen], [kept for kept in KINDS for _ in range(count)])
@@ -102,6 +105,8 @@ class Costs:
         keys = [(number, kept) for kept in KINDS for number in range(count)]
         self.least: dict[tuple[int, Kept], int] = dict(zip(keys, moved.tolist(), strict=True))
         self.whole: dict[tuple[int, Kept], int] = dict(zip(keys, size.tolist(), strict=True))
+        element = np.where(p.weight_elems > 0, p.weight_bits, 0) + np.minimum(p.ofmap_bits, p.psum_bits)
+        self.smallest: dict[tuple[int, Kept], int] = dict(zip(keys, element.tolist(), strict=True))
 
     def kept(self, step: Step, row: int, on_chip: frozenset[int], *, pinned: bool) -> Kept:
         """Which operands of a row are on chip, given the buffers that are and whether its weights are."""
@@ -150,6 +155,8 @@ class Costs:
         least = self.least[nest, kept]
         if capacity >= self.whole[nest, kept]:
             return least
+        if capacity < self.smallest[nest, kept]:
+            return inf
         capacities, moved = self.solved.get((nest, kept), ((), ()))
         place = bisect_right(capacities, capacity)
         above = moved[place] if place < len(moved) else least
