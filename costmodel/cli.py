@@ -987,5 +987,5 @@ def validate() -> int:
 
 def main() -> NoReturn:
     """Entry point of the command ``costmodel``."""
-    gc.set_threshold(LIVE_OBJECTS)  # loading libraries makes objects that stay: looking for garbage among them takes a twentieth
+    gc.set_threshold(LIVE_OBJECTS)  # libraries are objects that stay: looking for garbage among them costs a twentieth
     cli.main(prog_name="costmodel")

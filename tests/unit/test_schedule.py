@@ -226,7 +226,8 @@ def test_kinds_share_what_they_have_in_common_for_one_memory():
     assert made.schedule(small, "layer").boundary is made.schedule(small, "layer").boundary
     assert (resident.kind, fused.kind) == ("resident", "fused")
     other = made.schedule(large, "resident", "cold")
-    assert other.capacity_bytes == 4000 and other.dram_bytes <= resident.dram_bytes
+    assert other.capacity_bytes == 4000
+    assert other.dram_bytes <= resident.dram_bytes
     again = made.schedule(small, "resident", "cold")
     assert (again.capacity_bytes, again.dram_bytes) == (700, resident.dram_bytes)
     assert [scheduler_of(pair()).schedule(small, kind, "cold").dram_bytes for kind in ("resident", "fused")] == [
