@@ -13,7 +13,7 @@ from costmodel.errors import InputError, NetworkError
 from costmodel.estimate import Estimate
 from costmodel.mapping import Mapping, mapping_of
 from costmodel.precision import precision_of, tensor_bits
-from costmodel.schedule import KINDS, PHASES, Scheduler, checked_kind, checked_phase, pins
+from costmodel.schedule import KINDS, PHASES, Scheduler, checked_kind, checked_phase, memory_of, pins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Map
@@ -491,7 +491,9 @@ def analysis_of(
     scheduler = Scheduler(graph, estimate.table, estimate.off_chip_widths, batch)
     if kind != "layer":
         estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))
-    estimate.off_chip  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
+    crossing = estimate.off_chip  # a layer that does not fit is an error here, not when the result is read
+    if kind == "layer" and estimate.code is None:
+        scheduler.alone = memory_of(hardware), crossing
 
     def tensor_bytes(tensors: Sequence[Tensor]) -> int:
         return sum(-(-int(tensor.elems) * tensor_bits(tensor, estimate.precision) // 8) for tensor in tensors) * batch

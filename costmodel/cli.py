@@ -6,12 +6,11 @@ Modules that cost time to load are imported inside the commands.
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
-import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +30,7 @@ FORMATS: Final = ("text", "md", "json", "csv")
 FAILED_CHECK: Final = 1
 BAD_INPUT: Final = 2
 INTERRUPTED: Final = 130
+LIVE_OBJECTS: Final = 100_000
 PIPED_WIDTH: Final = 80
 
 
@@ -212,6 +212,8 @@ COUNTING: Final = (
 
 def terminal_width() -> int:
     """Columns of the terminal; 80 where there is none."""
+    import shutil
+
     return shutil.get_terminal_size((PIPED_WIDTH, 24)).columns
 
 
@@ -264,6 +266,8 @@ def write_atomically(output: Path, text: str) -> None:
     if target.exists() and not target.is_file():
         target.write_text(text, encoding="utf-8")
         return
+    import tempfile
+
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     try:
         with open(descriptor, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123 - a descriptor
@@ -983,4 +987,5 @@ def validate() -> int:
 
 def main() -> NoReturn:
     """Entry point of the command ``costmodel``."""
+    gc.set_threshold(LIVE_OBJECTS)  # libraries are objects that stay: looking for garbage among them costs a twentieth
     cli.main(prog_name="costmodel")

@@ -20,7 +20,6 @@ from costmodel.boundary import (
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s, unrolled_ratio
 from costmodel.precision import row_precisions
-from costmodel.sparsity import activation_code, coded_boundary, coded_bytes, effective_macs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,12 +116,20 @@ class Estimate:
     @cached_property
     def code(self) -> ActivationCode | None:
         """The run-length code of activations off chip, None where these are dense."""
-        return None if self.activations is None else activation_code(self.table, self.widths, self.activations)
+        if self.activations is None:
+            return None
+        from costmodel.sparsity import activation_code
+
+        return activation_code(self.table, self.widths, self.activations)
 
     @cached_property
     def effective_macs(self) -> Ints | None:
         """MACs whose activation is expected not to be zero, None where nothing is said of it."""
-        return None if self.code is None else effective_macs(self.table.macs, self.code)
+        if self.code is None:
+            return None
+        from costmodel.sparsity import effective_macs
+
+        return effective_macs(self.table.macs, self.code)
 
     @cached_property
     def formats(self) -> tuple[str, ...]:
@@ -149,7 +156,11 @@ class Estimate:
             boundary(self.table, self.off_chip_widths if outer is first else self.widths, outer.name, inner)
             for outer, inner in pairs
         )
-        return found if self.code is None else (coded_boundary(found[0], self.code), *found[1:])
+        if self.code is None:
+            return found
+        from costmodel.sparsity import coded_boundary
+
+        return (coded_boundary(found[0], self.code), *found[1:])
 
     @cached_property
     def off_chip(self) -> Boundary:
@@ -179,7 +190,11 @@ class Estimate:
 
     def coded(self, size: Ints, operand: Literal["ifmap", "ofmap"]) -> Ints:
         """Bytes of an operand behind the code of activations, if there is one [B]."""
-        return size if self.code is None else coded_bytes(size, getattr(self.code, f"{operand}_ratio"))
+        if self.code is None:
+            return size
+        from costmodel.sparsity import coded_bytes
+
+        return coded_bytes(size, getattr(self.code, f"{operand}_ratio"))
 
     @cached_property
     def executed_macs(self) -> Ints:
