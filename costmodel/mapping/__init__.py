@@ -7,6 +7,7 @@ from costmodel.mapping.search import (
     EXACT_BITS,
     Solutions,
     mapping_of,
+    needed_bits,
     smallest_buffer_bits,
     solve,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "Traffic",
     "buffer_bits",
     "mapping_of",
+    "needed_bits",
     "smallest_buffer_bits",
     "solve",
     "traffic",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from costmodel.boundary import mappable, operand_bits, problems_of, weight_operand_elems
-from costmodel.mapping import solve
+from costmodel.mapping import needed_bits, solve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,6 +88,7 @@ class Costs:
         self.answers: dict[tuple[int, Kept, int], float] = {}
         self.pending: dict[tuple[int, Kept, int], None] = {}
         self.solved: dict[tuple[int, Kept], tuple[list[int], list[float]]] = {}
+        self.repeats: list[int] = self.rows.repeats[self.rows.first].tolist()
         self._limits()
 
     def _limits(self) -> None:
@@ -175,12 +176,19 @@ class Costs:
         bits = operand_bits(problems, self.rows.repeats[chosen], capacity, solutions)
         total = bits["weight"] + bits["ifmap"] + bits["ofmap"]
         usable = solutions.fits & solutions.exact
-        for key, moved, fits in zip(keys, total.tolist(), usable.tolist(), strict=True):
+        room = needed_bits(problems, solutions)
+        for key, moved, fits, needed in zip(keys, total.tolist(), usable.tolist(), room, strict=True):
             self.answers[key] = answer = moved if fits else inf
-            capacities, known = self.solved.setdefault(key[:2], ([], []))
-            place = bisect_right(capacities, key[2])
-            capacities.insert(place, key[2])
-            known.insert(place, answer)
+            self._note(key[:2], key[2], answer)
+            if fits and self.repeats[key[0]] == 1 and needed < key[2]:
+                self._note(key[:2], needed, answer)
+
+    def _note(self, asked: tuple[int, Kept], capacity: int, answer: float) -> None:
+        """Keep an answer in order of capacity."""
+        capacities, known = self.solved.setdefault(asked, ([], []))
+        place = bisect_right(capacities, capacity)
+        capacities.insert(place, capacity)
+        known.insert(place, answer)
 
     def bits(self, number: int, on_chip: frozenset[int], capacity: int, *, pinned: bool) -> float:
         """Least bits a step moves off chip; infinite where no tile fits into ``capacity`` bits.
