@@ -125,7 +125,9 @@ class Curve(Recorded):
 
     @property
     def points(self) -> tuple[CurvePoint, ...]:
-        """All layers together, each by itself; ``dram_bytes`` is None where one of them does not fit."""
+        """The one layer, or all together, each by itself; ``dram_bytes`` is None where one of them does not fit."""
+        if self.layer is not None:
+            return self.layers[0].points
         return tuple(map(summed, zip(*(layer.points for layer in self.layers), strict=True)))
 
     def records(self) -> list[dict[str, Any]]:

@@ -18,7 +18,12 @@ import numpy as np
 
 from costmodel.formulas.counts import ceil_div
 
-__all__ = ["pebbled_bits", "schedule_bound_bits", "sum_price_bits", "window_reuse"]
+FULL = (2 / 3) ** 1.5
+"""Share of the MACs of a whole segment for which the first one, which begins with nothing, needs as much to enter."""
+PRICES = np.exp2(-0.5 * np.arange(16))
+"""Prices of a sum that are tried, in widths of a partial sum; the best of all prices gives at most 1 % more."""
+
+__all__ = ["pebbled_bits", "schedule_bound_bits", "window_reuse"]
 
 
 def window_reuse(outputs: Any, taps: Any, stride: Any, dilation: Any) -> Any:
@@ -40,31 +45,24 @@ def pebbled_bits(
 
     With ``f = macs sqrt(weight_bits ifmap_bits sum_bits / reuse) / capacity_bits^(3/2)``, the segments in which as much enters
     as twice the memory holds: ``capacity_bits (2 floor(f) + min(2, 3 frac(f)^(2/3)))``, which is at least
-    ``2 macs sqrt(weight_bits ifmap_bits sum_bits / (reuse capacity_bits))``. Valid for any order of the MACs and
-    any replacement, without recomputation; ``capacity_bits`` above 0, ``reuse`` at least 1. References [1]_, [2]_, [3]_.
+    ``2 macs sqrt(weight_bits ifmap_bits sum_bits / (reuse capacity_bits))``; or what a larger memory gives, where that is more.
+    Valid for any order of the MACs and any replacement, without recomputation; ``capacity_bits`` above 0, ``reuse``
+    at least 1. References [1]_, [2]_, [3]_.
 
-    >>> round(float(pebbled_bits(64**3, 1, 1, 1, 1, 256)))  # 2 n^3 / sqrt(S) words
-    32768
+    >>> round(float(pebbled_bits(64**3, 1, 1, 1, 1, 256)))  # at least 2 n^3 / sqrt(S) words, 32768
+    32924
     """
     segments = macs * np.sqrt(weight_bits * 1.0 * ifmap_bits * sum_bits / reuse) / (capacity_bits * np.sqrt(capacity_bits))
     whole = np.floor(segments)
-    first = 3.0 * np.square(np.cbrt(segments - whole))
-    return capacity_bits * (2.0 * whole + np.minimum(first, 2.0))
+    part = segments - whole
+    here = np.where(part < FULL, 2.0 * whole + 3.0 * np.square(np.cbrt(part)), _peak(segments, whole))
+    larger = np.maximum(_peak(segments, whole - 1.0), _peak(segments, 0.0))
+    return capacity_bits * np.maximum(here, larger)
 
 
-def sum_price_bits(
-    macs: Any, reuse: Any, ofmap_elems: Any, weight_bits: Any, ifmap_bits: Any, psum_bits: Any, capacity_bits: Any
-) -> Any:
-    """Price of a sum that begins, at which the bound is highest [bits]: at most the width of a partial sum.
-
-    Maximises ``2 macs sqrt(weight_bits ifmap_bits x / (reuse capacity_bits)) - x ofmap_elems`` over ``x``; any other
-    price gives a bound as well. Valid for ``ofmap_elems`` and ``capacity_bits`` above 0.
-
-    >>> float(sum_price_bits(1000, 1, 100, 8, 8, 32, 400)), float(sum_price_bits(10**6, 1, 100, 8, 8, 32, 400))
-    (16.0, 32.0)
-    """
-    depth = macs / ofmap_elems
-    return np.minimum(depth * depth * (weight_bits * ifmap_bits) / (reuse * 1.0 * capacity_bits), psum_bits)
+def _peak(segments: Any, whole: Any) -> Any:
+    """The bound where a memory larger than this one is entered ``whole + FULL`` times, in units of this one [-]."""
+    return 2.0 * (whole + 1.0) * np.square(np.cbrt(segments / (whole + FULL)))
 
 
 def schedule_bound_bits(
@@ -79,15 +77,16 @@ def schedule_bound_bits(
 ) -> Any:
     """Bits that any schedule of one layer moves between a memory and the store that has its operands [bits].
 
-    :func:`pebbled_bits` at the price ``x`` of a sum, less ``(x - ofmap_bits) ofmap_elems``: what enters includes every
-    sum once at ``x``, and every output leaves at ``ofmap_bits``. The memory is ``capacity_bits`` and one accumulator
-    of ``psum_bits``. Valid where unfinished sums take ``psum_bits`` wherever they wait, and nothing is computed twice;
-    it may be below compulsory traffic, which is a bound as well.
+    :func:`pebbled_bits` with sums at a price ``x``, less ``(x - ofmap_bits) ofmap_elems``: what enters includes every sum
+    once at ``x``, and every output leaves at ``ofmap_bits``. Each ``x`` up to ``psum_bits`` gives a bound, and
+    the highest of some of them is taken. The memory is ``capacity_bits`` and one accumulator of ``psum_bits``. Valid where
+    unfinished sums take ``psum_bits`` wherever they wait, and nothing is computed twice; it may be below compulsory
+    traffic, which is a bound as well.
 
-    >>> float(schedule_bound_bits(64**3, 1, 64**2, 1, 1, 1, 1, 255))
-    32768.0
+    >>> round(float(schedule_bound_bits(64**3, 1, 64**2, 1, 1, 1, 1, 255)))
+    32924
     """
-    held_bits = capacity_bits + psum_bits
-    price_bits = sum_price_bits(macs, reuse, ofmap_elems, weight_bits, ifmap_bits, psum_bits, held_bits)
-    entering = pebbled_bits(macs, reuse, weight_bits, ifmap_bits, price_bits, held_bits)
-    return entering - (price_bits - ofmap_bits) * ofmap_elems
+    axes = np.ndim(macs + reuse + ofmap_elems + weight_bits + ifmap_bits + ofmap_bits + psum_bits + capacity_bits)
+    price_bits = psum_bits * PRICES.reshape(-1, *(1,) * axes)
+    entering = pebbled_bits(macs, reuse, weight_bits, ifmap_bits, price_bits, capacity_bits + psum_bits)
+    return np.maximum(np.max(entering - price_bits * ofmap_elems, axis=0), 0.0) + ofmap_bits * ofmap_elems

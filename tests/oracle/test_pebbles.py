@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import count, product
+from random import Random
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel.formulas import counts
 from costmodel.formulas.pebbling import schedule_bound_bits, window_reuse
 from costmodel.mapping import Layer, Problems, smallest_buffer_bits, solve
 from tests.oracle.pebbles import Game, game_of, products
-from tests.oracle.strategies import axes
 
 MOST_MACS = 8
 MOST_ELEMS = 11
@@ -42,24 +42,43 @@ def mapped_bits(layer, capacity_bits):
     return int((found.weight_bits + found.ifmap_bits + found.ofmap_bits)[0])
 
 
-@st.composite
-def tiny_layers(draw, convolution=True):
-    """Draw a layer of a few MACs, every weight and every output of which meets an input."""
-    sizes = {name: draw(st.integers(1, 3)) for name in ("k", "c")}
-    sizes |= {"n": draw(st.integers(1, 3)), "g": draw(st.sampled_from([1, 1, 1, 2]))}
+def axis_of(random, longest):
+    """Geometry of one axis at random, as (outputs, taps, stride, dilation, pad, size)."""
+    outputs, taps = random.randint(1, longest), random.randint(1, 3)
+    stride, dilation, pad = random.randint(1, 3), random.randint(1, 2), random.randint(0, 1)
+    span = (outputs - 1) * stride + (taps - 1) * dilation + 1
+    return outputs, taps, stride, dilation, pad, max(1, span - pad - random.randint(-1, 1))
+
+
+def drawn_layer(random, *, convolution):
+    """A small layer at random; most of its sizes are 1."""
+    sizes = {name: random.choice((1, 1, 2, 2, 3)) for name in ("n", "k", "c")} | {"g": random.choice((1, 1, 1, 2))}
     if convolution:
         names = ("p", "r", "stride_h", "dilation_h", "pad_top", "ifmap_h")
-        sizes |= dict(zip(names, draw(axes(4)), strict=True))
-        if draw(st.booleans()):
+        sizes |= dict(zip(names, axis_of(random, 4), strict=True))
+        if random.random() < 0.3:
             names = ("q", "s", "stride_w", "dilation_w", "pad_left", "ifmap_w")
-            sizes |= dict(zip(names, draw(axes(2)), strict=True))
-    widths = {name: draw(st.integers(1, 3)) for name in ("weight_bits", "ifmap_bits", "ofmap_bits")}
-    layer = Layer(**sizes, **widths, psum_bits=draw(st.integers(widths["ofmap_bits"], 5)))
+            sizes |= dict(zip(names, axis_of(random, 2), strict=True))
+    widths = {name: random.randint(1, 3) for name in ("weight_bits", "ifmap_bits", "ofmap_bits")}
+    return Layer(**sizes, **widths, psum_bits=random.randint(widths["ofmap_bits"], 5))
+
+
+def tiny(layer):
+    """Whether a layer can be played out, and every weight and every output of it meets an input."""
     found = list(products(layer))
-    weights, ifmaps, outputs = (set(column) for column in zip(*found, strict=True)) if found else ((), (), ())
-    assume(0 < len(found) <= MOST_MACS and len(weights) + len(ifmaps) + len(outputs) <= MOST_ELEMS)
-    assume(len(weights) == layer.weight_elems and len(outputs) == layer.ofmap_elems)
-    return layer
+    if not 3 <= len(found) <= MOST_MACS:
+        return False
+    weights, ifmaps, outputs = (set(column) for column in zip(*found, strict=True))
+    if len(weights) + len(ifmaps) + len(outputs) > MOST_ELEMS:
+        return False
+    return len(weights) == layer.weight_elems and len(outputs) == layer.ofmap_elems
+
+
+@st.composite
+def tiny_layers(draw, convolution=True):
+    """Draw a layer of a few MACs: the first one of a random series that is tiny."""
+    random = Random(draw(st.integers(0, 1 << 32)))
+    return next(filter(tiny, (drawn_layer(random, convolution=convolution) for _ in count())))
 
 
 def check(layer, share):
@@ -90,7 +109,7 @@ def test_no_schedule_of_a_product_undercuts_the_bound(layer, share):
     check(layer, share)
 
 
-@pytest.mark.parametrize(("n", "k", "c"), [(2, 2, 2), (3, 2, 2), (2, 3, 2), (2, 2, 3)])
+@pytest.mark.parametrize(("n", "k", "c"), [(2, 2, 2), (3, 2, 1), (1, 3, 3), (3, 3, 1)])
 @pytest.mark.parametrize("capacity_bits", [1, 2, 3])
 def test_no_schedule_undercuts_the_bound_in_the_tightest_memories(n, k, c, capacity_bits):
     """Words of one bit in memories of one to three words and an accumulator: where the bound is far above compulsory."""
@@ -103,7 +122,7 @@ def test_no_schedule_undercuts_the_bound_in_the_tightest_memories(n, k, c, capac
         assert bound_bits(layer, capacity_bits) <= optimum
 
 
-@pytest.mark.parametrize(("capacity_bits", "n", "k", "c"), [(2, 2, 2, 2), (2, 3, 2, 2), (3, 2, 2, 3)])
+@pytest.mark.parametrize(("capacity_bits", "n", "k", "c"), [(2, 2, 2, 2), (3, 2, 2, 2), (2, 3, 3, 1)])
 def test_the_bound_is_nearly_reached(capacity_bits, n, k, c):
     """In words of one bit, perfect play moves at most 1.6 times the larger of the bound and compulsory traffic."""
     layer = Layer(n=n, k=k, c=c, weight_bits=1, ifmap_bits=1, ofmap_bits=1, psum_bits=1)
