@@ -84,10 +84,11 @@ class LayerCurve:
 
 @dataclass(frozen=True)
 class Breakpoint:
-    """A size at which the minimum drops: one byte less, and more is moved."""
+    """A size at which the minimum drops: one byte less, and ``saved_bytes`` more are moved; None where nothing fits then."""
 
     capacity_bytes: int
     dram_bytes: int
+    saved_bytes: int | None
     stationary: str
     mapping: str
 
@@ -307,10 +308,11 @@ def breakpoints(pricer: Pricer, place: int, low: int, high: int) -> Iterator[Bre
         return pricer.moved(np.full(capacities.size, place), capacities).size_bytes
 
     sizes = np.array(drops(cost, max(low - 1, 0), high), dtype=np.int64)
-    found = pricer.moved(np.full(sizes.size, place), sizes)
+    found, before = pricer.moved(np.full(sizes.size, place), sizes), cost(sizes - 1)
     for index, size in enumerate(sizes.tolist()):
+        moved, more = int(found.size_bytes[index]), int(before[index])
         mapping = pricer.mapping(place, found.solutions, index)
-        yield Breakpoint(size, int(found.size_bytes[index]), found.stationary(index), mapping)
+        yield Breakpoint(size, moved, None if more == NEVER else more - moved, found.stationary(index), mapping)
 
 
 # ---- the curve

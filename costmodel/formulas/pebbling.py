@@ -45,8 +45,8 @@ def pebbled_bits(
 
     With ``f = macs sqrt(weight_bits ifmap_bits sum_bits / reuse) / capacity_bits^(3/2)``, the segments in which as much enters
     as twice the memory holds: ``capacity_bits (2 floor(f) + min(2, 3 frac(f)^(2/3)))``, which is at least
-    ``2 macs sqrt(weight_bits ifmap_bits sum_bits / (reuse capacity_bits))``; or what a larger memory gives, where that is more.
-    Valid for any order of the MACs and any replacement, without recomputation; ``capacity_bits`` above 0, ``reuse``
+    ``2 macs sqrt(weight_bits ifmap_bits sum_bits / (reuse capacity_bits))``; or what a larger memory gives, where that is
+    more. Valid for any order of the MACs and any replacement, without recomputation; ``capacity_bits`` above 0, ``reuse``
     at least 1. References [1]_, [2]_, [3]_.
 
     >>> round(float(pebbled_bits(64**3, 1, 1, 1, 1, 256)))  # at least 2 n^3 / sqrt(S) words, 32768

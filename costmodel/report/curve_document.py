@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from costmodel.report.document import Column, Document, Row, Sentences, Table
@@ -125,21 +124,20 @@ def drops(curve: Curve) -> Table:
         Column("saved", unit.unit),
         Column("mapping", numeric=False, wrap=True),
     )
-    rows = tuple(drop_row(step, saved, unit) for step, saved in largest(curve.breakpoints))
+    rows = tuple(drop_row(step, unit) for step in largest(curve.breakpoints))
     return Table("Sizes at which the minimum drops", columns, rows)
 
 
-def drop_row(step: Breakpoint, saved_bytes: int, unit: Scale) -> Row:
-    """One breakpoint."""
-    return Row((f"{step.capacity_bytes:,}", unit.text(step.dram_bytes), unit.text(saved_bytes), step.mapping))
+def drop_row(step: Breakpoint, unit: Scale) -> Row:
+    """One breakpoint; the first size that fits saves nothing that could be counted."""
+    saved = NOTHING if step.saved_bytes is None else unit.text(step.saved_bytes)
+    return Row((f"{step.capacity_bytes:,}", unit.text(step.dram_bytes), saved, step.mapping))
 
 
-def largest(steps: Sequence[Breakpoint]) -> list[tuple[Breakpoint, int]]:
-    """The breakpoints at which most is saved, with what is; the first one, before which nothing is known, saves nothing."""
-    saved = [0, *(one.dram_bytes - two.dram_bytes for one, two in pairwise(steps))]
-    every = list(zip(steps, saved, strict=True))
-    chosen = sorted(every, key=lambda one: -one[1])[:LISTED]
-    return sorted(chosen, key=lambda one: one[0].capacity_bytes)
+def largest(steps: Sequence[Breakpoint]) -> list[Breakpoint]:
+    """The breakpoints at which most is saved, in order of memory."""
+    chosen = sorted(steps, key=lambda step: -(step.saved_bytes or 0))[:LISTED]
+    return sorted(chosen, key=lambda step: step.capacity_bytes)
 
 
 # ---- sentences

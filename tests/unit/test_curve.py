@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def test_recurrent_weights_stay_where_they_fit():
     assert curve.layers[0].least_bytes == curve.points[1].dram_bytes
 
 
-# ---- breakpoints
+# ---- where it drops
 
 
 @settings(max_examples=60, deadline=None)
@@ -145,8 +146,9 @@ def test_breakpoints_are_exact(channels, size, kernel, low, more):
     for step in steps:
         before = moved.get(step.capacity_bytes - 1)
         assert moved[step.capacity_bytes] == step.dram_bytes
-        assert before is None or before > step.dram_bytes
-    for one, two in zip(steps, steps[1:], strict=False):
+        assert step.saved_bytes == (None if before is None else before - step.dram_bytes)
+        assert step.saved_bytes is None or step.saved_bytes > 0
+    for one, two in pairwise(steps):
         assert moved[two.capacity_bytes - 1] == one.dram_bytes
     if steps:
         assert moved[low + more] == steps[-1].dram_bytes
@@ -235,7 +237,9 @@ def test_sizes(given_, expected):
     assert capacities_of(given_) == expected
 
 
-@pytest.mark.parametrize("given_", ["", "abc", "5:1", "1:2:3:4", "0", "0:8", "-5", "1GB/s", "1:", [], [True], [0], ["x"], "1e30"])
+@pytest.mark.parametrize(
+    "given_", ["", "abc", "5:1", "1:2:3:4", "0", "0:8", "-5", "1GB/s", "1:", [], [True], [0], ["x"], "1e30"]
+)
 def test_sizes_that_make_no_sense(given_):
     """One clear message, which names what was given to the curve."""
     with pytest.raises(InputError, match=r"^curve: ") as caught:

@@ -61,8 +61,8 @@ def test_the_bound_scales_with_the_unit_of_widths():
 
 @settings(max_examples=200)
 @given(
-    st.integers(1, 10**9), st.integers(1, 49), st.integers(1, 10**6), st.integers(0, 32), st.integers(0, 32), st.integers(0, 32),
-    st.integers(1, 64), st.integers(1, 10**7), st.integers(1, 10**7),
+    st.integers(1, 10**9), st.integers(1, 49), st.integers(1, 10**6), st.integers(0, 32), st.integers(0, 32),
+    st.integers(0, 32), st.integers(1, 64), st.integers(1, 10**7), st.integers(1, 10**7),
 )  # fmt: skip
 def test_more_memory_never_raises_the_bound(macs, reuse, outputs, weight, ifmap, ofmap, psum, one_size, more):
     """Nor does any argument make it anything but a finite number, not even operands of no bits."""
