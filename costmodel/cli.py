@@ -643,6 +643,52 @@ def sweep(
 
 @cli.command()
 @click.argument("net", metavar="NET")
+@click.option(
+    "--layer", metavar="LAYER",
+    help="One layer, such as --layer conv2: every size at which its minimum drops, to the byte. [default: all layers]",
+)
+@click.option(
+    "--capacity", default="1KiB:16MiB", show_default=True, metavar="SIZES",
+    help="Sizes of the memory, such as --capacity 1KiB:16MiB, which doubles, 16KiB:1MiB:4x, or 64KiB,1MiB.",
+)
+@click.option(
+    "--hw", "hardware", metavar="PROFILE",
+    help=f"{HARDWARE} Its number format, width of partial sums and double buffering are used. [default: none]",
+)
+@INPUT
+@with_options(PRICING[:-1])
+def curve(
+    net: str,
+    layer: str | None,
+    capacity: str,
+    hardware: str | None,
+    inputs: dict[str, tuple[int, ...]] | None,
+    batch: int,
+    dtype: str | None,
+    bits: dict[str, int] | None,
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+) -> None:
+    """Show how far the off-chip bytes of a network, or of one layer, fall as the memory grows, and how far they could.
+
+    NET is a network as for analyze. What is moved is the exact minimum over all tiles and loop orders; the I/O bound holds
+    for any schedule whatever. Without --dtype, operands have the widths of a quantised file, else the format of --hw, else
+    int8.
+
+    \b
+    costmodel curve squeezenet
+    costmodel curve alexnet --layer conv2 --capacity 1KiB:1MiB
+    costmodel curve resnet --hw ethos-u65-512 --capacity 64KiB,1MiB --format csv -o curve.csv
+    """
+    checked_output(output)
+    from costmodel import api
+
+    report(api.curve(net, layer, capacity, hardware, batch, dtype, bits, inputs), fmt, output, width)
+
+
+@cli.command()
+@click.argument("net", metavar="NET")
 @click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
 @click.option(
     "--objective", type=click.Choice(("energy", "latency", "dram", "storage")), default="energy", show_default=True,

@@ -12,6 +12,7 @@ import numpy as np
 from costmodel.boundary import (
     Boundary,
     boundary,
+    capacity_bits,
     encoded_widths,
     operand_widths,
     weight_operand_elems,
@@ -19,6 +20,7 @@ from costmodel.boundary import (
 )
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s, unrolled_ratio
+from costmodel.io_bound import nest_of, schedule_bytes
 from costmodel.precision import row_precisions
 
 if TYPE_CHECKING:
@@ -187,6 +189,14 @@ class Estimate:
             + self.coded(whole_bytes(t.ifmap_elems, w.ifmap), "ifmap")
             + self.coded(whole_bytes(t.ofmap_elems, w.ofmap), "ofmap")
         )
+
+    @cached_property
+    def io_bound_bytes(self) -> Ints:
+        """What no schedule of the layer alone undercuts with the first memory on chip: compulsory traffic, or more [B]."""
+        code, widths = self.code, self.off_chip_widths
+        ratios = (1.0, 1.0) if code is None else (code.ifmap_ratio, code.ofmap_ratio)
+        capacity = capacity_bits(self.hardware.levels[1]) * widths.unit
+        return np.maximum(self.compulsory_bytes, schedule_bytes(nest_of(self.table), widths, capacity, ratios))
 
     def coded(self, size: Ints, operand: Literal["ifmap", "ofmap"]) -> Ints:
         """Bytes of an operand behind the code of activations, if there is one [B]."""
