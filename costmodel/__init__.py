@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from costmodel.api import reconcile as reconcile
     from costmodel.api import shrink as shrink
     from costmodel.api import storage as storage
+    from costmodel.api import stream as stream
     from costmodel.api import sweep as sweep
     from costmodel.api import train_cost as train_cost
     from costmodel.api import transform as transform
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from costmodel.compression import Scheme as Scheme
     from costmodel.compression import Storage as Storage
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.explore.run import RunReport as RunReport
     from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
@@ -62,6 +64,7 @@ HOMES = {
     "MemoryTimeline": "activations",
     "Ratio": "graph",
     "Reconciliation": "reconciliation",
+    "RunReport": "explore.run",
     "Schedule": "schedule",
     "Shrinking": "advice",
     "Variation": "explore.vary",
@@ -80,6 +83,7 @@ HOMES = {
     "reconcile": "api",
     "shrink": "api",
     "storage": "api",
+    "stream": "api",
     "sweep": "api",
     "transform": "api",
     "train_cost": "api",
