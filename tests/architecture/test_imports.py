@@ -30,7 +30,7 @@ LAZY = {
 """Imports inside a function that point upwards, and why."""
 
 HOMES = {
-    "pydantic": ("hardware",),
+    "pydantic": ("hardware", "explore"),
     "pydantic_core": ("hardware",),
     "ruamel": ("hardware", "validation"),
     "rich": ("report",),
