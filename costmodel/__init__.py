@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from costmodel.compression import Storage as Storage
     from costmodel.errors import CostModelError as CostModelError
     from costmodel.explore.run import RunReport as RunReport
+    from costmodel.explore.space import DesignSpace as DesignSpace
     from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
@@ -57,6 +58,7 @@ HOMES = {
     "Analysis": "analysis",
     "Comparison": "comparison",
     "CostModelError": "errors",
+    "DesignSpace": "explore.space",
     "Dim": "graph",
     "Graph": "graph",
     "HardwareProfile": "hardware",
