@@ -10,10 +10,21 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from costmodel.cli_shared import HARDWARE, INPUT, SCHEDULING, SWEEPING, checked_output, report, with_options, write_atomically
+from costmodel.cli_shared import (
+    HARDWARE,
+    INPUT,
+    SCHEDULING,
+    SWEEPING,
+    checked_output,
+    report,
+    with_options,
+    write_atomically,
+)
 from costmodel.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from costmodel.explore.run import RunReport
 
 SPACES: Final = (".yaml", ".yml")
@@ -60,7 +71,7 @@ SPACE: Final = (
     ),
     click.option(
         "--resume", is_flag=True,
-        help="Continue the run in -o if there is one, such as after it was killed; the space and the metrics must be the same. "
+        help="Continue the run in -o if there is one, such as after it was killed; space and metrics must be the same. "
         "[default: refuse an -o that exists]",
     ),
     click.option(
@@ -82,7 +93,7 @@ SPACE: Final = (
 @INPUT
 @with_options((*SCHEDULING, *SWEEPING, *SPACE))
 @click.pass_context
-def sweep(context: click.Context, nets: tuple[str, ...], output: Path | None, **options: Any) -> None:  # noqa: ANN401 - see above
+def sweep(context: click.Context, /, nets: tuple[str, ...], output: Path | None, **options: Any) -> None:  # noqa: ANN401 - see above
     """Price networks while the hardware, the batch, the number format or the schedule varies, or a whole design space.
 
     A NET may have widths of its own, which do not vary: squeezenet@weight=3, alexnet@fp32. The first NET is the baseline of
@@ -108,7 +119,7 @@ def given(context: click.Context) -> dict[str, Any]:
     return {name: context.params[name] for name, source in told.items() if source is not ParameterSource.DEFAULT}
 
 
-def flags(names: list[str]) -> str:
+def flags(names: Sequence[str]) -> str:
     """Options as they are written."""
     return ", ".join({"axes": "--vary", "inputs": "--input", "fmt": "--format"}.get(name, f"--{name}") for name in names)
 
@@ -147,7 +158,7 @@ def sweep_space(file: Path, output: Path | None, told: dict[str, Any]) -> None:
     if alien:
         raise InputError(f"{flags(alien)}: a design space says that itself; write it into {file}")
     if output is None or output.suffix.lower() not in (".parquet", ".csv"):
-        raise InputError(f"{file}: the rows of a design space need a place; give -o NAME.parquet, or -o NAME.csv for a small one")
+        raise InputError(f"{file}: the rows of a design space need a place; give -o NAME.parquet, or for few -o NAME.csv")
     if output.suffix.lower() == ".csv":
         sweep_to_csv(file, output, told)
     else:
@@ -158,7 +169,8 @@ def sweep_to_csv(file: Path, output: Path, told: dict[str, Any]) -> None:
     """All rows in one file, written at the end."""
     alien = [name for name in ("workers", "dask", "resume") if name in told]
     if alien:
-        raise InputError(f"{flags(alien)}: a CSV file is written at once, by this process; give -o {output.with_suffix('.parquet')}")
+        other = output.with_suffix(".parquet")
+        raise InputError(f"{flags(alien)}: a CSV file is written at once, by this process; give -o {other}")
     checked_output(output)
     from costmodel import api
 

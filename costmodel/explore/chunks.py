@@ -52,8 +52,8 @@ def chunk_points(size: int, metrics: Sequence[str], given: int | None = None) ->
     if given < 1:
         raise InputError(f"chunk: {given} points; give at least 1")
     if size > given * MOST_CHUNKS:
-        most = f"{-(-size // given):,} chunks of {size:,} points"
-        raise InputError(f"chunk: {given} points make {most}; give {-(-size // MOST_CHUNKS)} or more")
+        said = f"{given} points make {-(-size // given):,} chunks of {size:,} points"
+        raise InputError(f"chunk: {said}; give {-(-size // MOST_CHUNKS)} or more")
     return given
 
 

@@ -58,11 +58,14 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     if address == LOCAL:
-        with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        with (
+            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,  # type: ignore[no-untyped-call]  # Dask's own
+            Client(cluster) as client,  # type: ignore[no-untyped-call]  # Dask's own
+        ):
             yield client
         return
     try:
-        client = Client(address, timeout=PATIENCE_S)
+        client = Client(address, timeout=PATIENCE_S)  # type: ignore[no-untyped-call]  # Dask's own
     except (OSError, ValueError) as error:
         raise InputError(
             f"--dask {address}: no scheduler answers within {PATIENCE_S} s ({error}); start one with `dask scheduler` and "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from costmodel.errors import CostModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from costmodel.explore.chunks import Chunk
@@ -37,7 +37,7 @@ class Inline(Executor):
         future: Future[Result] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asks for the result
+        except Exception as error:
             future.set_exception(error)
         return future
 
@@ -77,7 +77,7 @@ def pool_of(executor: Executor | None) -> Pool:
     if executor is None:
         return Pool(lambda: nullcontext(Inline()), lambda: 1)
     if type(executor).__module__.startswith("distributed."):
-        client = executor._client  # type: ignore[attr-defined]  # noqa: SLF001 - the executor has no other way to say how many workers it has
+        client = executor._client  # type: ignore[attr-defined]
         return Pool(lambda: nullcontext(executor), lambda: in_flight_of_dask(client), lost=lost_by_dask())
     workers = getattr(executor, "_max_workers", None)  # no public name in any version of Python
     most = in_flight(workers) if isinstance(workers, int) else FALLBACK_IN_FLIGHT
@@ -101,13 +101,13 @@ def in_flight_of_dask(client: Any) -> int:  # noqa: ANN401 - a client of Dask, w
 def lost_by_dask() -> tuple[type[BaseException], ...]:
     """What a future of Dask raises where a worker died again and again, or the scheduler is gone."""
     from distributed import CancelledError
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
     from distributed.scheduler import KilledWorker
 
     return (KilledWorker, CancelledError, CommClosedError, FutureCancelled)
 
 
-def completed(task: Task[Result], chunks: Iterable[Chunk], pool: Pool) -> Iterator[tuple[Chunk, Result]]:
+def completed(task: Task[Result], chunks: Iterable[Chunk], pool: Pool) -> Generator[tuple[Chunk, Result]]:
     """Every chunk once with its result, as soon as it is there.
 
     Raises
@@ -163,6 +163,6 @@ def loss(chunk: Chunk, times: int, error: BaseException) -> str:
     """What to say where workers die."""
     often = "a worker died" if times == 1 else f"workers died {times} times in a row"
     return (
-        f"sweep: {often} ({type(error).__name__}), the first unfinished chunk being {chunk}; mostly memory ran out: take fewer "
-        'workers or smaller chunks. A script that starts workers must do so below if __name__ == "__main__":'
+        f"sweep: {often} ({type(error).__name__}), the first unfinished chunk being {chunk}; mostly memory ran out: take "
+        'fewer workers or smaller chunks. A script that starts workers must do so below if __name__ == "__main__":'
     )

@@ -60,7 +60,8 @@ def read(directory: Path) -> Manifest | None:
     try:
         found = json.loads(file.read_bytes())
         if found.get("format") != FORMAT:
-            raise InputError(f"{file}: has format {found.get('format')!r}; this version of costmodel continues format {FORMAT}")
+            given = found.get("format")
+            raise InputError(f"{file}: has format {given!r}; this version of costmodel continues format {FORMAT}")
         return Manifest(**{**found, "metrics": tuple(found["metrics"])})
     except FileNotFoundError:
         return None

@@ -38,7 +38,7 @@ class Part:
 def checked_pyarrow() -> None:
     """Refuse to begin where Parquet cannot be written."""
     try:
-        import pyarrow.parquet  # noqa: F401 - whether it is there
+        import pyarrow.parquet  # type: ignore[import-untyped]  # noqa: F401 - whether it is there
     except ImportError:
         raise InputError(INSTALL) from None
 

@@ -21,12 +21,12 @@ from costmodel.explore.evaluate import checked_metrics, evaluate
 from costmodel.explore.resolving import version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from concurrent.futures import Executor
 
     import pandas as pd
     from numpy.typing import NDArray
 
+    from costmodel.explore.parts import Part
     from costmodel.explore.space import DesignSpace
 
 Columns = dict[str, "NDArray[Any]"]
@@ -72,7 +72,7 @@ class RunReport:
         """Whether every point is behind the run."""
         return self.done == self.points
 
-    def with_part(self, chunk: Chunk, part: parts.Part) -> RunReport:
+    def with_part(self, chunk: Chunk, part: Part) -> RunReport:
         """The report with one part more."""
         return replace(
             self, done=self.done + chunk.points, rows=self.rows + part.rows, problems=self.problems + part.problems,
@@ -97,7 +97,7 @@ def unpacked(payload: bytes) -> tuple[DesignSpace, tuple[str, ...]]:
     InputError
         This worker has other files than the run, or another version of this package.
     """
-    space, digest, metrics = pickle.loads(payload)  # noqa: S301 - from the process that gave this worker its work
+    space, digest, metrics = pickle.loads(payload)
     if space.digest != digest:
         raise InputError(
             f"{space.name}: a worker has another version of costmodel than the run, or other files of networks or hardware; "
@@ -112,7 +112,7 @@ def columns_of(payload: bytes, start: int, stop: int) -> Columns:
     return evaluate(space, start, stop, metrics)
 
 
-def part_of(payload: bytes, start: int, stop: int) -> parts.Part:
+def part_of(payload: bytes, start: int, stop: int) -> Part:
     """A chunk as a Parquet file: encoded where it is evaluated, so that little is sent and the run only writes."""
     _, metrics = unpacked(payload)
     return parts.encoded(columns_of(payload, start, stop), whole_metrics(metrics))
@@ -239,7 +239,7 @@ def refuse_another(directory: Path, before: manifest.Manifest | None, run: manif
 
 def continued(
     run: manifest.Manifest,
-    task: Task[parts.Part],
+    task: Task[Part],
     pool: Pool,
     directory: Path,
     progress: Callable[[RunReport], None],
@@ -288,7 +288,7 @@ def written(target: Path, data: bytes) -> None:
         raise UnwrittenError(f"{target}: cannot be written: {error.strerror or error}") from error
 
 
-def begun(run: manifest.Manifest, there: Mapping[Chunk, parts.Part], directory: Path) -> RunReport:
+def begun(run: manifest.Manifest, there: Mapping[Chunk, Part], directory: Path) -> RunReport:
     """What earlier runs left."""
     planned = set(chunks(run.points, run.chunk_points))
     strange = sorted(set(there) - planned)
@@ -303,4 +303,4 @@ def begun(run: manifest.Manifest, there: Mapping[Chunk, parts.Part], directory: 
 
 def left_in(report: RunReport) -> str:
     """Where a run that ends early stands, and how to go on."""
-    return f"{report.done:,} of {report.points:,} points are done and in {report.path}; run the same command with --resume to go on"
+    return f"{report.done:,} of {report.points:,} points are in {report.path}; run the same command with --resume to go on"

@@ -18,7 +18,14 @@ def watched(*, shown: bool) -> Iterator[Callable[[RunReport], None]]:
         yield lambda _: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         BarColumn(), MofNCompleteColumn(), TextColumn("points"), TextColumn("{task.fields[rate]}"), TimeElapsedColumn(),
