@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 LOCAL: Final = "local"
+ANY_PORT: Final = "127.0.0.1:0"
 PATIENCE_S: Final = 10
 """How long a scheduler has to answer."""
 INSTALL: Final = "Dask is not installed: pip install 'nn-costmodel[dask]'"
@@ -32,7 +33,7 @@ def dask(address: str, workers: int | None = None) -> Pool:
     Raises
     ------
     InputError
-        Dask is not installed, or a number of workers where they are there already.
+        Dask is not installed, the scheduler does not answer, or a number of workers where they are there already.
     """
     try:
         import distributed  # noqa: F401 - whether it is there
@@ -40,6 +41,9 @@ def dask(address: str, workers: int | None = None) -> Pool:
         raise InputError(INSTALL) from None
     if address != LOCAL and workers is not None:
         raise InputError(f"--workers {workers}: the cluster at {address} has its own workers; leave --workers away")
+    if address != LOCAL:
+        with connected(address, workers):
+            pass  # before anything is written
     client: list[Any] = []
     return Pool(lambda: opened(address, workers, client), lambda: in_flight_of_dask(client[0]), lost=lost_by_dask())
 
@@ -59,7 +63,7 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
 
     if address == LOCAL:
         with (
-            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,  # type: ignore[no-untyped-call]  # Dask's own
+            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=ANY_PORT) as cluster,  # type: ignore[no-untyped-call]  # Dask's own
             Client(cluster) as client,  # type: ignore[no-untyped-call]  # Dask's own
         ):
             yield client
