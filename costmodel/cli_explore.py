@@ -16,6 +16,7 @@ from costmodel.cli_shared import (
     SCHEDULING,
     SWEEPING,
     checked_output,
+    printable,
     report,
     with_options,
     write_atomically,
@@ -24,8 +25,6 @@ from costmodel.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from costmodel.explore.run import RunReport
 
 SPACES: Final = (".yaml", ".yml")
 """How the name of a design space ends."""
@@ -173,28 +172,22 @@ def sweep_to_csv(file: Path, output: Path, told: dict[str, Any]) -> None:
         raise InputError(f"{flags(alien)}: a CSV file is written at once, by this process; give -o {other}")
     checked_output(output)
     from costmodel import api
+    from costmodel.explore.run import csv_text
 
     frame = api.sweep(file, metrics=told.get("metrics"), chunk=told.get("chunk"))
-    write_atomically(output, frame.to_csv(index=False, lineterminator="\n"))
-    click.echo(f"{output}: {len(frame):,} rows", err=True)
+    write_atomically(output, csv_text(frame))
+    click.echo(f"{printable(str(output))}: {len(frame):,} rows", err=True)
 
 
 def sweep_to_parquet(file: Path, output: Path, told: dict[str, Any]) -> None:
     """All rows in a directory, part by part, while a person may watch."""
     from costmodel import api
-    from costmodel.report.progress import watched
+    from costmodel.report.progress import summary, watched
 
     shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     with watched(shown=shown) as progress:
         found = api.stream(file, output, **told, progress=progress)
-    click.echo(summary(found), err=True)
-
-
-def summary(found: RunReport) -> str:
-    """What a run left, in one line."""
-    resumed = f", {found.resumed_parts:,} of them from before" if found.resumed_parts else ""
-    problem = f"; {found.problems:,} rows have a problem and no figures" if found.problems else ""
-    return f"{found.path}: {found.rows:,} rows of {found.points:,} points in {found.parts:,} parts{resumed}{problem}"
+    click.echo(printable(summary(found)), err=True)
 
 
 COMMANDS = (sweep,)

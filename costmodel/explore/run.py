@@ -158,6 +158,12 @@ def whole(column: NDArray[np.float64]) -> NDArray[Any]:
     return column if np.isnan(column).any() else parts.whole_numbers(column)
 
 
+def csv_text(frame: pd.DataFrame) -> str:
+    """A frame as CSV, whole numbers without a fraction also where some are missing."""
+    numbers = dict.fromkeys(whole_metrics([str(name) for name in frame.columns]), "Int64")
+    return frame.astype(numbers).to_csv(index=False, lineterminator="\n")
+
+
 def checked_space(space: DesignSpace) -> None:
     """Refuse a space none of whose points meets its constraints.
 

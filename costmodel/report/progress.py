@@ -56,6 +56,25 @@ def problems(count: int) -> str:
     """How many rows have a problem.
 
     >>> problems(0), problems(3)
-    ('', '3 with a problem')
+    ('', '3 without figures')
     """
-    return f"{count:,} with a problem" if count else ""
+    return f"{count:,} without figures" if count else ""
+
+
+def summary(report: RunReport) -> str:
+    """What a run left, in one line."""
+    resumed = f", {report.resumed_parts:,} of them from before" if report.resumed_parts else ""
+    problem = f"; {many(report.problems, 'row')} without figures, see the column problem" if report.problems else ""
+    rows, points, parts = (
+        many(count, noun) for count, noun in ((report.rows, "row"), (report.points, "point"), (report.parts, "part"))
+    )
+    return f"{report.path}: {rows} of {points} in {parts}{resumed}{problem}"
+
+
+def many(count: int, noun: str) -> str:
+    """A number of things, of which there may be millions.
+
+    >>> many(1, "row"), many(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

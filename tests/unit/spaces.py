@@ -66,7 +66,7 @@ def space_file(directory: Path, act: str = "", space: str = SPACE) -> Path:
     if act:
         (directory / "act").write_text(act, encoding="utf-8")
     file = directory / "chains.yaml"
-    file.write_text(dedent(space), encoding="utf-8")
+    file.write_text(dedent(space).lstrip(), encoding="utf-8")
     return file
 
 

@@ -79,7 +79,7 @@ def test_frames_do_not_depend_on_chunks_or_threads(space, frame, chunk, workers)
         assert_frame_equal(cm.sweep(space, metrics=METRICS, executor=executor, chunk=chunk), frame)
 
 
-def test_all_columns_of_an_analysis_by_default(tmp_path):
+def test_all_columns_of_an_analysis_by_default():
     """As for a builder."""
     space = cm.DesignSpace(name="one", network="autoencoder", hardware="snapdragon")
     assert list(cm.sweep(space).columns) == ["point", *run.SUMMED, "problem"]
@@ -223,7 +223,7 @@ def test_resuming_evaluates_only_what_is_missing(space, tmp_path, monkeypatch):
 
 def test_an_interrupt_says_how_to_go_on(space, tmp_path):
     """The directory is left ready."""
-    with pytest.raises(KeyboardInterrupt, match=r"interrupted: 40 of 240 points are in .*o\.parquet; run .* --resume to go on"):
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted: 40 of 240 points are in .*o\.parquet; run .* --resume"):
         cm.stream(space, tmp_path / "o.parquet", METRICS, chunk=20, progress=stopped_after(2, KeyboardInterrupt))
     assert not manifest.read(tmp_path / "o.parquet").finished
     assert cm.stream(space, tmp_path / "o.parquet", METRICS, resume=True).resumed_parts == 2
