@@ -79,7 +79,7 @@ def test_the_suffix_in_capitals(file):
         (("chains.yaml", "-o", "o.csv", "--state", "steady"), "--state: a design space says that itself"),
         (("chains.yaml", "-o", "o.csv", "--resume"), "--resume: a CSV file is written at once"),
         (("chains.yaml", "-o", "o.csv", "--workers", "2"), "--workers: a CSV file is written at once, by this process; give"),
-        (("chains.yaml", "-o", "o.parquet", "--metrics", "energy"), "no metric energy (did you mean 'energy_j'?); the metrics"),
+        (("chains.yaml", "-o", "o.parquet", "--metrics", "energy"), "no metric energy (did you mean 'energy_j'?)"),
         (("chains.yaml", "-o", "o.csv", "--metrics", ""), "no metric "),
         (("chains.yaml", "-o", "no/where.parquet"), "-o no/where.parquet: the directory no does not exist; create it first"),
         (("chains.yaml", "-o", "no/where.csv"), "-o no/where.csv: the directory no does not exist; create it first"),
