@@ -491,7 +491,7 @@ def analysis_of(
     scheduler = Scheduler(graph, estimate.table, estimate.off_chip_widths, batch)
     if kind != "layer":
         estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))
-    estimate.off_chip  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
+    estimate.boundaries  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
 
     def tensor_bytes(tensors: Sequence[Tensor]) -> int:
         return sum(-(-int(tensor.elems) * tensor_bits(tensor, estimate.precision) // 8) for tensor in tensors) * batch

@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 import costmodel as cm
 from costmodel.explore.run import RunReport
 from costmodel.report.progress import summary, watched
-from tests.unit.spaces import FEASIBLE, METRICS, POINTS, PROBLEMS, space_file
+from tests.unit.run_spaces import FEASIBLE, METRICS, POINTS, PROBLEMS, space_file
 from tests.unit.test_cli import refused, run
 
 ROOT = Path(__file__).resolve().parents[2]

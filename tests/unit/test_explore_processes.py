@@ -20,7 +20,7 @@ from costmodel.errors import InputError
 from costmodel.explore import dask_workers, manifest, workers
 from costmodel.explore.chunks import Chunk
 from costmodel.explore.engine import Task, WorkerError, completed
-from tests.unit.spaces import FEASIBLE, METRICS, POINTS, PROBLEMS, chain_space, space_file
+from tests.unit.run_spaces import FEASIBLE, METRICS, POINTS, PROBLEMS, chain_space, space_file
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}

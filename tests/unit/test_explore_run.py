@@ -18,7 +18,7 @@ import costmodel as cm
 from costmodel.errors import InputError
 from costmodel.explore import manifest, parts, run
 from costmodel.explore.evaluate import evaluate
-from tests.unit.spaces import FEASIBLE, METRICS, POINTS, PROBLEMS, SPACE, chain_space, space_file
+from tests.unit.run_spaces import FEASIBLE, METRICS, POINTS, PROBLEMS, SPACE, chain_space, space_file
 
 
 @pytest.fixture(scope="module")
