@@ -17,7 +17,7 @@ from costmodel.errors import CostModelError, InputError
 from costmodel.explore import manifest, parts
 from costmodel.explore.chunks import Chunk, chunk_points, chunks
 from costmodel.explore.engine import Pool, Task, WorkerError, completed, pool_of
-from costmodel.explore.evaluate import checked_metrics, evaluate
+from costmodel.explore.evaluate import ONE_AT_A_TIME, checked_metrics, evaluate
 from costmodel.explore.resolving import version
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def payload_of(space: DesignSpace, metrics: Sequence[str]) -> bytes:
 
 @lru_cache(maxsize=4)
 def unpacked(payload: bytes) -> tuple[DesignSpace, tuple[str, ...]]:
-    """The space and the metrics in a payload; loaded once per worker.
+    """The space and the metrics in a payload; loaded once per worker, by one thread at a time.
 
     Raises
     ------
@@ -108,14 +108,15 @@ def unpacked(payload: bytes) -> tuple[DesignSpace, tuple[str, ...]]:
 
 def columns_of(payload: bytes, start: int, stop: int) -> Columns:
     """Columns of a chunk."""
-    space, metrics = unpacked(payload)
+    with ONE_AT_A_TIME:  # loading runs the files of networks
+        space, metrics = unpacked(payload)
     return evaluate(space, start, stop, metrics)
 
 
 def part_of(payload: bytes, start: int, stop: int) -> Part:
     """A chunk as a Parquet file: encoded where it is evaluated, so that little is sent and the run only writes."""
-    _, metrics = unpacked(payload)
-    return parts.encoded(columns_of(payload, start, stop), whole_metrics(metrics))
+    columns = columns_of(payload, start, stop)
+    return parts.encoded(columns, whole_metrics(tuple(columns)))
 
 
 def whole_metrics(metrics: Sequence[str]) -> frozenset[str]:

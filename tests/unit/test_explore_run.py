@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -77,6 +78,43 @@ def test_frames_do_not_depend_on_chunks_or_threads(space, frame, chunk, workers)
         return
     with ThreadPoolExecutor(workers) as executor:
         assert_frame_equal(cm.sweep(space, metrics=METRICS, executor=executor, chunk=chunk), frame)
+
+
+CROWDED = """
+import time
+import costmodel as cm
+
+INSIDE = []
+
+
+def build(width: cm.Dim = 8, depth: int = 1) -> cm.Graph:
+    INSIDE.append(depth)
+    print("building")
+    time.sleep(0.002)
+    alone = len(INSIDE) == 1
+    INSIDE.pop()
+    if not alone:
+        raise RuntimeError("another thread is building")
+    g = cm.Graph("chain")
+    x = g.input("x", (1, 16))
+    for index in range(depth):
+        x = g.linear(f"fc{index}", x, width)
+    return g
+"""
+
+
+def test_threads_take_turns(tmp_path, capsys):
+    """A file of a network is run by one thread at a time: its output goes to stderr, and that of the process stays its own."""
+    (tmp_path / "crowded.py").write_text(CROWDED, encoding="utf-8")
+    axes = {"net.depth": [1, 2, 3, 4], "net.width": [4, 8, 12]}
+    space = cm.DesignSpace(name="crowded", network=str(tmp_path / "crowded.py"), hardware="snapdragon", axes=axes)
+    before = sys.stdout
+    with ThreadPoolExecutor(4) as executor:
+        found = cm.sweep(space, metrics=["dram_bytes"], executor=executor, chunk=1)
+    assert sys.stdout is before
+    assert found["problem"].tolist() == [""] * 12
+    out, err = capsys.readouterr()
+    assert (out, err.count("building")) == ("", 12)
 
 
 def test_all_columns_of_an_analysis_by_default():
