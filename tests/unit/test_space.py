@@ -107,7 +107,7 @@ def test_index_of_is_the_inverse_of_at():
 def test_large_spaces_are_numbered_without_being_listed():
     """A space of 10**15 points gives any slice."""
     axis = {"low": 1, "high": 1000, "count": 1000}
-    made = space(axes={name: axis for name in ("net.base_e", "net.incr_e", "net.num_classes", "net.freq", "net.input")})
+    made = space(axes=dict.fromkeys(("net.base_e", "net.incr_e", "net.num_classes", "net.freq", "net.input"), axis))
     assert made.size == 10**15
     last = made.columns(made.size - 2, made.size)
     assert {name: column.tolist() for name, column in last.items()} == {
@@ -209,7 +209,7 @@ def test_too_many_points():
     """A grid whose indices leave 64 bits is refused."""
     axis = {"low": 1, "high": 10000, "count": 10000}
     names = ("net.base_e", "net.incr_e", "net.num_classes", "net.freq", "net.input")
-    assert "points; take fewer values" in problems(axes={name: axis for name in names})[0]
+    assert "points; take fewer values" in problems(axes=dict.fromkeys(names, axis))[0]
 
 
 def test_a_frozen_space():
