@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,7 +43,7 @@ def dask(address: str, workers: int | None = None) -> Pool:
     if address != LOCAL and workers is not None:
         raise InputError(f"--workers {workers}: the cluster at {address} has its own workers; leave --workers away")
     if address != LOCAL:
-        with connected(address, workers):
+        with quiet(), connected(address, workers):
             pass  # before anything is written
     client: list[Any] = []
     return Pool(lambda: opened(address, workers, client), lambda: in_flight_of_dask(client[0]), lost=lost_by_dask())
@@ -51,9 +52,23 @@ def dask(address: str, workers: int | None = None) -> Pool:
 @contextmanager
 def opened(address: str, workers: int | None, held: list[Any]) -> Iterator[Executor]:
     """An executor of a cluster; whoever asks how many workers there are finds the client in ``held``."""
-    with single_threaded(), connected(address, workers) as client:
+    with single_threaded(), quiet(), connected(address, workers) as client:
         held[:] = [client]
         yield client.get_executor(pure=False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Dask logs a traceback for whatever a message of ours says already; it does not within."""
+    loggers = [logger for name, logger in logging.root.manager.loggerDict.items() if name.partition(".")[0] == "distributed"]
+    levels = [(logger, logger.level) for logger in loggers if isinstance(logger, logging.Logger)]
+    for logger, _ in levels:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in levels:
+            logger.setLevel(level)
 
 
 @contextmanager

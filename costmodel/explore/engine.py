@@ -64,12 +64,15 @@ class Pool:
         Whether another executor can be had where a worker died.
     lost
         What a future raises where a worker died.
+    advice
+        What else to say where workers die.
     """
 
     opened: Callable[[], AbstractContextManager[Executor]]
     in_flight: Callable[[], int]
     reopens: bool = False
     lost: tuple[type[BaseException], ...] = (BrokenExecutor,)
+    advice: str = ""
 
 
 def pool_of(executor: Executor | None) -> Pool:
@@ -127,7 +130,7 @@ def completed(task: Task[Result], chunks: Iterable[Chunk], pool: Pool) -> Genera
         except pool.lost as error:
             losses += 1
             if not pool.reopens or losses == LOSSES:
-                raise WorkerError(loss(next(iter(left)), losses, error)) from error
+                raise WorkerError(loss(next(iter(left)), losses, error) + pool.advice) from error
 
 
 def submitted(
@@ -161,8 +164,8 @@ def sent(executor: Executor, task: Task[Result], chunks: Iterable[Chunk]) -> Ite
 
 def loss(chunk: Chunk, times: int, error: BaseException) -> str:
     """What to say where workers die."""
-    often = "a worker died" if times == 1 else f"workers died {times} times in a row"
+    often = "a worker was lost" if times == 1 else f"workers were lost {times} times in a row"
     return (
-        f"sweep: {often} ({type(error).__name__}), the first unfinished chunk being {chunk}; mostly memory ran out: take "
-        'fewer workers or smaller chunks. A script that starts workers must do so below if __name__ == "__main__":'
+        f"sweep: {often} ({type(error).__name__}), the first unfinished chunk being {chunk}: killed, out of memory, or the "
+        "cluster has ended; where memory is short, take fewer workers or smaller chunks"
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "ARROW_NUM_THREADS")
 """Settings of libraries that would otherwise start a thread per core in every worker."""
 MOST_WORKERS: Final = 1024
+GUARD: Final = '. A script must start workers below if __name__ == "__main__":, or each of them starts the script again'
 
 
 def processes(count: int) -> Pool:
@@ -33,7 +34,7 @@ def processes(count: int) -> Pool:
     """
     if not 1 <= count <= MOST_WORKERS:
         raise InputError(f"workers: {count}; give a number from 1 to {MOST_WORKERS}")
-    return Pool(lambda: opened(count), lambda: in_flight(count), reopens=True)
+    return Pool(lambda: opened(count), lambda: in_flight(count), reopens=True, advice=GUARD)
 
 
 @contextmanager

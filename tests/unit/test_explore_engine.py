@@ -207,12 +207,12 @@ def test_workers_that_keep_dying_end_the_run():
         opens.append(1)
         yield Mortal([0] * 99)
 
-    with pytest.raises(WorkerError, match=r"workers died 3 times in a row .*the first unfinished chunk being points 0 to 9"):
+    with pytest.raises(WorkerError, match=r"workers were lost 3 times in a row .* points 0 to 9"):
         list(completed(TASK, chunks(100, 10), Pool(deadly, lambda: 3, reopens=True)))
     assert len(opens) == LOSSES
 
 
 def test_an_executor_of_somebody_else_is_not_opened_again():
     """One message at once."""
-    with pytest.raises(WorkerError, match=r"sweep: a worker died \(BrokenExecutor\)"):
+    with pytest.raises(WorkerError, match=r"sweep: a worker was lost \(BrokenExecutor\)"):
         list(completed(TASK, chunks(100, 10), pool_of(Mortal([0]))))

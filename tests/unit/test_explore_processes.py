@@ -64,7 +64,8 @@ def test_a_worker_of_somebody_else_that_is_killed(tmp_path):
     """A pool that others opened is not opened again: one message, and a directory to continue from."""
     space = chain_space(tmp_path, "SIGKILL self")
     target = tmp_path / "o.parquet"
-    with ProcessPoolExecutor(1, get_context("spawn")) as executor, pytest.raises(WorkerError, match="a worker died") as caught:
+    lost = pytest.raises(WorkerError, match="a worker was lost")
+    with ProcessPoolExecutor(1, get_context("spawn")) as executor, lost as caught:
         cm.stream(space, target, METRICS, executor=executor, chunk=20)
     assert "run the same command with --resume to go on" in caught.value.problems[1]
     before = len(list(target.glob("part-*")))
@@ -149,7 +150,8 @@ def test_a_chunk_that_kills_every_worker():
     """What comes before is done once, then the run ends with the chunk that cannot be."""
     found = []
     results = completed(Task(deadly, b""), [Chunk(i, i + 1) for i in range(4)], workers.processes(1))
-    with pytest.raises(WorkerError, match=r"workers died 3 times in a row .* the first unfinished chunk being points 2 to 2"):
+    message = r"workers were lost 3 times in a row .* chunk being points 2 to 2: .* below if __name__"
+    with pytest.raises(WorkerError, match=message):
         found.extend(chunk.start for chunk, _ in results)
     assert sorted(found) == [0, 1]
 
@@ -212,8 +214,46 @@ def test_a_cluster_whose_chunk_kills_every_worker(cluster):
     """Dask gives up after a few; one message."""
     from costmodel.explore.engine import pool_of
 
-    with pytest.raises(WorkerError, match=r"a worker died \(KilledWorker\)"):
+    with pytest.raises(WorkerError, match=r"a worker was lost \(KilledWorker\)"):
         list(completed(Task(deadly, b""), [Chunk(2, 3)], pool_of(cluster.get_executor(pure=False))))
+
+
+SCHEDULER = """
+import time
+from distributed import LocalCluster
+
+if __name__ == "__main__":
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0")
+    print(cluster.scheduler_address, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_cluster_that_ends_meanwhile(tmp_path, capfd):
+    """The run ends as well, with one message, no traceback of Dask, and a directory to continue."""
+    (tmp_path / "scheduler.py").write_text(SCHEDULER, encoding="utf-8")
+    words = [sys.executable, str(tmp_path / "scheduler.py")]
+    scheduler = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    space = chain_space(tmp_path)
+
+    def told(report):
+        if report.parts == 1:
+            scheduler.kill()
+
+    address, target = scheduler.stdout.readline().strip(), tmp_path / "o.parquet"
+    with config_set(), pytest.raises(WorkerError, match="a worker was lost") as caught:
+        cm.stream(space, target, METRICS, dask=address, chunk=1, progress=told)
+    scheduler.communicate()
+    assert "run the same command with --resume to go on" in caught.value.problems[1]
+    assert "Traceback" not in capfd.readouterr().err
+    same_rows(cm.stream(space, target, METRICS, resume=True).path, alone(space))
+
+
+def config_set():
+    """Dask gives a scheduler half a minute to come back; a test does not."""
+    import dask
+
+    return dask.config.set({"distributed.comm.timeouts.connect": "1s"})
 
 
 def test_errors_on_a_cluster_are_the_caller_s(tmp_path, cluster):
