@@ -16,10 +16,11 @@ LEAST_POINTS: Final = 256
 """Smaller chunks cost more to send than to evaluate."""
 LEAST_CHUNKS: Final = 64
 """Chunks that a small space is cut into, so that several workers end at the same time."""
-MOST_CHUNKS: Final = 10_000_000
+MOST_CHUNKS: Final = 1_000_000
+"""Files that a directory, and whoever reads them, still takes."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Chunk:
     """Grid points from ``start`` to before ``stop``."""
 
@@ -44,11 +45,11 @@ def chunk_points(size: int, metrics: Sequence[str], given: int | None = None) ->
     Raises
     ------
     InputError
-        Fewer points than one, or so few that the run has more chunks than a directory takes.
+        Fewer points than one, or so few that a run has more chunks than a directory takes.
     """
     if given is None:
         most = COUNT_CHUNK_POINTS if set(metrics) <= {*COUNTED, *BOUNDS} else CHUNK_POINTS
-        return max(min(-(-size // LEAST_CHUNKS), most), LEAST_POINTS)
+        return max(min(-(-size // LEAST_CHUNKS), most), LEAST_POINTS, -(-size // MOST_CHUNKS))
     if given < 1:
         raise InputError(f"chunk: {given} points; give at least 1")
     if size > given * MOST_CHUNKS:
@@ -64,4 +65,14 @@ def chunks(size: int, points: int) -> Iterator[Chunk]:
     ['points 0 to 1', 'points 2 to 3', 'points 4 to 4']
     """
     for start in range(0, size, points):
-        yield Chunk(start, min(start + points, size))
+        yield chunk_at(start, size, points)
+
+
+def chunk_at(start: int, size: int, points: int) -> Chunk:
+    """The chunk of a space that holds the point ``start``.
+
+    >>> str(chunk_at(3, 5, 2))
+    'points 2 to 3'
+    """
+    first = start - start % points
+    return Chunk(first, min(first + points, size))

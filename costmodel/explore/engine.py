@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from costmodel.errors import CostModelError
@@ -118,19 +118,28 @@ def completed(task: Task[Result], chunks: Iterable[Chunk], pool: Pool) -> Genera
     WorkerError
         A worker died: at once where the pool cannot be opened again, else after a few times without any progress.
     """
-    left = dict.fromkeys(chunks)
+    waiting = iter(chunks)
+    taken = dict.fromkeys(islice(waiting, 1))
     losses = 0
-    while left:
+    while taken:
         try:
             with pool.opened() as executor:
-                for chunk, result in submitted(executor, task, list(left), pool.in_flight):
-                    del left[chunk]
+                todo = chain(list(taken), noted(waiting, taken))
+                for chunk, result in submitted(executor, task, todo, pool.in_flight):
+                    del taken[chunk]
                     losses = 0
                     yield chunk, result
         except pool.lost as error:
             losses += 1
             if not pool.reopens or losses == LOSSES:
-                raise WorkerError(loss(next(iter(left)), losses, error) + pool.advice) from error
+                raise WorkerError(loss(next(iter(taken)), losses, error) + pool.advice) from error
+
+
+def noted(chunks: Iterable[Chunk], taken: dict[Chunk, None]) -> Iterator[Chunk]:
+    """Chunks as they are, each noted as taken."""
+    for chunk in chunks:
+        taken[chunk] = None
+        yield chunk
 
 
 def submitted(

@@ -15,7 +15,7 @@ import numpy as np
 from costmodel.analysis import COUNT_COLUMNS, SUMMED
 from costmodel.errors import CostModelError, InputError
 from costmodel.explore import manifest, parts
-from costmodel.explore.chunks import Chunk, chunk_points, chunks
+from costmodel.explore.chunks import Chunk, chunk_at, chunk_points, chunks
 from costmodel.explore.engine import Pool, Task, WorkerError, completed, pool_of
 from costmodel.explore.evaluate import ONE_AT_A_TIME, checked_metrics, evaluate
 from costmodel.explore.resolving import version
@@ -297,8 +297,7 @@ def written(target: Path, data: bytes) -> None:
 
 def begun(run: manifest.Manifest, there: Mapping[Chunk, Part], directory: Path) -> RunReport:
     """What earlier runs left."""
-    planned = set(chunks(run.points, run.chunk_points))
-    strange = sorted(set(there) - planned)
+    strange = [chunk for chunk in there if chunk != chunk_at(chunk.start, run.points, run.chunk_points)]
     if strange:
         name = parts.part_name(strange[0])
         raise InputError(f"{directory / name}: is not of this run, whose chunks have {run.chunk_points} points; move it away")

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.errors import InputError
-from costmodel.explore.chunks import LEAST_CHUNKS, LEAST_POINTS, MOST_CHUNKS, Chunk, chunk_points, chunks
+from costmodel.explore.chunks import (
+    LEAST_CHUNKS,
+    LEAST_POINTS,
+    MOST_CHUNKS,
+    Chunk,
+    chunk_at,
+    chunk_points,
+    chunks,
+)
 from costmodel.explore.evaluate import METRICS
 
 
@@ -18,15 +26,17 @@ def test_chunks_hold_every_point_once(size, points):
     assert [index for chunk in found for index in range(chunk.start, chunk.stop)] == list(range(size))
     assert all(1 <= chunk.points <= points for chunk in found)
     assert all(chunk.points == points for chunk in found[:-1])
+    assert all(chunk_at(index, size, points) == chunk for chunk in found for index in (chunk.start, chunk.stop - 1))
 
 
 @given(size=st.integers(1, 10**12), metrics=st.sets(st.sampled_from(METRICS), min_size=1))
 def test_chunks_are_worth_sending(size, metrics):
     """Hundreds to thousands of points; several chunks where there are enough points."""
     points = chunk_points(size, sorted(metrics))
-    assert LEAST_POINTS <= points <= 32768
+    assert LEAST_POINTS <= points <= max(32768, -(-size // MOST_CHUNKS))
+    assert -(-size // points) <= MOST_CHUNKS
     if size >= LEAST_POINTS * LEAST_CHUNKS:
-        assert len(range(0, min(size, 10**7), points)) >= min(LEAST_CHUNKS, -(-min(size, 10**7) // 32768))
+        assert -(-size // points) >= LEAST_CHUNKS - 1
 
 
 def test_exact_traffic_comes_in_smaller_chunks():
@@ -48,9 +58,9 @@ def test_chunks_without_points(given_points):
 
 def test_more_chunks_than_files_fit_in_a_directory():
     """A message with the smallest chunk that works."""
-    with pytest.raises(InputError, match=r"make 100,000,000 chunks of 1,000,000,000 points; give 100 or more"):
+    with pytest.raises(InputError, match=r"make 100,000,000 chunks of 1,000,000,000 points; give 1000 or more"):
         chunk_points(10**9, ["macs"], 10)
-    assert chunk_points(10**9, ["macs"], 10**9 // MOST_CHUNKS) == 100
+    assert chunk_points(10**9, ["macs"], 10**9 // MOST_CHUNKS) == 1000
 
 
 def test_chunks_sort_as_their_points():

@@ -105,6 +105,22 @@ def test_few_chunks_are_in_flight():
     assert taken == len(submitted) == 1000
 
 
+def test_chunks_are_taken_as_they_are_needed():
+    """A space of a billion points is no list of chunks."""
+
+    def endless():
+        yield from chunks(10**15, 1)
+
+    results = completed(TASK, endless(), pool_of(None))
+    with closing(results):
+        assert [next(results)[0].start for _ in range(3)] == [0, 1, 2]
+
+
+def test_no_chunks_open_no_pool():
+    """A run that is finished already starts no workers."""
+    assert list(completed(TASK, [], Pool(lambda: 1 / 0, lambda: 1))) == []
+
+
 def test_the_window_follows_a_cluster_that_grows():
     """The number of workers is asked again while the run goes on."""
     sizes = iter([2, 5])
