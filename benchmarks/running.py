@@ -111,12 +111,12 @@ def overheads() -> Iterator[Result]:
     chunk = work.medians((lambda: columns_of(payload, CHUNK, 2 * CHUNK),), 5)[0]
     pools = {"the calling thread": pool_of(None), "2 processes": processes(2), "2 workers of Dask": dask("local", 2)}
     for name, pool in pools.items():
-        each = seconds_per_chunk(pool, payload)
+        each = chunk_s(pool, payload)
         reference = f"{shown(chunk)} to evaluate {CHUNK:,} points: {', '.join(BOUNDS)}"
         yield Result(f"an empty chunk on {name}", shown(each), reference, times(each / chunk))
 
 
-def seconds_per_chunk(pool: Pool, payload: bytes) -> float:
+def chunk_s(pool: Pool, payload: bytes) -> float:
     """Time of an empty chunk when workers are there; two each are evaluated before the clock starts."""
     with pool.opened() as executor:
         there = Pool(lambda: nullcontext(executor), pool.in_flight)
