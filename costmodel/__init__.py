@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from costmodel.api import reconcile as reconcile
     from costmodel.api import shrink as shrink
     from costmodel.api import storage as storage
+    from costmodel.api import stream as stream
     from costmodel.api import sweep as sweep
     from costmodel.api import train_cost as train_cost
     from costmodel.api import transform as transform
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from costmodel.compression import Storage as Storage
     from costmodel.errors import CostModelError as CostModelError
     from costmodel.explore.curve import Curve as Curve
+    from costmodel.explore.run import RunReport as RunReport
+    from costmodel.explore.space import DesignSpace as DesignSpace
     from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
@@ -58,6 +61,7 @@ HOMES = {
     "Comparison": "comparison",
     "CostModelError": "errors",
     "Curve": "explore.curve",
+    "DesignSpace": "explore.space",
     "Dim": "graph",
     "Graph": "graph",
     "HardwareProfile": "hardware",
@@ -65,6 +69,7 @@ HOMES = {
     "MemoryTimeline": "activations",
     "Ratio": "graph",
     "Reconciliation": "reconciliation",
+    "RunReport": "explore.run",
     "Schedule": "schedule",
     "Shrinking": "advice",
     "Variation": "explore.vary",
@@ -84,6 +89,7 @@ HOMES = {
     "reconcile": "api",
     "shrink": "api",
     "storage": "api",
+    "stream": "api",
     "sweep": "api",
     "transform": "api",
     "train_cost": "api",

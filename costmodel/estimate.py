@@ -14,6 +14,7 @@ from costmodel.boundary import (
     boundary,
     capacity_bits,
     encoded_widths,
+    mapped,
     operand_widths,
     weight_operand_elems,
     whole_bytes,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from costmodel.boundary import Widths
+    from costmodel.boundary import Mapper, Widths
     from costmodel.graph import LayerTable
     from costmodel.hardware import Compute, Constant, HardwareProfile, MemoryLevel
     from costmodel.precision import Precision
@@ -62,9 +63,10 @@ class Term:
         return np.asarray(price(self.amount[bound], getattr(self.constant, bound)))
 
 
-def at(constant: Constant, bound: Bound) -> float:
-    """Return the value of a constant at one end of its range."""
-    return float(getattr(constant, bound))
+def at(constant: Constant, bound: Bound) -> float | Floats:
+    """Return the value of a constant at one end of its range: one, or a column with one per design point."""
+    value = getattr(constant, bound)
+    return value if isinstance(value, np.ndarray) else float(value)
 
 
 def fixed(amount: Ints | Floats) -> dict[Bound, Floats]:
@@ -91,7 +93,8 @@ class Estimate:
     """Everything that is computed from one table, one profile and one precision; arrays (L, D).
 
     Totals are sums over axis 0; nothing here depends on another design point, nor, without a `schedule`, on the order of
-    layers. With one, the outermost boundary is what the schedule moves.
+    layers. With one, the outermost boundary is what the schedule moves. Constants of the profile may be columns, one value
+    for each of `hardware_points`; the table then has one design point, or as many.
     """
 
     table: LayerTable
@@ -99,6 +102,8 @@ class Estimate:
     precision: Precision
     schedule: Schedule | None = None
     activations: ActivationDensities | None = None
+    hardware_points: int = 1
+    mapper: Mapper = mapped
 
     @cached_property
     def precisions(self) -> tuple[Precision, ...]:
@@ -151,23 +156,27 @@ class Estimate:
     @cached_property
     def boundaries(self) -> tuple[Boundary, ...]:
         """Least traffic across every boundary from the backing store inwards, each boundary by itself."""
-        outermost = () if self.schedule is None else (self.schedule.boundary,)
-        pairs = list(pairwise(self.hardware.levels))[len(outermost) :]
-        first = self.hardware.levels[0]
-        found = outermost + tuple(
-            boundary(self.table, self.off_chip_widths if outer is first else self.widths, outer.name, inner)
-            for outer, inner in pairs
-        )
+        pairs = list(pairwise(self.hardware.levels))[1:]
+        return (self.outermost, *(boundary(self.table, self.widths, o.name, inner, self.mapper) for o, inner in pairs))
+
+    @cached_property
+    def outermost(self) -> Boundary:
+        """The first of the boundaries, and the only one that a compression of weights or activations concerns."""
+        if self.schedule is not None:
+            found = self.schedule.boundary
+        else:
+            outer, inner = self.hardware.levels[:2]
+            found = boundary(self.table, self.off_chip_widths, outer.name, inner, self.mapper)
         if self.code is None:
             return found
         from costmodel.sparsity import coded_boundary
 
-        return (coded_boundary(found[0], self.code), *found[1:])
+        return coded_boundary(found, self.code)
 
     @cached_property
     def off_chip(self) -> Boundary:
-        """Traffic between the backing store and the first memory on chip; the mapper alone, nothing else priced."""
-        return self.schedule.boundary if self.schedule is not None else self.boundaries[0]
+        """Traffic between the backing store and the first memory on chip; no other boundary is mapped for it."""
+        return self.schedule.boundary if self.schedule is not None else self.outermost
 
     @cached_property
     def weight_bytes(self) -> Ints:
@@ -269,15 +278,16 @@ class Estimate:
                 times[level.name] = transfer_s(moved, at(level.bandwidth_bytes_per_s, rate))
         return {name: np.broadcast_to(np.asarray(t), self.shape) for name, t in times.items()}
 
-    def rates_of(self, rates: Mapping[str, float]) -> Floats:
-        """The MACs per cycle of every row, (L, 1); rows without operations take those of the precision."""
+    def rates_of(self, rates: Mapping[str, float | Floats]) -> Floats:
+        """The MACs per cycle of every row, (L, 1) or (L, D); rows without operations take those of the precision."""
         main = rates[self.precision.mac_format]
-        return np.array([[rates.get(row.mac_format, main)] for row in self.precisions])
+        rows = [np.atleast_1d(rates.get(row.mac_format, main)) for row in self.precisions]
+        return np.stack(np.broadcast_arrays(*rows))
 
     @property
     def shape(self) -> tuple[int, int]:
         """Layers and design points."""
-        return len(self.table.names), self.table.design_points
+        return len(self.table.names), max(self.table.design_points, self.hardware_points)
 
     @cached_property
     def busy(self) -> NDArray[np.bool_]:

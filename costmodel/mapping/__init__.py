@@ -10,6 +10,7 @@ from costmodel.mapping.search import (
     needed_bits,
     smallest_buffer_bits,
     solve,
+    solve_distinct,
 )
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "needed_bits",
     "smallest_buffer_bits",
     "solve",
+    "solve_distinct",
     "traffic",
 ]

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 import costmodel.api
 from costmodel import __version__
-from costmodel.cli import cli, colored, deliver, permissions, terminal_width, write_atomically
+from costmodel.cli import cli
+from costmodel.cli_shared import colored, deliver, permissions, terminal_width, write_atomically
 from tests.unit.onnx_files import encoded, model, node, value
 
 UNKNOWN = """
