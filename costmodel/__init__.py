@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from costmodel.api import advise as advise
     from costmodel.api import analyze as analyze
     from costmodel.api import compare as compare
+    from costmodel.api import curve as curve
     from costmodel.api import from_torch as from_torch
     from costmodel.api import load_hardware as load_hardware
     from costmodel.api import load_link as load_link
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from costmodel.compression import Scheme as Scheme
     from costmodel.compression import Storage as Storage
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.explore.curve import Curve as Curve
     from costmodel.explore.space import DesignSpace as DesignSpace
     from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
@@ -56,6 +58,7 @@ HOMES = {
     "Analysis": "analysis",
     "Comparison": "comparison",
     "CostModelError": "errors",
+    "Curve": "explore.curve",
     "DesignSpace": "explore.space",
     "Dim": "graph",
     "Graph": "graph",
@@ -74,6 +77,7 @@ HOMES = {
     "Storage": "compression",
     "analyze": "api",
     "compare": "api",
+    "curve": "api",
     "from_torch": "api",
     "load_hardware": "api",
     "load_link": "api",

@@ -13,7 +13,7 @@ from costmodel.errors import InputError, NetworkError
 from costmodel.estimate import Estimate
 from costmodel.mapping import Mapping, mapping_of
 from costmodel.precision import precision_of, tensor_bits
-from costmodel.schedule import KINDS, PHASES, Scheduler, checked_kind, checked_phase, pins
+from costmodel.schedule import KINDS, PHASES, Scheduler, checked_kind, checked_phase, memory_of, pins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Map
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 COUNT_COLUMNS = ("params", "macs", "other_ops")
 SIZE_COLUMNS = ("weight_bytes", "ifmap_bytes", "ofmap_bytes")
-DRAM_COLUMNS = ("weight_dram_bytes", "ifmap_dram_bytes", "ofmap_dram_bytes", "dram_bytes", "compulsory_bytes")
+DRAM_COLUMNS = (
+    "weight_dram_bytes", "ifmap_dram_bytes", "ofmap_dram_bytes", "dram_bytes", "compulsory_bytes", "io_bound_bytes",
+)  # fmt: skip
 ENERGY_COLUMNS = ("energy_mac_j", "energy_on_chip_j", "energy_off_chip_j", "energy_static_j")
 RANGE_COLUMNS = ("energy_j", "energy_low_j", "energy_high_j", "latency_s", "latency_low_s", "latency_high_s")
 SUMMED = COUNT_COLUMNS + SIZE_COLUMNS + DRAM_COLUMNS + ENERGY_COLUMNS + RANGE_COLUMNS
@@ -54,8 +56,9 @@ class LayerCost:
 
     ``*_bits`` are the widths that its operands are priced at and ``mac_format`` the multiplier; ``weight_bytes`` is the stored
     size of its parameters; ``*_dram_bytes`` cross the off-chip boundary under the optimal
-    mapping; ``compulsory_bytes`` is the least that any mapping of the layer alone moves; ``binding`` names the resource
-    that sets the latency; ``on_chip`` the operands that the schedule keeps on chip, or the cascade that the layer is part of;
+    mapping; ``compulsory_bytes`` is the least that any mapping of the layer alone moves, ``io_bound_bytes`` what no
+    schedule of it undercuts with this memory; ``binding`` names the resource that sets the latency; ``on_chip`` the operands
+    that the schedule keeps on chip, or the cascade that the layer is part of;
     ``status`` is counted, free (by the rule in ``note``) or unknown; ``effective_macs`` are the MACs whose activation is
     expected not to be zero, where densities of activations are given.
     """
@@ -80,6 +83,7 @@ class LayerCost:
     ofmap_dram_bytes: int
     dram_bytes: int
     compulsory_bytes: int
+    io_bound_bytes: int
     energy_mac_j: float
     energy_on_chip_j: float
     energy_off_chip_j: float
@@ -125,6 +129,7 @@ class Totals:
     ofmap_dram_bytes: int
     dram_bytes: int
     compulsory_bytes: int
+    io_bound_bytes: int
     energy_mac_j: float
     energy_on_chip_j: float
     energy_off_chip_j: float
@@ -503,6 +508,8 @@ def analysis_of(
     if kind != "layer":
         estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))
     estimate.boundaries  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
+    if kind == "layer" and estimate.code is None:
+        scheduler.alone = memory_of(hardware), estimate.off_chip
 
     def tensor_bytes(tensors: Sequence[Tensor]) -> int:
         return sum(-(-int(tensor.elems) * tensor_bits(tensor, estimate.precision) // 8) for tensor in tensors) * batch

@@ -15,7 +15,7 @@ from costmodel.hardware.link_loading import load_link
 from costmodel.importers import inputs_each, inventory_of, load_builder, load_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     import pandas as pd
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from costmodel.comparison import Comparison
     from costmodel.compression import Scheme, Storage
     from costmodel.compression.scheme import Values
+    from costmodel.explore.curve import Curve
     from costmodel.explore.vary import Variation
     from costmodel.importers.files import Examples
     from costmodel.importers.torch import Example, Module
@@ -39,6 +40,7 @@ __all__ = [
     "advise",
     "analyze",
     "compare",
+    "curve",
     "from_torch",
     "load_hardware",
     "load_link",
@@ -249,6 +251,57 @@ def compare(
     return comparison_of(graphs, [resolved_hardware(profile) for profile in profiles], batch, dtypes, bits, schedule, state)
 
 
+def curve(
+    net: Network,
+    layer: str | None = None,
+    capacity: str | Iterable[int | str] = "1KiB:16MiB",
+    hardware: Hardware | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+) -> Curve:
+    """Give the exact minimum of off-chip bytes against the size of the memory, beside what no schedule undercuts.
+
+    Parameters
+    ----------
+    net, batch, inputs
+        As for :func:`analyze`.
+    layer
+        Name of one layer, for every size at which its minimum drops; all layers where None.
+    capacity
+        Sizes of the memory: ``"1KiB:16MiB"``, which doubles, ``"1KiB:1MiB:4x"``, ``"64KiB,1MiB"``, or a sequence of bytes.
+    hardware
+        Hardware whose number format, width of partial sums and double buffering are used; none is needed.
+    dtype
+        As for :func:`analyze`; int8 where neither it nor hardware nor a quantised file says one.
+    bits
+        As for :func:`analyze`; without hardware, partial sums of integers have 32 bits.
+
+    Returns
+    -------
+    Curve
+        Frozen; its ``repr`` is the report, ``to_frame()`` has one row per size and layer.
+
+    Raises
+    ------
+    CostModelError
+        One clear message per problem. A memory that no tile fits into is no error: ``dram_bytes`` is None there.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> found = cm.curve("alexnet", layer="conv3", capacity="16KiB:256KiB:4x")
+    >>> [(point.compulsory_bytes, point.io_bound_bytes, point.dram_bytes) for point in found.points]
+    [(992896, 1214680, 1685120), (992896, 992896, 992896), (992896, 992896, 992896)]
+    """
+    from costmodel.explore.curve import capacities_of, curve_of
+
+    sizes = capacities_of(capacity)
+    profile = None if hardware is None else resolved_hardware(hardware)
+    return curve_of(resolved_network(net, inputs), profile, sizes, layer, batch, dtype, bits)
+
+
 def memory(
     net: Network,
     dtype: str | None = None,
@@ -381,8 +434,8 @@ def sweep(
     hw, batch, dtype
         As for :func:`analyze`.
     metrics
-        Columns wanted, all by default; only what they need is computed, so ``["params", "macs", "compulsory_bytes"]``
-        never asks the mapper.
+        Columns wanted, all but ``io_bound_bytes`` by default; only what they need is computed, so
+        ``["params", "macs", "compulsory_bytes"]`` never asks the mapper.
 
     Returns
     -------

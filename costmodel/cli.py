@@ -6,12 +6,11 @@ Modules that cost time to load are imported inside the commands.
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
-import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +30,7 @@ FORMATS: Final = ("text", "md", "json", "csv")
 FAILED_CHECK: Final = 1
 BAD_INPUT: Final = 2
 INTERRUPTED: Final = 130
+LIVE_OBJECTS: Final = 100_000
 PIPED_WIDTH: Final = 80
 
 
@@ -212,6 +212,8 @@ COUNTING: Final = (
 
 def terminal_width() -> int:
     """Columns of the terminal; 80 where there is none."""
+    import shutil
+
     return shutil.get_terminal_size((PIPED_WIDTH, 24)).columns
 
 
@@ -264,6 +266,8 @@ def write_atomically(output: Path, text: str) -> None:
     if target.exists() and not target.is_file():
         target.write_text(text, encoding="utf-8")
         return
+    import tempfile
+
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     try:
         with open(descriptor, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123 - a descriptor
@@ -639,6 +643,52 @@ def sweep(
 
 @cli.command()
 @click.argument("net", metavar="NET")
+@click.option(
+    "--layer", metavar="LAYER",
+    help="One layer, such as --layer conv2: every size at which its minimum drops, to the byte. [default: all layers]",
+)
+@click.option(
+    "--capacity", default="1KiB:16MiB", show_default=True, metavar="SIZES",
+    help="Sizes of the memory, such as --capacity 1KiB:16MiB, which doubles, 16KiB:1MiB:4x, or 64KiB,1MiB.",
+)
+@click.option(
+    "--hw", "hardware", metavar="PROFILE",
+    help=f"{HARDWARE} Its number format, width of partial sums and double buffering are used. [default: none]",
+)
+@INPUT
+@with_options(PRICING[:-1])
+def curve(
+    net: str,
+    layer: str | None,
+    capacity: str,
+    hardware: str | None,
+    inputs: dict[str, tuple[int, ...]] | None,
+    batch: int,
+    dtype: str | None,
+    bits: dict[str, int] | None,
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+) -> None:
+    """Show how far the off-chip bytes of a network, or of one layer, fall as the memory grows, and how far they could.
+
+    NET is a network as for analyze. What is moved is the exact minimum over all tiles and loop orders; the I/O bound holds
+    for any schedule whatever. Without --dtype, operands have the widths of a quantised file, else the format of --hw, else
+    int8.
+
+    \b
+    costmodel curve squeezenet
+    costmodel curve alexnet --layer conv2 --capacity 1KiB:1MiB
+    costmodel curve resnet --hw ethos-u65-512 --capacity 64KiB,1MiB --format csv -o curve.csv
+    """
+    checked_output(output)
+    from costmodel import api
+
+    report(api.curve(net, layer, capacity, hardware, batch, dtype, bits, inputs), fmt, output, width)
+
+
+@cli.command()
+@click.argument("net", metavar="NET")
 @click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
 @click.option(
     "--objective", type=click.Choice(("energy", "latency", "dram", "storage")), default="energy", show_default=True,
@@ -983,4 +1033,5 @@ def validate() -> int:
 
 def main() -> NoReturn:
     """Entry point of the command ``costmodel``."""
+    gc.set_threshold(LIVE_OBJECTS)  # libraries are objects that stay: looking for garbage among them costs a twentieth
     cli.main(prog_name="costmodel")

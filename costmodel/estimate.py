@@ -12,6 +12,7 @@ import numpy as np
 from costmodel.boundary import (
     Boundary,
     boundary,
+    capacity_bits,
     encoded_widths,
     mapped,
     operand_widths,
@@ -20,8 +21,8 @@ from costmodel.boundary import (
 )
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s, unrolled_ratio
+from costmodel.io_bound import nest_of, schedule_bytes
 from costmodel.precision import row_precisions
-from costmodel.sparsity import activation_code, coded_boundary, coded_bytes, effective_macs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,12 +123,20 @@ class Estimate:
     @cached_property
     def code(self) -> ActivationCode | None:
         """The run-length code of activations off chip, None where these are dense."""
-        return None if self.activations is None else activation_code(self.table, self.widths, self.activations)
+        if self.activations is None:
+            return None
+        from costmodel.sparsity import activation_code
+
+        return activation_code(self.table, self.widths, self.activations)
 
     @cached_property
     def effective_macs(self) -> Ints | None:
         """MACs whose activation is expected not to be zero, None where nothing is said of it."""
-        return None if self.code is None else effective_macs(self.table.macs, self.code)
+        if self.code is None:
+            return None
+        from costmodel.sparsity import effective_macs
+
+        return effective_macs(self.table.macs, self.code)
 
     @cached_property
     def formats(self) -> tuple[str, ...]:
@@ -158,7 +167,11 @@ class Estimate:
         else:
             outer, inner = self.hardware.levels[:2]
             found = boundary(self.table, self.off_chip_widths, outer.name, inner, self.mapper)
-        return found if self.code is None else coded_boundary(found, self.code)
+        if self.code is None:
+            return found
+        from costmodel.sparsity import coded_boundary
+
+        return coded_boundary(found, self.code)
 
     @cached_property
     def off_chip(self) -> Boundary:
@@ -186,9 +199,21 @@ class Estimate:
             + self.coded(whole_bytes(t.ofmap_elems, w.ofmap), "ofmap")
         )
 
+    @cached_property
+    def io_bound_bytes(self) -> Ints:
+        """What no schedule of the layer alone undercuts with the first memory on chip: compulsory traffic, or more [B]."""
+        code, widths = self.code, self.off_chip_widths
+        ratios = (1.0, 1.0) if code is None else (code.ifmap_ratio, code.ofmap_ratio)
+        capacity = capacity_bits(self.hardware.levels[1]) * widths.unit
+        return np.maximum(self.compulsory_bytes, schedule_bytes(nest_of(self.table), widths, capacity, ratios))
+
     def coded(self, size: Ints, operand: Literal["ifmap", "ofmap"]) -> Ints:
         """Bytes of an operand behind the code of activations, if there is one [B]."""
-        return size if self.code is None else coded_bytes(size, getattr(self.code, f"{operand}_ratio"))
+        if self.code is None:
+            return size
+        from costmodel.sparsity import coded_bytes
+
+        return coded_bytes(size, getattr(self.code, f"{operand}_ratio"))
 
     @cached_property
     def executed_macs(self) -> Ints:

@@ -15,6 +15,7 @@ is left; the others are enumerated. The proof is in ``docs/models/traffic.md``; 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,7 @@ from costmodel.mapping import space as tiles
 from costmodel.mapping.axis import Axis, touched, whole_filter_tiles
 from costmodel.mapping.mapping import DIMS, Mapping
 from costmodel.mapping.nest import Layer, axis_row, buffer_bits, tile_trips, traffic
-from costmodel.mapping.problem import Problems
+from costmodel.mapping.problem import GEOMETRY, Problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -323,6 +324,33 @@ def smallest_buffer_bits(problem: Problems) -> int:
     whole = depth * (weight * height.taps * width.taps + ifmap * area) + ofmap
     split = weight + ifmap * int(axis_row(height, 1, 1).extent[0] * axis_row(width, 1, 1).extent[0]) + psum
     return min(whole, split) if depth * height.taps * width.taps > 1 else whole
+
+
+def needed_bits(problems: Problems, solutions: Solutions) -> list[int]:
+    """Bits of buffer that each mapping takes: every buffer between that and the one it was found for has the same optimum."""
+    dims = dict(zip(DIMS, solutions.tile, strict=True))
+    unfinished = np.zeros(len(problems), dtype=np.bool_)
+    for dim in "crs":
+        unfinished |= dims[dim] < getattr(problems, dim)
+    names = GEOMETRY[1:]
+    geometry = zip(*(getattr(problems, name).tolist() for name in names), *(dims[d].tolist() for d in "prqs"), strict=True)
+    area = np.array([tile_area(*sizes) for sizes in geometry], dtype=np.int64)
+    bits = dims["k"] * dims["c"] * dims["r"] * dims["s"] * problems.weight_bits
+    bits = bits + dims["n"] * dims["c"] * area * problems.ifmap_bits
+    width = np.where(unfinished, problems.psum_bits, problems.ofmap_bits)
+    found: list[int] = (dims["g"] * (bits + dims["n"] * dims["k"] * dims["p"] * dims["q"] * width)).tolist()
+    return found
+
+
+@lru_cache(maxsize=65536)
+def tile_area(
+    p: int, q: int, r: int, s: int, stride_h: int, stride_w: int, dilation_h: int, dilation_w: int,
+    pad_top: int, pad_left: int, ifmap_h: int, ifmap_w: int, rows: int, row_taps: int, columns: int, column_taps: int,
+) -> int:  # fmt: skip
+    """Ifmap positions that the largest tile holds."""
+    height = axis_row(Axis(p, r, stride_h, dilation_h, pad_top, ifmap_h), rows, row_taps)
+    width = axis_row(Axis(q, s, stride_w, dilation_w, pad_left, ifmap_w), columns, column_taps)
+    return int(height.extent[0] * width.extent[0])
 
 
 def solve(problems: Problems, capacity_bits: int | Ints) -> Solutions:

@@ -17,7 +17,6 @@ from costmodel.report.document import Document
 from costmodel.report.dominance import dominance
 from costmodel.report.layer_table import layer_table
 from costmodel.report.names import visible
-from costmodel.report.reconciliation_document import table, verdict
 from costmodel.report.schedule_table import cascades, executed, schedule_table
 from costmodel.report.totals import totals_facts
 
@@ -43,6 +42,8 @@ def reconciled(analysis: Analysis) -> tuple[Block, ...]:
     found = analysis.reconciliation
     if found is None:
         return ()
+    from costmodel.report.reconciliation_document import table, verdict
+
     return table(found, f"Parameters, reconciled with {found.framework}"), verdict(found, "")
 
 

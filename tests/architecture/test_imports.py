@@ -13,9 +13,9 @@ import pytest
 from tests.architecture.source import ROOT, Source, listing, package
 
 LAYERS = (
-    "errors", "data", "units", "formulas", "graph", "playbook", "hardware", "mapping", "precision", "boundary", "sparsity",
-    "schedule", "estimate", "importers", "reconciliation", "results", "analysis", "activations", "compression", "comparison",
-    "advice", "training", "updates", "explore", "report", "validation", "api", "cli", "__main__",
+    "errors", "data", "units", "formulas", "graph", "playbook", "hardware", "mapping", "precision", "boundary", "io_bound",
+    "sparsity", "schedule", "estimate", "importers", "reconciliation", "results", "analysis", "activations", "compression",
+    "comparison", "advice", "training", "updates", "explore", "report", "validation", "api", "cli", "__main__",
 )  # fmt: skip
 """From the bottom upwards."""
 
