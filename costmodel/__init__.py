@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from costmodel.api import load_link as load_link
     from costmodel.api import load_network as load_network
     from costmodel.api import memory as memory
+    from costmodel.api import pareto as pareto
     from costmodel.api import reconcile as reconcile
+    from costmodel.api import search as search
     from costmodel.api import shrink as shrink
     from costmodel.api import storage as storage
     from costmodel.api import sweep as sweep
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from costmodel.compression import Scheme as Scheme
     from costmodel.compression import Storage as Storage
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.explore.budget import Budget as Budget
+    from costmodel.explore.pareto import Front as Front
+    from costmodel.explore.study import Search as Search
     from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
@@ -53,9 +58,11 @@ __version__ = "0.1.0"
 HOMES = {
     "Advice": "advice",
     "Analysis": "analysis",
+    "Budget": "explore.budget",
     "Comparison": "comparison",
     "CostModelError": "errors",
     "Dim": "graph",
+    "Front": "explore.pareto",
     "Graph": "graph",
     "HardwareProfile": "hardware",
     "Link": "hardware.link",
@@ -63,6 +70,7 @@ HOMES = {
     "Ratio": "graph",
     "Reconciliation": "reconciliation",
     "Schedule": "schedule",
+    "Search": "explore.study",
     "Shrinking": "advice",
     "Variation": "explore.vary",
     "advise": "api",
@@ -77,7 +85,9 @@ HOMES = {
     "load_link": "api",
     "load_network": "api",
     "memory": "api",
+    "pareto": "api",
     "reconcile": "api",
+    "search": "api",
     "shrink": "api",
     "storage": "api",
     "sweep": "api",

@@ -12,6 +12,8 @@ from costmodel.analysis import SCHEMA_VERSION
 from costmodel.errors import InputError
 from costmodel.explore.libraries import library
 from costmodel.explore.objectives import columns_of, metric
+from costmodel.explore.ranking import UNRANKED, ranks
+from costmodel.explore.uncertainty import Uncertainty, candidates, checked, depends, shares
 from costmodel.results import Recorded
 
 if TYPE_CHECKING:
@@ -20,15 +22,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from costmodel.explore.uncertainty import Uncertainty
+    from costmodel.explore.space import DesignSpace
 
     Floats = NDArray[np.float64]
 
 RANK: Final = "rank"
 SHARE: Final = "front_share"
 CERTAIN: Final = "certain"
-UNRANKED: Final = -1
-"""Rank of a row whose front was not asked for, or that has no figures."""
+POINT: Final = "point"
 TABLES: Final = (".csv", ".parquet")
 
 
@@ -42,8 +43,9 @@ class Front(Recorded):
         Columns that are compared, and those of them of which more is better.
     frame
         The rows of the fronts asked for, by rank and then by the columns compared, with their index and all their columns;
-        then ``rank``, 0 for rows that no other row dominates, and where constants were varied ``front_share``, the share of
-        their samples in which no other row dominates it, and ``certain``, whether that is all of them or none.
+        then ``rank``, 0 for rows that no other row dominates, -1 beyond the fronts asked for, and where constants were varied
+        ``front_share``, the share of their samples in which no other row dominates it, and ``certain``, whether that is all of
+        them or none. Rows that are on the front in some sample are there whatever their rank.
     rows
         Rows that were compared.
     unpriced
@@ -82,46 +84,6 @@ class Front(Recorded):
         }
 
 
-def ranks(values: Floats, maximise: Sequence[bool], fronts: int | None = None) -> NDArray[np.int64]:
-    """Rank of every row under exact non-dominated sorting, equal rows alike.
-
-    A row dominates another if it is no worse in any column and better in one. Rank 0 are the rows that none dominates,
-    rank ``r`` those that only rows of smaller rank dominate.
-
-    Parameters
-    ----------
-    values
-        One row per design, one column per objective, none missing.
-    maximise
-        For every column whether more is better.
-    fronts
-        How many ranks are told apart; all where None, which takes a time quadratic in the rows for three columns or more.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, one per row; -1 where the rank is ``fronts`` or more.
-
-    Examples
-    --------
-    >>> ranks(np.array([[1.0, 3.0], [2.0, 2.0], [2.0, 3.0]]), [False, False]).tolist()
-    [0, 0, 1]
-    """
-    moocore = library("moocore")
-    least = np.where(maximise, -values, values)  # moocore 0.3.2 maximises a single column whatever it is told
-    if fronts is None:
-        return np.asarray(moocore.pareto_rank(least), dtype=np.int64)
-    found = np.full(len(values), UNRANKED, dtype=np.int64)
-    left = np.arange(len(values))
-    for rank in range(fronts):
-        if not left.size:
-            break
-        best = moocore.is_nondominated(least[left], keep_weakly=True)
-        found[left[best]] = rank
-        left = left[~best]
-    return found
-
-
 def checked_by(frame: pd.DataFrame, by: str | Iterable[str], maximise: str | Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Columns that are compared and those of them that are maximised, by their full names.
 
@@ -147,7 +109,14 @@ def split(names: str | Iterable[str], frame: pd.DataFrame) -> tuple[str, ...]:
     return tuple(name if name in frame else metric(name) for name in stripped)
 
 
-def pareto_of(frame: pd.DataFrame, by: str | Iterable[str], maximise: str | Iterable[str] = (), fronts: int | None = 1) -> Front:
+def pareto_of(
+    frame: pd.DataFrame,
+    by: str | Iterable[str],
+    maximise: str | Iterable[str] = (),
+    fronts: int | None = 1,
+    space: DesignSpace | None = None,
+    uncertainty: Uncertainty | None = None,
+) -> Front:
     """The rows that no other row dominates; see :func:`costmodel.pareto`."""
     names, more = checked_by(frame, by, maximise)
     if fronts is not None and fronts < 1:
@@ -157,11 +126,60 @@ def pareto_of(frame: pd.DataFrame, by: str | Iterable[str], maximise: str | Iter
     if not priced.size:
         what = f"none of its {len(values)} rows has {' and '.join(names)}" if len(values) else "it has no rows"
         raise InputError(f"pareto: {what}; price some designs first, as costmodel sweep does")
-    rank = ranks(values[priced], [name in more for name in names], fronts)
-    kept = priced[rank != UNRANKED]
-    chosen = frame.iloc[kept].assign(**{RANK: rank[rank != UNRANKED]})
-    ordered = chosen.sort_values([RANK, *names], kind="stable")
-    return Front(names, more, ordered, priced.size, len(values) - priced.size)
+    figures = Figures(names, tuple(name in more for name in names), values[priced])
+    rank = ranks(figures.values, figures.maximise, fronts)
+    columns = {RANK: rank}
+    if space is not None:
+        uncertainty = checked(uncertainty or Uncertainty())
+        share = front_shares(figures, rank, points_of(frame, space)[priced], space, uncertainty)
+        columns |= {SHARE: share, CERTAIN: (share == 0) | (share == 1)}
+    kept = (rank != UNRANKED) | (columns.get(SHARE, np.zeros(1)) > 0)
+    chosen = frame.iloc[priced[kept]].assign(**{name: column[kept] for name, column in columns.items()})
+    ordered = chosen.iloc[np.lexsort([*figures.losses[kept].T[::-1], np.where(rank < 0, len(rank), rank)[kept]])]
+    return Front(names, more, ordered, priced.size, len(values) - priced.size, uncertainty if space else None)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures that are compared: names, whether more is better, and values (rows, names)."""
+
+    names: tuple[str, ...]
+    maximise: tuple[bool, ...]
+    values: Floats
+
+    @property
+    def losses(self) -> Floats:
+        """Values of which less is better."""
+        return np.where(self.maximise, -self.values, self.values)
+
+
+def front_shares(
+    figures: Figures, rank: NDArray[np.int64], points: NDArray[np.int64], space: DesignSpace, uncertainty: Uncertainty
+) -> Floats:
+    """Share of the samples in which each row is on the front; 0 for rows that are too far from it to be looked at."""
+    first = np.flatnonzero(rank == 0)
+    uncertain = [depends(name) for name in figures.names]
+    looked_at = candidates(figures.losses, uncertain, first, uncertainty.near) | (rank != UNRANKED)
+    by = {name: column[looked_at] for name, column in zip(figures.names, figures.values.T, strict=True)}
+    found = np.zeros(len(rank))
+    found[looked_at] = shares(space, points[looked_at], by, figures.maximise, uncertainty)
+    return found
+
+
+def points_of(frame: pd.DataFrame, space: DesignSpace) -> NDArray[np.int64]:
+    """Indices of the points of a space that the rows of a table are.
+
+    Raises
+    ------
+    InputError
+        It has no column of them, or one of other numbers.
+    """
+    if POINT not in frame:
+        raise InputError(f"pareto: no column {POINT}, so rows are not found in {space.name}; leave the space out")
+    points = columns_of(frame, [POINT], "pareto")[POINT]
+    if not ((points >= 0) & (points < space.size) & (points == np.rint(points))).all():
+        raise InputError(f"pareto: column {POINT} has numbers that are no points of {space.name}; give the space it is of")
+    return points.astype(np.int64)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
