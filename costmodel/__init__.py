@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from costmodel.errors import CostModelError as CostModelError
     from costmodel.explore.budget import Budget as Budget
     from costmodel.explore.pareto import Front as Front
+    from costmodel.explore.space import DesignSpace as DesignSpace
     from costmodel.explore.study import Search as Search
     from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
@@ -61,6 +62,7 @@ HOMES = {
     "Budget": "explore.budget",
     "Comparison": "comparison",
     "CostModelError": "errors",
+    "DesignSpace": "explore.space",
     "Dim": "graph",
     "Front": "explore.pareto",
     "Graph": "graph",

@@ -14,7 +14,7 @@ from costmodel.mapping import EXACT_BITS, Layer, Problems, Solutions, smallest_b
 from costmodel.units import si_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -141,11 +141,12 @@ def problems_of(table: LayerTable, widths: Widths, rows: Ints, points: int) -> P
     return Problems(**columns, **bits, weight_elems=flat(weight_operand_elems(table)), ofmap_elems=flat(ofmap))
 
 
-def capacity_bits(level: MemoryLevel) -> int:
-    """Bits of ``level`` that a tile of every operand may take: half where it is double-buffered."""
+def capacity_bits(level: MemoryLevel) -> Ints:
+    """Bits of ``level`` that a tile of every operand may take, one value or one per design point: half if double-buffered."""
     if level.capacity_bytes is None:
         raise MappingError(f"memory level {level.name!r} has no capacity; only the backing store may go without")
-    return min(int(level.capacity_bytes.value) * 8, LARGEST_BITS) // (2 if level.double_buffered else 1)
+    most_bytes = np.minimum(level.capacity_bytes.value, float(LARGEST_BITS // 8))
+    return np.asarray(most_bytes).astype(np.int64) * 8 // (2 if level.double_buffered else 1)
 
 
 def resident(problems: Problems, bits: int | Ints) -> NDArray[np.bool_]:
@@ -169,7 +170,7 @@ def mappable(table: LayerTable, rows: Ints) -> None:
 
 
 def checked(
-    table: LayerTable, rows: Ints, problems: Problems, solutions: Solutions, level: MemoryLevel, unit: int = 1
+    table: LayerTable, rows: Ints, problems: Problems, solutions: Solutions, level: MemoryLevel, unit: int
 ) -> None:
     """Refuse layers that no tile brings into ``level``, each with the smallest buffer that would do."""
     points = len(problems) // max(rows.size, 1)
@@ -190,7 +191,8 @@ def checked(
     for row in failing:
         point = row * points + int(np.flatnonzero(~solutions.fits[row * points : (row + 1) * points])[0])
         smallest = -(-smallest_buffer_bits(problems[point : point + 1]) * buffering // (8 * unit))
-        capacity = int(level.capacity_bytes.value) if level.capacity_bytes else 0
+        sizes = np.atleast_1d(level.capacity_bytes.value if level.capacity_bytes else 0)
+        capacity = int(sizes[point % points % sizes.size])
         messages.append(
             f"{table.names[rows[row]]}: cannot be tiled into {level.name} of {capacity} B; "
             f"the smallest {level.name} that holds one tile is {smallest} B ({si_bytes(smallest)})"
@@ -198,17 +200,34 @@ def checked(
     raise MappingError(*messages)
 
 
-def boundary(table: LayerTable, widths: Widths, outer: str, level: MemoryLevel) -> Boundary:
+@dataclass(frozen=True)
+class Mapper:
+    """How layers are mapped: what solves problems into capacities [bits], and what is done about those that do not fit.
+
+    ``solve`` gives what :func:`costmodel.mapping.solve` gives; ``refuse`` takes the table, the rows, their problems and
+    solutions, row after row, the memory and the unit of the widths.
+    """
+
+    solve: Callable[[Problems, int | Ints], Solutions]
+    refuse: Callable[[LayerTable, Ints, Problems, Solutions, MemoryLevel, int], None]
+
+
+EXACT: Final = Mapper(lambda problems, capacity: solve(problems, capacity), checked)  # noqa: PLW0108 - tests take solve away
+
+
+def boundary(table: LayerTable, widths: Widths, outer: str, level: MemoryLevel, mapper: Mapper = EXACT) -> Boundary:
     """Return the least traffic between ``outer`` and ``level`` of each row, each layer by itself.
 
-    Streamed rows read every input and write every output once; free rows move nothing.
+    Streamed rows read every input and write every output once; free rows move nothing. The capacity of ``level`` may be a
+    column of one value per design point.
 
     Raises
     ------
     MappingError
         A layer cannot be tiled into ``level``.
     """
-    points = table.design_points
+    capacity = capacity_bits(level) * widths.unit
+    points = max(table.design_points, capacity.size)
     counted = np.array([status != "free" for status in table.status])
     rows = np.flatnonzero(counted & ~np.asarray(table.streamed) & (table.ofmap_elems > 0).any(axis=1))
     shape = (len(table.names), points)
@@ -221,11 +240,11 @@ def boundary(table: LayerTable, widths: Widths, outer: str, level: MemoryLevel) 
     bits = {name: np.broadcast_to(np.where(counted[:, None], column, 0), shape).copy() for name, column in streams.items()}
     mappable(table, rows)
     problems = problems_of(table, widths, rows, points)
-    capacity = capacity_bits(level) * widths.unit
-    solutions = solve(problems, capacity)
-    checked(table, rows, problems, solutions, level, widths.unit)
+    each = np.tile(capacity, rows.size) if capacity.ndim else int(capacity)
+    solutions = mapper.solve(problems, each)
+    mapper.refuse(table, rows, problems, solutions, level, widths.unit)
     steps = np.broadcast_to(table.steps[rows], (rows.size, points)).reshape(-1)
-    for name, column in operand_bits(problems, steps, capacity, solutions).items():
+    for name, column in operand_bits(problems, steps, each, solutions).items():
         bits[name][rows] = column.reshape(rows.size, points)
     moved = {f"{name}_bytes": widths.bytes_of(column) for name, column in bits.items()}
     return Boundary(outer, level.name, **moved, mapped=rows, solutions=solutions, widths=widths)

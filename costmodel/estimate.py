@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from costmodel.boundary import (
+    EXACT,
     Boundary,
+    Mapper,
     boundary,
     encoded_widths,
     operand_widths,
@@ -61,9 +63,10 @@ class Term:
         return np.asarray(price(self.amount[bound], getattr(self.constant, bound)))
 
 
-def at(constant: Constant, bound: Bound) -> float:
-    """Return the value of a constant at one end of its range."""
-    return float(getattr(constant, bound))
+def at(constant: Constant, bound: Bound) -> float | Floats:
+    """Return the value of a constant at one end of its range: one, or a column with one per design point."""
+    value = getattr(constant, bound)
+    return value if isinstance(value, np.ndarray) else float(value)
 
 
 def fixed(amount: Ints | Floats) -> dict[Bound, Floats]:
@@ -90,7 +93,8 @@ class Estimate:
     """Everything that is computed from one table, one profile and one precision; arrays (L, D).
 
     Totals are sums over axis 0; nothing here depends on another design point, nor, without a `schedule`, on the order of
-    layers. With one, the outermost boundary is what the schedule moves.
+    layers. With one, the outermost boundary is what the schedule moves. Constants of the profile may be columns, one value
+    for each of `hardware_points`; the table then has one design point, or as many.
     """
 
     table: LayerTable
@@ -98,6 +102,8 @@ class Estimate:
     precision: Precision
     schedule: Schedule | None = None
     activations: ActivationDensities | None = None
+    hardware_points: int = 1
+    mapper: Mapper = EXACT
 
     @cached_property
     def precisions(self) -> tuple[Precision, ...]:
@@ -146,7 +152,7 @@ class Estimate:
         pairs = list(pairwise(self.hardware.levels))[len(outermost) :]
         first = self.hardware.levels[0]
         found = outermost + tuple(
-            boundary(self.table, self.off_chip_widths if outer is first else self.widths, outer.name, inner)
+            boundary(self.table, self.off_chip_widths if outer is first else self.widths, outer.name, inner, self.mapper)
             for outer, inner in pairs
         )
         return found if self.code is None else (coded_boundary(found[0], self.code), *found[1:])
@@ -244,15 +250,16 @@ class Estimate:
                 times[level.name] = transfer_s(moved, at(level.bandwidth_bytes_per_s, rate))
         return {name: np.broadcast_to(np.asarray(t), self.shape) for name, t in times.items()}
 
-    def rates_of(self, rates: Mapping[str, float]) -> Floats:
-        """The MACs per cycle of every row, (L, 1); rows without operations take those of the precision."""
+    def rates_of(self, rates: Mapping[str, float | Floats]) -> Floats:
+        """The MACs per cycle of every row, (L, 1) or (L, D); rows without operations take those of the precision."""
         main = rates[self.precision.mac_format]
-        return np.array([[rates.get(row.mac_format, main)] for row in self.precisions])
+        rows = [np.atleast_1d(rates.get(row.mac_format, main)) for row in self.precisions]
+        return np.stack(np.broadcast_arrays(*rows))
 
     @property
     def shape(self) -> tuple[int, int]:
         """Layers and design points."""
-        return len(self.table.names), self.table.design_points
+        return len(self.table.names), max(self.table.design_points, self.hardware_points)
 
     @cached_property
     def busy(self) -> NDArray[np.bool_]:
