@@ -150,6 +150,7 @@ def quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", library("optuna.exceptions").ExperimentalWarning)
+            warnings.filterwarnings("ignore", "The constraint value is ignored")  # a killed run set it: to the same value
             yield
     finally:
         logging.set_verbosity(before)

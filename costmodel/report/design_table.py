@@ -39,7 +39,7 @@ def design_table(
     """
     shown = records[:MOST_ROWS]
     columns = [[text(record[name]) for record in shown] for name in described]
-    header = [Column(visible(name), priority=number and 1) for number, name in enumerate(described)]
+    header = [Column(*two_lines(name), priority=number) for number, name in enumerate(described)]
     for name in figures:
         unit = scale([float(record[name]) for record in shown], unit_of(name))
         header.append(Column(visible(bare(name)), unit.unit))
@@ -48,6 +48,16 @@ def design_table(
         header.append(Column(name, numeric=False))
         columns.append(list(marked[:MOST_ROWS]))
     return Table(title, tuple(header), tuple(Row(cells) for cells in zip(*columns, strict=True)))
+
+
+def two_lines(name: str) -> tuple[str, str]:
+    """An axis in two lines of a header.
+
+    >>> two_lines("net.squeeze_ratio"), two_lines("point")
+    (('net.', 'squeeze_ratio'), ('point', ''))
+    """
+    kind, dot, rest = visible(name).partition(".")
+    return (kind + dot, rest) if dot else (kind, "")
 
 
 def bare(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from costmodel.explore.pareto import CERTAIN, RANK, SHARE
-from costmodel.report.design_table import design_table, more_rows
+from costmodel.report.design_table import bare, design_table, more_rows
 from costmodel.report.document import Document, Sentences
 from costmodel.report.names import visible
 from costmodel.report.numbers import counted, listed
@@ -34,8 +34,8 @@ def document(found: Front) -> Document:
 
 def title(found: Front) -> str:
     """What is compared."""
-    least = [visible(name) for name in found.by if name not in found.maximise]
-    most = [visible(name) for name in found.maximise]
+    least = [visible(bare(name)) for name in found.by if name not in found.maximise]
+    most = [visible(bare(name)) for name in found.maximise]
     parts = [f"least {listed(least)}" if least else "", f"most {listed(most)}" if most else ""]
     return f"Front of {counted(found.rows, 'design')}: {listed([part for part in parts if part])}"
 

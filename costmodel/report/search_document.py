@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from costmodel.explore.budget import LIMITED
 from costmodel.explore.objectives import unit_of
-from costmodel.report.design_table import design_table, more_rows
+from costmodel.explore.subjects import is_array
+from costmodel.hardware.variation import field_of
+from costmodel.report.design_table import bare, design_table, more_rows
 from costmodel.report.document import Document, Sentences
 from costmodel.report.names import visible
 from costmodel.report.numbers import counted, listed
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 def document(found: Search) -> Document:
     """Report of a search."""
-    records = found.records()
+    records = [readable(found, record) for record in found.records()]
     single = len(found.goal.objectives) == 1
     title_of_table = "Best design" + ("" if len(records) == 1 else "s") if single else "Designs that no other one tried beats"
     return Document(
@@ -29,11 +31,19 @@ def document(found: Search) -> Document:
     )
 
 
+def readable(found: Search, record: dict[str, Any]) -> dict[str, Any]:
+    """A record whose constants of the hardware have their unit."""
+    paths = found.space.resolved.hardware_paths[0]
+    constants = {name: field_of(path).unit for name, path in paths.items() if not is_array(path)}
+    return record | {name: quantity(float(record[name]), unit) for name, unit in constants.items()}
+
+
 def title(found: Search) -> str:
     """What was searched for, where."""
     goal = found.goal
-    least = [name for name in goal.objectives if name not in goal.maximise]
-    parts = [f"least {listed(least)}" if least else "", f"most {listed(list(goal.maximise))}" if goal.maximise else ""]
+    least = [bare(name) for name in goal.objectives if name not in goal.maximise]
+    most = [bare(name) for name in goal.maximise]
+    parts = [f"least {listed(least)}" if least else "", f"most {listed(most)}" if most else ""]
     return f"Search of {visible(found.space.name)}: {listed([part for part in parts if part])}{budget(found)}"
 
 
