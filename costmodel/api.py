@@ -15,7 +15,7 @@ from costmodel.hardware.link_loading import load_link
 from costmodel.importers import inputs_each, inventory_of, load_builder, load_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     import pandas as pd
@@ -490,8 +490,8 @@ def search(
     space
         A DesignSpace, the path of its YAML file, or a mapping of its fields.
     objectives
-        Metrics that are to be small, as a list or separated by commas, by name or short name (``energy``, ``latency``, ``dram``,
-        ``storage``, ``ram``).
+        Metrics that are to be small, as a list or separated by commas, by name or short name (``energy``, ``latency``,
+        ``dram``, ``storage``, ``ram``).
     trials
         Points tried in total, those included that ``storage`` has already.
     budget
@@ -521,7 +521,8 @@ def search(
     Examples
     --------
     >>> import costmodel as cm
-    >>> space = {"name": "s", "network": "squeezenet", "hardware": "snapdragon", "axes": {"net.squeeze_ratio": [0.125, 0.5, 1.0]}}
+    >>> axes = {"net.squeeze_ratio": [0.125, 0.5, 1.0]}
+    >>> space = {"name": "s", "network": "squeezenet", "hardware": "snapdragon", "axes": axes}
     >>> cm.search(space, "params", trials=10, sampler="random").to_frame()["params"].tolist()
     [1248424]
     """
@@ -577,7 +578,8 @@ def pareto(
     Examples
     --------
     >>> import costmodel as cm
-    >>> designs = cm.sweep("squeezenet", {"squeeze_ratio": [0.125, 0.5], "base_e": [64, 128]}, "snapdragon", metrics=["params", "macs"])
+    >>> axes = {"squeeze_ratio": [0.125, 0.5], "base_e": [64, 128]}
+    >>> designs = cm.sweep("squeezenet", axes, "snapdragon", metrics=["params", "macs"])
     >>> cm.pareto(designs, "params,macs").to_frame()[["squeeze_ratio", "base_e", "rank"]].values.tolist()
     [[0.125, 64.0, 0.0]]
     """

@@ -72,8 +72,9 @@ MAXIMISE: Final = "such as --maximise macs, separated by commas. [default: none]
 @click.argument("space", metavar="SPACE.yaml", type=click.Path(path_type=Path))
 @click.option(
     "--objective", required=True, metavar="METRIC,...",
-    help="What is to be small: energy, latency, dram, storage, ram or any metric of a sweep, such as --objective energy,params.",
-)
+    help="What is to be small: energy, latency, dram, storage, ram or any metric of a sweep, such as --objective "
+    "energy,params.",
+)  # fmt: skip
 @click.option("--maximise", default="", metavar="METRIC,...", help=f"Those of the objectives that are to be large, {MAXIMISE}")
 @click.option(
     "--trials", required=True, type=click.IntRange(min=1), metavar="N",
@@ -86,8 +87,8 @@ MAXIMISE: Final = "such as --maximise macs, separated by commas. [default: none]
 )
 @click.option(
     "--storage", metavar="FILE",
-    help="Where trials are kept, so that the search can go on: a file .journal or .log, an SQLite file .db, or the address of a "
-    "data base, such as --storage study.journal. [default: nowhere]",
+    help="Where trials are kept, so that the search can go on: a file .journal or .log, an SQLite file .db, or the address of "
+    "a data base, such as --storage study.journal. [default: nowhere]",
 )
 @click.option(
     "--sampler", type=click.Choice(("tpe", "nsga2", "random")), default="tpe", show_default=True,
@@ -115,12 +116,12 @@ def search(
 ) -> None:
     """Search a design space, and print the best designs that were tried.
 
-    SPACE.yaml says what varies. Several objectives give the designs that no other one tried beats in all of them. The same seed
-    tries the same points, also when a search is killed and goes on.
+    SPACE.yaml says what varies. Several objectives give the designs that no other one tried beats in all of them. The same
+    seed tries the same points, also when a search is killed and goes on.
 
     \b
     costmodel search space.yaml --objective energy,params --trials 200
-    costmodel search space.yaml --objective energy,macs --maximise macs --trials 500 --budget max_energy=5mJ --storage s.journal
+    costmodel search space.yaml --objective macs --maximise macs --budget max_energy=5mJ --trials 500 --storage s.journal
     """
     checked_output(output)
     from costmodel import api
@@ -130,12 +131,15 @@ def search(
 
 @click.command()
 @click.argument("table", metavar="TABLE", type=click.Path(path_type=Path))
-@click.option("--by", required=True, metavar="COLUMN,...", help="What is compared, such as --by params,energy; less is better.")
+@click.option(
+    "--by", required=True, metavar="COLUMN,...", help="What is compared, such as --by params,energy; less is better."
+)
 @click.option("--maximise", default="", metavar="COLUMN,...", help=f"Those of them of which more is better, {MAXIMISE}")
 @click.option(
     "--fronts", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
-    help="How many ranks are shown, such as --fronts 3: designs that no other one beats, those that only these beat, and so on.",
-)
+    help="How many ranks are shown, such as --fronts 3: designs that no other one beats, those that only these beat, and so "
+    "on.",
+)  # fmt: skip
 @click.option(
     "--space", type=click.Path(path_type=Path), metavar="SPACE.yaml",
     help="The design space that the table is of, such as --space space.yaml, to mark designs whose place depends on constants "

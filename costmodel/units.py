@@ -120,7 +120,7 @@ def parse_count(text: str) -> float:
     match = _COUNT.fullmatch(text)
     if match is None:
         raise UnitError(f"{text!r} is no count: write for example 1.25 M or 400000")
-    return float(match[1]) * 10 ** _DECIMAL[match[2]]
+    return float(match[1]) * float(10 ** _DECIMAL[match[2]])
 
 
 def split_number(text: str, unit: str = "B") -> tuple[float, str]:

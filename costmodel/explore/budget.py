@@ -179,10 +179,8 @@ def limit(name: str, given: str | float) -> float:
     unit = unit_of(LIMITED[name])
     if isinstance(given, bool) or not isinstance(given, str | int | float | np.number):
         raise InputError(f"{given!r} is no quantity; write for example {'5 M' if not unit else f'5 {unit}'}")
-    if isinstance(given, str):
-        value = parse(given, unit) if unit else parse_count(given)
-    else:
-        value = float(given)
+    read = parse_count if not unit else lambda text: parse(text, unit)
+    value = read(given) if isinstance(given, str) else float(given)
     if not isfinite(value) or value <= 0:
         raise InputError(f"{given!r} leaves room for nothing, or is no number; give more than 0")
     return value

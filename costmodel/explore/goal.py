@@ -145,7 +145,7 @@ def priced(space: DesignSpace, points: Iterable[int], goal: Goal) -> Priced:
     reasons = np.full(unique.size, "", dtype=object)
     reasons[np.searchsorted(unique, found["point"])] = found["problem"]
     values = np.column_stack([columns[name] for name in goal.objectives])
-    missing = np.isnan(np.column_stack(list(columns.values()))).any(axis=1)
+    missing = np.asarray(np.isnan(np.column_stack(list(columns.values()))).any(axis=1))
     losses = np.where(missing[:, None], UNPRICED, values * goal.signs)
     limits = np.where(missing[:, None], UNPRICED, goal.budget.matrix(columns, asked.size))
     violations = np.column_stack([np.where(missing, UNPRICED, 0.0), limits])

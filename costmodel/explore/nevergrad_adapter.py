@@ -12,8 +12,8 @@ from costmodel.explore.libraries import library
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nevergrad.optimization.base import Optimizer
-    from nevergrad.parametrization.parameter import Dict as Parameters
+    from nevergrad.optimization.base import Optimizer  # type: ignore[import-untyped]  # it has no types
+    from nevergrad.parametrization.parameter import Dict as Parameters  # type: ignore[import-untyped]  # it has no types
     from numpy.typing import NDArray
 
     from costmodel.explore.budget import Budget

@@ -13,6 +13,7 @@ from costmodel.hardware.profile import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
 ALIASES: Final[Mapping[str, str]] = MappingProxyType(
@@ -105,7 +106,7 @@ def first_text(values: NDArray[Any]) -> object:
     return next((value for value in values.ravel().tolist() if not isinstance(value, int | float)), values.dtype.name)
 
 
-def columns_of(frame: Mapping[str, Any], names: Sequence[str], where: str) -> dict[str, NDArray[np.float64]]:
+def columns_of(frame: Mapping[str, Any] | pd.DataFrame, names: Sequence[str], where: str) -> dict[str, NDArray[np.float64]]:
     """Columns of a frame, or entries of a mapping, as numbers.
 
     Raises

@@ -10,6 +10,7 @@ import numpy as np
 
 from costmodel.analysis import SCHEMA_VERSION
 from costmodel.errors import InputError
+from costmodel.explore.evaluate import POINT, PROBLEM
 from costmodel.explore.libraries import library
 from costmodel.explore.objectives import columns_of, metric
 from costmodel.explore.ranking import UNRANKED, ranks
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 RANK: Final = "rank"
 SHARE: Final = "front_share"
 CERTAIN: Final = "certain"
-POINT: Final = "point"
 TABLES: Final = (".csv", ".parquet")
 
 
@@ -63,7 +63,7 @@ class Front(Recorded):
 
     def records(self) -> list[dict[str, Any]]:
         """One record per row, plain Python values."""
-        names = list(self.frame)
+        names = [str(name) for name in self.frame]
         columns = [self.frame[name].tolist() for name in names]
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -84,7 +84,9 @@ class Front(Recorded):
         }
 
 
-def checked_by(frame: pd.DataFrame, by: str | Iterable[str], maximise: str | Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def checked_by(
+    frame: pd.DataFrame, by: str | Iterable[str], maximise: str | Iterable[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Columns that are compared and those of them that are maximised, by their full names.
 
     Raises
@@ -121,14 +123,10 @@ def pareto_of(
     names, more = checked_by(frame, by, maximise)
     if fronts is not None and fronts < 1:
         raise InputError(f"pareto: {fronts} fronts asked for; give 1 or more")
-    values = np.column_stack(list(columns_of(frame, names, "pareto").values()))
-    priced = np.flatnonzero(~np.isnan(values).any(axis=1))
-    if not priced.size:
-        what = f"none of its {len(values)} rows has {' and '.join(names)}" if len(values) else "it has no rows"
-        raise InputError(f"pareto: {what}; price some designs first, as costmodel sweep does")
+    values, priced = compared(frame, names)
     figures = Figures(names, tuple(name in more for name in names), values[priced])
     rank = ranks(figures.values, figures.maximise, fronts)
-    columns = {RANK: rank}
+    columns: dict[str, NDArray[Any]] = {RANK: rank}
     if space is not None:
         uncertainty = checked(uncertainty or Uncertainty())
         share = front_shares(figures, rank, points_of(frame, space)[priced], space, uncertainty)
@@ -137,6 +135,25 @@ def pareto_of(
     chosen = frame.iloc[priced[kept]].assign(**{name: column[kept] for name, column in columns.items()})
     ordered = chosen.iloc[np.lexsort([*figures.losses[kept].T[::-1], np.where(rank < 0, len(rank), rank)[kept]])]
     return Front(names, more, ordered, priced.size, len(values) - priced.size, uncertainty if space else None)
+
+
+def compared(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Floats, NDArray[np.int64]]:
+    """Figures of every row (rows, names), and the rows where none is missing.
+
+    Raises
+    ------
+    InputError
+        There are none.
+    """
+    if not len(frame):
+        raise InputError("pareto: the table has no rows; price some designs first, as costmodel sweep does")
+    values = np.column_stack(list(columns_of(frame, names, "pareto").values()))
+    priced = np.flatnonzero(~np.isnan(values).any(axis=1))
+    if not priced.size:
+        raise InputError(
+            f"pareto: none of the {len(values)} rows of the table has {' and '.join(names)}; price some designs first"
+        )
+    return values, priced
 
 
 @dataclass(frozen=True)
@@ -199,12 +216,20 @@ def read_table(path: str | Path) -> pd.DataFrame:
     if kind not in TABLES and not file.is_dir():
         raise InputError(f"{file}: is neither .csv nor .parquet; give a table in one of these")
     try:
-        return pd.read_csv(file) if kind == ".csv" else parquet(file)
+        return comma_separated(file) if kind == ".csv" else parquet(file)
     except pd.errors.EmptyDataError:
         raise InputError(f"{file}: is empty; give a table with a line of column names") from None
     except (ValueError, UnicodeError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"{file}: is no readable {kind.lstrip('.') or 'Parquet'} table: {reason}") from None
+
+
+def comma_separated(file: Path) -> pd.DataFrame:
+    """A CSV file; a problem that is empty is none."""
+    import pandas as pd
+
+    frame = pd.read_csv(file)
+    return frame.assign(**{PROBLEM: frame[PROBLEM].astype("object").fillna("")}) if PROBLEM in frame else frame
 
 
 def parquet(file: Path) -> pd.DataFrame:

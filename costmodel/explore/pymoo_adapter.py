@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
-    from pymoo.core.problem import Problem
+    from pymoo.core.problem import Problem  # type: ignore[import-untyped]  # it has no types
 
     from costmodel.explore.budget import Budget
     from costmodel.explore.space import DesignSpace
@@ -36,8 +36,8 @@ def problem(
     """A vectorised ``pymoo.core.problem.Problem``: a generation is priced in one call.
 
     Variables are positions on the axes, from 0; real ones are rounded, so that any algorithm runs, although integer operators
-    (``RoundingRepair``) waste fewer evaluations. ``F`` has one column per objective, maximised ones negated; ``G`` has one column
-    that is positive for points that the space excludes or that cannot be priced, and one per limit of the budget.
+    (``RoundingRepair``) waste fewer evaluations. ``F`` has one column per objective, maximised ones negated; ``G`` has one
+    column that is positive for points that the space excludes or that cannot be priced, and one per limit of the budget.
     :func:`points_of` turns the variables of a result into points.
 
     Parameters
@@ -53,7 +53,7 @@ def problem(
     goal = goal_of(objectives, budget, maximise)
     base = library("pymoo.core.problem").Problem
 
-    class SpaceProblem(base):  # type: ignore[misc]  # a class that is loaded late
+    class SpaceProblem(base):  # type: ignore[misc, valid-type]  # a class that is loaded late
         """Points of a design space."""
 
         def __init__(self) -> None:

@@ -343,6 +343,6 @@ def nothing_found(trials: list[FrozenTrial], space: DesignSpace, goal: Goal) -> 
         f"{name} by {100 * closest.constraints[name]:.3g} %" for name in goal.budget.limits if closest.constraints[name] > 0
     )
     return (
-        f"search: none of {len(trials)} points tried is within the budget; the closest, point {point} ({where}), exceeds {over}; "
-        "loosen the budget, widen the space, or try more"
+        f"search: none of {len(trials)} points tried is within the budget; the closest, point {point} ({where}), exceeds "
+        f"{over}; loosen the budget, widen the space, or try more"
     )

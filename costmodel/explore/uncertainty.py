@@ -121,9 +121,9 @@ def sampled(group: Group, uncertainty: Uncertainty) -> Group:
     machines = np.repeat(group.machine_of, times)
     constants = {name: column[machines] for name, column in group.constants.items()}
     for constant in ranged(group.hardware(np.arange(count))):
-        ends = (np.repeat(np.broadcast_to(end, count).astype(np.float64), times) for end in (constant.low, constant.high))
+        low, high = (np.repeat(np.broadcast_to(np.float64(end), count), times) for end in (constant.low, constant.high))
         places = np.tile(draws(group.profile.name, constant.name, uncertainty), count)
-        constants[constant.name] = drawn(*ends, places)
+        constants[constant.name] = drawn(low, high, places)
     return replace(
         group, network_of=np.repeat(group.network_of, times), constants=constants, machine_of=np.arange(count * times)
     )

@@ -21,7 +21,8 @@ def document(found: Front) -> Document:
     """Report of a front."""
     records = found.records()
     marks = {"front": [membership(record) for record in records]} if found.uncertainty else {}
-    described = [name for name in found.frame if name not in (*found.by, *OWN) and varies(records, name)]
+    names = [str(name) for name in found.frame]
+    described = [name for name in names if name not in (*found.by, *OWN) and varies(records, name)]
     ranked = [RANK] if len({record[RANK] for record in records}) > 1 else []
     table = design_table("Designs that no other one beats", records, [*ranked, *described], found.by, marks)
     return Document(
@@ -72,8 +73,8 @@ def summary(found: Front, records: Sequence[dict[str, Any]]) -> list[str]:
         certain = sum(record[SHARE] == 1 for record in records)
         others = sum(record[RANK] != 0 and record[SHARE] > 0 for record in records)
         lines.append(
-            f"{certain or 'None'} of them {'is' if certain == 1 else 'are'} so in all {found.uncertainty.samples} draws of the "
-            f"constants within their ranges; {counted(others, 'other design')} in some of them."
+            f"{certain or 'None'} of them {'is' if certain == 1 else 'are'} so in all {found.uncertainty.samples} draws of "
+            f"the constants within their ranges; {counted(others, 'other design')} in some of them."
         )
     if found.unpriced:
         lines.append(f"{counted(found.unpriced, 'row')} without figures left out.")

@@ -194,7 +194,7 @@ def test_objectives_from_a_text_or_a_list():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("energi", r"objective: 'energi' is not known \(did you mean 'energy'\?\); use energy, latency, dram, storage, params"),
+        ("energi", r"objective: 'energi' is not known \(did you mean 'energy'\?\); use energy, latency, dram, storage"),
         ("ram", "'ram' is not known"),
         ("energy,energy_j", "energy_j is given twice"),
         ([], "objective: none given"),

@@ -51,12 +51,13 @@ def test_a_search_prints_the_report(space):
 def test_options_reach_the_library(space, tmp_path):
     """Everything that the command takes."""
     result = run(
-        "search", space, "--objective", "latency,params", "--maximise", "params", "--trials", 24, "--budget", "max_energy=130uJ",
-        "--budget", "max_ram=1MB", "--sampler", "nsga2", "--seed", 5, "--batch", 12, "--storage", tmp_path / "s.journal",
-        "--format", "json",
+        "search", space, "--objective", "latency,params", "--maximise", "params", "--trials", 24,
+        "--budget", "max_energy=130uJ", "--budget", "max_ram=1MB", "--sampler", "nsga2", "--seed", 5, "--batch", 12,
+        "--storage", tmp_path / "s.journal", "--format", "json",
     )  # fmt: skip
     expected = cm.search(
-        SMALL, ["latency", "params"], 24, cm.Budget(max_energy="130 uJ", max_ram=1e6), "params", sampler="nsga2", seed=5, batch=12,
+        SMALL, ["latency", "params"], 24, cm.Budget(max_energy="130 uJ", max_ram=1e6), "params", sampler="nsga2", seed=5,
+        batch=12,
     ).to_dict()  # fmt: skip
     assert json.loads(result.stdout) == json.loads(json.dumps(expected))
     assert (tmp_path / "s.journal").exists()
@@ -82,7 +83,7 @@ def test_every_format_to_a_file(fmt, space, tmp_path):
 def test_markdown_begins_with_the_command_that_gives_it(space):
     """Every option with its value; run again, it gives the same."""
     first = searched(space, "--trials", 20, "--budget", "max_energy=1 J", "--budget", "max_params=3M", "--format", "md")
-    command = shlex.split(first.stdout.splitlines()[0].removeprefix("<!-- ").removesuffix(" -->").strip("`"))
+    command = shlex.split(first.stdout.splitlines()[0].strip("`$ "))
     assert command[:2] == ["costmodel", "search"]
     assert run(*command[1:]).stdout == first.stdout
 
@@ -109,17 +110,18 @@ def test_csv_has_a_row_per_design(space):
 )
 def test_mistakes_of_a_search(arguments, message, space):
     """One line on stderr, exit code 2."""
-    assert message in refused("search", space, *arguments)
+    refused(run("search", space, *arguments), message)
 
 
 def test_a_space_that_is_not_there(tmp_path):
     """The file is named."""
-    assert "gone.yaml" in refused("search", tmp_path / "gone.yaml", "--objective", "energy", "--trials", 5)
+    refused(run("search", tmp_path / "gone.yaml", "--objective", "energy", "--trials", 5), "gone.yaml")
 
 
 def test_a_failed_search_writes_nothing(space, tmp_path):
     """No file where nothing was found."""
-    refused("search", space, "--objective", "energy", "--trials", 5, "--budget", "max_macs=1k", "-o", tmp_path / "o.csv")
+    arguments = ("--objective", "energy", "--trials", 5, "--budget", "max_macs=1k", "-o", tmp_path / "o.csv")
+    refused(run("search", space, *arguments), "the closest")
     assert not (tmp_path / "o.csv").exists()
 
 
@@ -131,15 +133,16 @@ def test_a_front_is_printed(table):
     result = run("pareto", table, "--by", "energy,macs", "--maximise", "macs")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.startswith("Front of 72 designs: least energy and most macs\n")
-    rows = list(csv.DictReader(run("pareto", table, "--by", "energy,macs", "--maximise", "macs", "--format", "csv").stdout.splitlines()))
+    text = run("pareto", table, "--by", "energy,macs", "--maximise", "macs", "--format", "csv").stdout
+    rows = list(csv.DictReader(text.splitlines()))
     assert {int(row["point"]) for row in rows} == best(shared(), "energy", "macs", maximise="macs")
 
 
 def test_options_of_a_front_reach_the_library(table, space):
     """Ranks, draws, seed and nearness."""
     result = run(
-        "pareto", table, "--by", "energy,macs", "--maximise", "macs", "--fronts", 2, "--space", space, "--samples", 8, "--seed", 2,
-        "--near", 0.1, "--format", "json",
+        "pareto", table, "--by", "energy,macs", "--maximise", "macs", "--fronts", 2, "--space", space,
+        "--samples", 8, "--seed", 2, "--near", 0.1, "--format", "json",
     )  # fmt: skip
     expected = cm.pareto(table, "energy,macs", "macs", 2, space, samples=8, seed=2, near=0.1).to_dict()
     assert json.loads(result.stdout) == json.loads(json.dumps(expected))
@@ -149,7 +152,8 @@ def test_options_of_a_front_reach_the_library(table, space):
 @pytest.mark.parametrize("fmt", ["text", "md", "json", "csv"])
 def test_fronts_in_every_format(fmt, table, space, tmp_path):
     """-o writes what stdout would have had; the marks are in all of them."""
-    arguments = ("pareto", table, "--by", "energy,macs", "--maximise", "macs", "--space", space, "--samples", 8, "--format", fmt)
+    arguments = ("pareto", table, "--by", "energy,macs", "--maximise", "macs", "--space", space, "--samples", 8)
+    arguments += ("--format", fmt)
     run(*arguments, "-o", tmp_path / "f.out")
     text = run(*arguments).stdout
     assert (tmp_path / "f.out").read_text(encoding="utf-8") == text
@@ -186,7 +190,7 @@ def test_many_designs_are_cut(tmp_path):
 )
 def test_mistakes_of_a_front(arguments, message, table):
     """One line on stderr, exit code 2."""
-    assert message in refused("pareto", table, *arguments)
+    refused(run("pareto", table, *arguments), message)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +198,7 @@ def test_mistakes_of_a_front(arguments, message, table):
     [
         ("gone.csv", None, "does not exist; give a table that costmodel sweep wrote"),
         ("empty.csv", "", "is empty"),
-        ("header.csv", "params,macs\n", "it has no rows"),
+        ("header.csv", "params,macs\n", "the table has no rows"),
         ("t.json", "{}", "is neither .csv nor .parquet"),
         ("t.parquet", "no", "is no readable parquet table"),
     ],
@@ -203,4 +207,4 @@ def test_tables_that_cannot_be_used(name, content, message, tmp_path):
     """One line that says why."""
     if content is not None:
         (tmp_path / name).write_text(content, encoding="utf-8")
-    assert message in refused("pareto", tmp_path / name, "--by", "params")
+    refused(run("pareto", tmp_path / name, "--by", "params"), message)

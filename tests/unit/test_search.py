@@ -247,7 +247,7 @@ def test_nothing_within_the_budget():
 def test_nothing_that_can_be_priced():
     """The builder's reason, or that constraints exclude everything."""
     refused = small(axes={"net.squeeze_ratio": [9.0, 10.0]})
-    with pytest.raises(InputError, match="none of 2 points tried can be priced; the first: .*squeeze_ratio"):
+    with pytest.raises(InputError, match=r"none of 2 points tried can be priced; the first: .*squeeze_ratio"):
         search_of(refused, "params", 20, settings=RANDOM)
     excluded = small(axes={"net.base_e": [32, 64]}, constraints=["net.base_e > 64"])
     with pytest.raises(InputError, match="the constraints of the space exclude all of them"):
