@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from costmodel.boundary import (
-    EXACT,
     Boundary,
-    Mapper,
     boundary,
     encoded_widths,
+    mapped,
     operand_widths,
     weight_operand_elems,
     whole_bytes,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from costmodel.boundary import Widths
+    from costmodel.boundary import Mapper, Widths
     from costmodel.graph import LayerTable
     from costmodel.hardware import Compute, Constant, HardwareProfile, MemoryLevel
     from costmodel.precision import Precision
@@ -103,7 +102,7 @@ class Estimate:
     schedule: Schedule | None = None
     activations: ActivationDensities | None = None
     hardware_points: int = 1
-    mapper: Mapper = EXACT
+    mapper: Mapper = mapped
 
     @cached_property
     def precisions(self) -> tuple[Precision, ...]:

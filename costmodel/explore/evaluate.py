@@ -9,6 +9,7 @@ import numpy as np
 from costmodel.errors import InputError
 from costmodel.explore.grouping import groups
 from costmodel.explore.pricing import BOUNDS, COUNTED, METRICS, priced
+from costmodel.explore.solutions import SolutionCache
 from costmodel.hardware.profile import did_you_mean
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 CHUNK_POINTS: Final = 4096
 """Points that are mapped at once: columns over layers stay in the cache."""
 COUNT_CHUNK_POINTS: Final = 32768
+CACHE: Final = SolutionCache()
+"""Layers solved in this process."""
 POINT: Final = "point"
 PROBLEM: Final = "problem"
 
@@ -105,7 +108,7 @@ def _evaluated(space: DesignSpace, points: Ints, metrics: Sequence[str]) -> Rows
     figures = {name: np.full(points.size, np.nan) for name in metrics}
     problems = np.full(points.size, "", dtype=object)
     for places, group in groups(space, positions) if points.size else ():
-        found, notes = priced(group, metrics)
+        found, notes = priced(group, metrics, CACHE)
         for name, column in found.items():
             figures[name][places] = column
         for place, text in notes.items():

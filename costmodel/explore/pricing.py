@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from costmodel.activations import memory_of
 from costmodel.analysis import SUMMED, total
-from costmodel.boundary import EXACT, Mapper, checked
+from costmodel.boundary import capacity_bits, checked
 from costmodel.errors import CostModelError, MappingError, NetworkError
 from costmodel.estimate import Estimate
 from costmodel.explore.bounds import at_points, bound_totals, energy_bound_j, latency_bound_s
 from costmodel.explore.vary import problem
 from costmodel.graph import Graph
+from costmodel.mapping import solve
+from costmodel.mapping.problem import grouped
 from costmodel.precision import precision_of
 from costmodel.schedule import Scheduler, checked_kind, checked_phase
 from costmodel.schedule.conventions import CONVENTIONS
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from costmodel.explore.grouping import Group
+    from costmodel.explore.solutions import Places, SolutionCache
     from costmodel.graph import LayerTable
     from costmodel.hardware import MemoryLevel
-    from costmodel.mapping import Problems, Solutions
+    from costmodel.mapping import Problems
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
@@ -52,11 +56,11 @@ Figures = Mapping[str, "Floats"]
 class Part:
     """How some metrics of some points of a group are found; ``per_machine`` says whether the hardware matters."""
 
-    figures: Callable[[Group, Ints, Sequence[str], Notes, Mapper], Figures]
+    figures: Callable[[Group, Ints, Sequence[str], Notes, SolutionCache], Figures]
     per_machine: bool
 
 
-def priced(group: Group, metrics: Sequence[str], mapper: Mapper = EXACT) -> tuple[dict[str, Floats], Notes]:
+def priced(group: Group, metrics: Sequence[str], cache: SolutionCache) -> tuple[dict[str, Floats], Notes]:
     """Figures of every point of a group, not a number where there is none, and what is wrong with those points.
 
     Parameters
@@ -65,13 +69,13 @@ def priced(group: Group, metrics: Sequence[str], mapper: Mapper = EXACT) -> tupl
         The points.
     metrics
         Names of :data:`METRICS`.
-    mapper
-        What maps layers; what it refuses is asked for point by point.
+    cache
+        What maps layers.
     """
     figures = {name: np.full(len(group), np.nan) for name in metrics}
     notes: Notes = {}
     for part, names in parts(group, metrics):
-        guarded(part, group, np.arange(len(group)), names, figures, notes, mapper)
+        guarded(part, group, np.arange(len(group)), names, figures, notes, cache)
     return figures, notes
 
 
@@ -79,8 +83,7 @@ def parts(group: Group, metrics: Sequence[str]) -> Iterator[tuple[Part, list[str
     """Parts of the work, each with its metrics."""
     alone = checked_kind(group.schedule, group.profile) == "layer"
     for names, part in (
-        (COUNTED, Part(counted, per_machine=False)),
-        (BOUNDS, Part(bounded, per_machine=True)),
+        ((*COUNTED, *BOUNDS), Part(counted, per_machine=False)),
         (MAPPED, Part(mapped if alone else scheduled, per_machine=True)),
         (MEMORY, Part(remembered, per_machine=False)),
     ):
@@ -90,11 +93,17 @@ def parts(group: Group, metrics: Sequence[str]) -> Iterator[tuple[Part, list[str
 
 
 def guarded(
-    part: Part, group: Group, points: Ints, names: Sequence[str], figures: Mapping[str, Floats], notes: Notes, mapper: Mapper
+    part: Part,
+    group: Group,
+    points: Ints,
+    names: Sequence[str],
+    figures: Mapping[str, Floats],
+    notes: Notes,
+    cache: SolutionCache,
 ) -> None:
     """Fill in the figures of some points; where that fails, halves are tried until the points that fail are found."""
     try:
-        for name, column in part.figures(group, points, names, notes, mapper).items():
+        for name, column in part.figures(group, points, names, notes, cache).items():
             figures[name][points] = column
     except CostModelError as error:
         networks = np.unique(group.network_of[points])
@@ -103,10 +112,10 @@ def guarded(
         elif part.per_machine and points.size > 1:
             below = np.arange(points.size) < points.size // 2
         else:
-            note(notes, points, problem(error))
+            note(notes, points, group.subject.reason(problem(error)))
             return
         for half in (points[below], points[~below]):
-            guarded(part, group, half, names, figures, notes, mapper)
+            guarded(part, group, half, names, figures, notes, cache)
 
 
 def note(notes: Notes, points: Ints, text: str) -> None:
@@ -141,20 +150,20 @@ def estimated(group: Group, table: LayerTable, **more: Any) -> Estimate:  # noqa
 # ---- counts and bounds
 
 
-def counted(group: Group, points: Ints, names: Sequence[str], _notes: Notes, _mapper: Mapper) -> Figures:
-    """Totals of the networks of some points."""
-    networks, which = np.unique(group.network_of[points], return_inverse=True)
+def counted(group: Group, points: Ints, names: Sequence[str], _notes: Notes, _cache: SolutionCache) -> Figures:
+    """Totals of the networks of some points, and the bounds that follow from them."""
+    networks, which = grouped(group.network_of[points])
+    networks = group.network_of[points][networks]
     estimate = estimated(group, built(group, networks).table())
-    return {name: spread(total(estimate, name), which) for name in names}
+    found = {name: spread(total(estimate, name), which) for name in names if name in COUNTED}
+    bounds = {name: bound for name, bound in BOUND_OF.items() if name in names}
+    if bounds:
+        totals, hardware = at_points(bound_totals(estimate), which), group.hardware(points)
+        found |= {name: bound(totals, hardware) for name, bound in bounds.items()}
+    return found
 
 
-def bounded(group: Group, points: Ints, names: Sequence[str], _notes: Notes, _mapper: Mapper) -> Figures:
-    """Least energy and time of some points."""
-    networks, which = np.unique(group.network_of[points], return_inverse=True)
-    totals = at_points(bound_totals(estimated(group, built(group, networks).table())), which)
-    hardware = group.hardware(points)
-    bounds = {"energy_bound_j": energy_bound_j, "latency_bound_s": latency_bound_s}
-    return {name: bounds[name](totals, hardware) for name in names}
+BOUND_OF: Final = {"energy_bound_j": energy_bound_j, "latency_bound_s": latency_bound_s}
 
 
 def spread(column: NDArray[Any], which: Ints) -> Floats:
@@ -165,14 +174,14 @@ def spread(column: NDArray[Any], which: Ints) -> Floats:
 # ---- the mapper
 
 
-def mapped(group: Group, points: Ints, names: Sequence[str], notes: Notes, mapper: Mapper) -> Figures:
+def mapped(group: Group, points: Ints, names: Sequence[str], notes: Notes, cache: SolutionCache) -> Figures:
     """Figures of layers that are mapped each by itself, all points at once."""
     networks = group.network_of[points]
     alike = networks[:1] if (networks == networks[0]).all() else networks
     refusals = Refusals(points)
     found = estimated(
         group, built(group, alike).table(), hardware_points=points.size if group.constants else 1,
-        mapper=replace(mapper, refuse=refusals.refuse),
+        mapper=partial(cache.moved, refuse=refusals.refuse),
     )  # fmt: skip
     estimate = replace(found, hardware=group.hardware(points))
     figures = {name: np.array(np.broadcast_to(total(estimate, name), points.size), dtype=np.float64) for name in names}
@@ -190,29 +199,24 @@ class Refusals:
         self.count = points.size
         self.notes: Notes = {}
 
-    def refuse(
-        self, table: LayerTable, rows: Ints, problems: Problems, solutions: Solutions, level: MemoryLevel, unit: int
-    ) -> None:
+    def refuse(self, table: LayerTable, rows: Ints, places: Places, level: MemoryLevel, unit: int) -> None:
         """Note the points that do not fit; the rest goes on."""
-        good = solutions.fits & solutions.exact
-        if good.all():
-            return
-        points = len(problems) // rows.size
-        for point in np.flatnonzero(~good.reshape(rows.size, points).all(axis=0)).tolist():
-            text = refusal(table, rows, problems[point::points], solutions[point::points], at_point(level, point), unit)
+        good = places.found[:, -1].astype(np.bool_)[places.which]
+        points = good.shape[1]
+        for point in np.flatnonzero(~good.all(axis=0)).tolist():
+            wrong = np.flatnonzero(~good[:, point])
+            text = refusal(table, rows[wrong], places.problems(places.which[wrong, point]), at_point(level, point), unit)
             for place in range(self.count) if points == 1 else [point]:
                 self.notes.setdefault(place, text)
 
 
-def refusal(
-    table: LayerTable, rows: Ints, problems: Problems, solutions: Solutions, level: MemoryLevel, unit: int
-) -> str:
-    """What an analysis of one point would say."""
+def refusal(table: LayerTable, rows: Ints, problems: Problems, level: MemoryLevel, unit: int) -> str:
+    """What an analysis would say of rows that do not fit."""
     try:
-        checked(table, rows, problems, solutions, level, unit)
+        checked(table, rows, problems, solve(problems, capacity_bits(level) * unit), level, unit)
     except MappingError as error:
         return problem(error)
-    raise AssertionError("a point that fits was refused")
+    raise AssertionError("a layer that fits was refused")
 
 
 def at_point(level: MemoryLevel, point: int) -> MemoryLevel:
@@ -226,7 +230,7 @@ def at_point(level: MemoryLevel, point: int) -> MemoryLevel:
 # ---- one by one
 
 
-def scheduled(group: Group, points: Ints, names: Sequence[str], notes: Notes, _mapper: Mapper) -> Figures:
+def scheduled(group: Group, points: Ints, names: Sequence[str], notes: Notes, _cache: SolutionCache) -> Figures:
     """Figures under a schedule across layers; what schedules of one network share is worked out once."""
     figures = {name: np.full(points.size, np.nan) for name in names}
     for network in np.unique(group.network_of[points]):
@@ -250,7 +254,7 @@ def with_schedule(group: Group, point: int, estimate: Estimate, scheduler: Sched
     return Estimate(estimate.table, hardware, estimate.precision, scheduler.schedule(hardware, kind, phase))
 
 
-def remembered(group: Group, points: Ints, names: Sequence[str], _notes: Notes, _mapper: Mapper) -> Figures:
+def remembered(group: Group, points: Ints, names: Sequence[str], _notes: Notes, _cache: SolutionCache) -> Figures:
     """Memory of the activations alive at once, in the order of the program."""
     networks, which = np.unique(group.network_of[points], return_inverse=True)
     live = {"live": CONVENTIONS["live"]}

@@ -40,6 +40,11 @@ class Subject:
     arguments: tuple[str, ...] | None
     arrays: frozenset[str]
     content: str
+    directory: str
+
+    def reason(self, problem: str) -> str:
+        """A problem in one line, the same wherever the network's file is."""
+        return problem.replace(self.directory, "").partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,13 @@ def subject_of(spec: str) -> Subject:
     target, _ = split_spec(spec)
     path = data_dir("nets") / f"{target}.py" if target in net_names() else Path(target)
     if path.is_file() and path.suffix != ".py":
-        return Subject(spec, _once(spec), (), frozenset(), sha256(path.read_bytes()))
+        return Subject(spec, _once(spec), (), frozenset(), sha256(path.read_bytes()), f"{path.parent}/")
     build = load_builder(spec)
     parameters = inspect.signature(build).parameters.values()
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     names = tuple(p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD))
-    return Subject(spec, build, None if open_ended else names, vectorisable(build), sha256(path.read_bytes()))
+    known = None if open_ended else names
+    return Subject(spec, build, known, vectorisable(build), sha256(path.read_bytes()), f"{path.parent}/")
 
 
 def _once(spec: str) -> Callable[[], Graph]:

@@ -9,6 +9,7 @@ from costmodel.mapping.search import (
     mapping_of,
     smallest_buffer_bits,
     solve,
+    solve_distinct,
 )
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "mapping_of",
     "smallest_buffer_bits",
     "solve",
+    "solve_distinct",
     "traffic",
 ]
