@@ -41,7 +41,7 @@ def suggest(space: DesignSpace, trial: Trial) -> int:
     Examples
     --------
     >>> import optuna
-    >>> from costmodel.explore import DesignSpace
+    >>> from costmodel.explore.space import DesignSpace
     >>> space = DesignSpace(name="s", network="squeezenet", hardware="snapdragon", axes={"net.base_e": [64, 128, 256]})
     >>> suggest(space, optuna.trial.FixedTrial({"net.base_e": 2}))
     2

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from costmodel.errors import InputError
-from costmodel.explore.evaluate import METRICS, evaluate_points
+from costmodel.explore.evaluate import CACHE, METRICS, evaluate_points
 from costmodel.explore.grouping import groups
 from costmodel.explore.pricing import priced
 from costmodel.explore.ranking import ranks
@@ -144,7 +144,7 @@ def sampled_figures(
     most = max(PRICED_AT_ONCE // uncertainty.samples, 1)
     for places, group in groups(space, space.positions(points)):
         for part, few in slices(group, most):
-            figures, _ = priced(sampled(few, uncertainty), metrics)
+            figures, _ = priced(sampled(few, uncertainty), metrics, CACHE)
             for name, column in figures.items():
                 found[name][places[part]] = column.reshape(len(few), uncertainty.samples)
     return found
