@@ -13,7 +13,7 @@ from costmodel.errors import InputError
 from costmodel.explore import nevergrad_adapter, optuna_adapter, pymoo_adapter
 from costmodel.explore.budget import Budget
 from costmodel.explore.goal import SPACE, UNPRICED, goal_of, ordered, point_at, priced
-from tests.unit.spaces import best, enumerated, figures, shared, small
+from tests.unit.searched import best, enumerated, figures, shared, small
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # libraries of others warn of each other while they load

@@ -11,7 +11,7 @@ import pytest
 
 import costmodel as cm
 from costmodel.explore.evaluate import evaluate
-from tests.unit.spaces import SMALL, best, shared
+from tests.unit.searched import SMALL, best, shared
 from tests.unit.test_cli import refused, run
 
 

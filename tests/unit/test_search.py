@@ -17,7 +17,7 @@ from costmodel.explore import study as module
 from costmodel.explore.optuna_adapter import POINT
 from costmodel.explore.study import Settings, opened, quiet, search_of
 from tests.architecture.source import ROOT
-from tests.unit.spaces import SMALL, best, shared, small
+from tests.unit.searched import SMALL, best, shared, small
 
 BUDGET = ("max_energy=130uJ", "max_params=1.6 M")
 RANDOM = Settings("random", 0, 10)

@@ -29,7 +29,7 @@ from costmodel.explore.uncertainty import (
 )
 from costmodel.hardware import load_hardware, profile_names
 from costmodel.importers import load_network
-from tests.unit.spaces import shared
+from tests.unit.searched import shared
 from tests.unit.test_pareto import peeled
 
 FEW = Uncertainty(samples=16, seed=3, near=np.finfo(float).max)
