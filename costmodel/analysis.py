@@ -192,7 +192,7 @@ def total(estimate: Estimate, name: str) -> NDArray[Any]:
     if name in ("params", "macs", "other_ops"):
         return table.total(name)
     if table.encoded or any(np.any(bits % 8) for bits in operands.values()):
-        return np.asarray(column(estimate, name).sum(axis=0))
+        return summed(column(estimate, name))
     each = {operand: (bits[:, 0] // 8).tolist() for operand, bits in operands.items()}
     match name.split("_"):
         case ["weight", "bytes"]:
@@ -203,7 +203,18 @@ def total(estimate: Estimate, name: str) -> NDArray[Any]:
             moved = [table.total(f"{operand}_elems", each[operand]) for operand in operands]
             return np.asarray(sum(moved) - table.total("bias_elems", each["weight"]))
         case _:
-            return np.asarray(column(estimate, name).sum(axis=0))
+            return summed(column(estimate, name))
+
+
+def summed(values: NDArray[Any]) -> NDArray[Any]:
+    """Sum over the layers, one after the other: rounded alike at every design point, however many there are.
+
+    ``sum(axis=0)`` adds in pairs where there is one design point.
+    """
+    found = values[0].copy()
+    for row in values[1:]:
+        found += row
+    return np.asarray(found)
 
 
 def weight_bytes(estimate: Estimate) -> NDArray[np.int64]:
@@ -491,7 +502,7 @@ def analysis_of(
     scheduler = Scheduler(graph, estimate.table, estimate.off_chip_widths, batch)
     if kind != "layer":
         estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))
-    estimate.off_chip  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
+    estimate.boundaries  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
 
     def tensor_bytes(tensors: Sequence[Tensor]) -> int:
         return sum(-(-int(tensor.elems) * tensor_bits(tensor, estimate.precision) // 8) for tensor in tensors) * batch

@@ -147,19 +147,23 @@ class Estimate:
     @cached_property
     def boundaries(self) -> tuple[Boundary, ...]:
         """Least traffic across every boundary from the backing store inwards, each boundary by itself."""
-        outermost = () if self.schedule is None else (self.schedule.boundary,)
-        pairs = list(pairwise(self.hardware.levels))[len(outermost) :]
-        first = self.hardware.levels[0]
-        found = outermost + tuple(
-            boundary(self.table, self.off_chip_widths if outer is first else self.widths, outer.name, inner, self.mapper)
-            for outer, inner in pairs
-        )
-        return found if self.code is None else (coded_boundary(found[0], self.code), *found[1:])
+        pairs = list(pairwise(self.hardware.levels))[1:]
+        return (self.outermost, *(boundary(self.table, self.widths, o.name, inner, self.mapper) for o, inner in pairs))
+
+    @cached_property
+    def outermost(self) -> Boundary:
+        """The first of the boundaries, and the only one that a compression of weights or activations concerns."""
+        if self.schedule is not None:
+            found = self.schedule.boundary
+        else:
+            outer, inner = self.hardware.levels[:2]
+            found = boundary(self.table, self.off_chip_widths, outer.name, inner, self.mapper)
+        return found if self.code is None else coded_boundary(found, self.code)
 
     @cached_property
     def off_chip(self) -> Boundary:
-        """Traffic between the backing store and the first memory on chip; the mapper alone, nothing else priced."""
-        return self.schedule.boundary if self.schedule is not None else self.boundaries[0]
+        """Traffic between the backing store and the first memory on chip; no other boundary is mapped for it."""
+        return self.schedule.boundary if self.schedule is not None else self.outermost
 
     @cached_property
     def weight_bytes(self) -> Ints:

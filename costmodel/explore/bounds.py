@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodel.analysis import total
+from costmodel.analysis import summed, total
 from costmodel.estimate import INVERSE, at
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s
@@ -57,7 +57,7 @@ def operations_of(estimate: Estimate) -> dict[str, Floats]:
     if len(estimate.formats) == 1:
         both = total(estimate, "macs").astype(np.float64) + total(estimate, "other_ops")
         return {estimate.formats[0]: both}
-    return {form: np.asarray(estimate.operations_at(form).sum(axis=0)) for form in estimate.formats}
+    return {form: summed(estimate.operations_at(form)) for form in estimate.formats}
 
 
 def mac_bits(estimate: Estimate) -> dict[str, Floats]:
@@ -68,7 +68,7 @@ def mac_bits(estimate: Estimate) -> dict[str, Floats]:
         if np.all(bits == bits.flat[0]):
             found[operand] = total(estimate, "macs") * float(bits.flat[0])
         else:
-            found[operand] = (estimate.table.macs.astype(np.float64) * bits).sum(axis=0)
+            found[operand] = summed(estimate.table.macs.astype(np.float64) * bits)
     return found
 
 

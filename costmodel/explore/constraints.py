@@ -87,7 +87,7 @@ class Constraint:
     evaluate: Evaluation
 
     def holds(self, columns: Columns, count: int) -> NDArray[np.bool_]:
-        """Whether each point meets it, (D,); a comparison with something that is no number (1 / 0 - 1 / 0) does not hold."""
+        """Whether each point meets it, (D,); what is no number (0 / 0) is equal to nothing, and neither less nor more."""
         with np.errstate(all="ignore"):
             return np.broadcast_to(np.asarray(self.evaluate(columns), dtype=np.bool_), count)
 
