@@ -540,7 +540,7 @@ def pareto(
     *,
     samples: int = 256,
     seed: int = 0,
-    near: float = 0.25,
+    near: int = 1000,
 ) -> Front:
     """Find the rows of a table that no other row beats, by exact non-dominated sorting.
 
@@ -562,7 +562,7 @@ def pareto(
     seed
         What decides the draws.
     near
-        Rows that stay beaten although all their energies and times get better by this share are not looked at.
+        How many rows are looked at, in whole fronts from the first one on; those behind count as beaten in every draw.
 
     Returns
     -------

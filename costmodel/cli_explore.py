@@ -154,8 +154,8 @@ def search(
     help="What decides the draws, such as --seed 1.",
 )
 @click.option(
-    "--near", type=click.FloatRange(min=0), default=0.25, show_default=True, metavar="SHARE",
-    help="Designs that stay beaten with all energies and times better by this share are not looked at, such as --near 0.5.",
+    "--near", type=click.IntRange(min=1), default=1000, show_default=True, metavar="N",
+    help="How many designs are looked at, in whole fronts from the first one on, such as --near 5000.",
 )
 @with_options(SHOWING)
 def pareto(

@@ -14,7 +14,7 @@ from costmodel.explore.evaluate import POINT, PROBLEM
 from costmodel.explore.libraries import library
 from costmodel.explore.objectives import columns_of, metric
 from costmodel.explore.ranking import UNRANKED, ranks
-from costmodel.explore.uncertainty import Uncertainty, candidates, checked, depends, shares
+from costmodel.explore.uncertainty import Uncertainty, candidates, checked, shares
 from costmodel.results import Recorded
 
 if TYPE_CHECKING:
@@ -174,9 +174,7 @@ def front_shares(
     figures: Figures, rank: NDArray[np.int64], points: NDArray[np.int64], space: DesignSpace, uncertainty: Uncertainty
 ) -> Floats:
     """Share of the samples in which each row is on the front; 0 for rows that are too far from it to be looked at."""
-    first = np.flatnonzero(rank == 0)
-    uncertain = [depends(name) for name in figures.names]
-    looked_at = candidates(figures.losses, uncertain, first, uncertainty.near) | (rank != UNRANKED)
+    looked_at = candidates(figures.losses, rank != UNRANKED, uncertainty.near)
     by = {name: column[looked_at] for name, column in zip(figures.names, figures.values.T, strict=True)}
     found = np.zeros(len(rank))
     found[looked_at] = shares(space, points[looked_at], by, figures.maximise, uncertainty)

@@ -8,22 +8,30 @@ designs share cancels; constants of different profiles are drawn independently.
 from __future__ import annotations
 
 import zlib
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from costmodel.analysis import total
 from costmodel.errors import InputError
-from costmodel.explore.evaluate import CACHE, METRICS, evaluate_points
+from costmodel.explore.bounds import at_points, bound_totals
+from costmodel.explore.evaluate import CACHE, CHUNK_POINTS, METRICS, evaluate_points
 from costmodel.explore.grouping import groups
-from costmodel.explore.pricing import priced
+from costmodel.explore.pricing import BOUND_OF, built, estimated, mapped_estimate, scheduled_estimates
 from costmodel.explore.ranking import ranks
+from costmodel.hardware.columns import with_columns
+from costmodel.schedule import checked_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from costmodel.estimate import Estimate
+    from costmodel.explore.bounds import Totals
     from costmodel.explore.grouping import Group
     from costmodel.explore.space import DesignSpace
     from costmodel.hardware import Constant, HardwareProfile
@@ -31,11 +39,10 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-PRICED_AT_ONCE: Final = 16384
-"""Designs times samples that are priced in one call."""
 AGREES: Final = 1e-9
 """Relative difference between figures of a table and those of its space."""
 MOST_SAMPLES: Final = 100_000
+Price = Callable[["HardwareProfile"], "Mapping[str, Floats]"]
 
 
 @dataclass(frozen=True)
@@ -49,12 +56,12 @@ class Uncertainty:
     seed
         What decides the draws.
     near
-        Rows that stay dominated although all their uncertain figures get better by this share are not looked at.
+        Rows that are looked at, in whole fronts from the first one on: as many fronts as hold so many rows.
     """
 
     samples: int = 256
     seed: int = 0
-    near: float = 0.25
+    near: int = 1000
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -68,8 +75,8 @@ def checked(uncertainty: Uncertainty) -> Uncertainty:
         problems.append(f"pareto: samples is {uncertainty.samples!r}; give a whole number from 2 to {MOST_SAMPLES}")
     if not isinstance(uncertainty.seed, int) or uncertainty.seed < 0:
         problems.append(f"pareto: seed is {uncertainty.seed!r}; give a whole number of 0 or more")
-    if not 0 <= uncertainty.near < np.inf:
-        problems.append(f"pareto: near is {uncertainty.near!r}; give a share of 0 or more")
+    if not isinstance(uncertainty.near, int) or uncertainty.near < 1:
+        problems.append(f"pareto: near is {uncertainty.near!r}; give a whole number from 1")
     if problems:
         raise InputError(*problems)
     return uncertainty
@@ -115,39 +122,70 @@ def ranged(profile: HardwareProfile) -> Iterator[Constant]:
             yield constant
 
 
-def sampled(group: Group, uncertainty: Uncertainty) -> Group:
-    """A group with every point as often as there are samples, one after the other, each with its draw of the constants."""
-    count, times = len(group), uncertainty.samples
-    machines = np.repeat(group.machine_of, times)
-    constants = {name: column[machines] for name, column in group.constants.items()}
-    for constant in ranged(group.hardware(np.arange(count))):
-        low, high = (np.repeat(np.broadcast_to(np.float64(end), count), times) for end in (constant.low, constant.high))
-        places = np.tile(draws(group.profile.name, constant.name, uncertainty), count)
-        constants[constant.name] = drawn(low, high, places)
-    return replace(
-        group, network_of=np.repeat(group.network_of, times), constants=constants, machine_of=np.arange(count * times)
-    )
+def drawn_profiles(hardware: HardwareProfile, profile: str, uncertainty: Uncertainty) -> Iterator[HardwareProfile]:
+    """The hardware under one draw after the other; ``profile`` is its name without what varies."""
+    constants = list(ranged(hardware))
+    places = {constant.name: draws(profile, constant.name, uncertainty) for constant in constants}
+    for sample in range(uncertainty.samples):
+        yield with_columns(hardware, {c.name: drawn_value(c, places[c.name][sample]) for c in constants})
 
 
-def slices(group: Group, most: int) -> Iterator[tuple[slice, Group]]:
-    """Parts of a group of at most so many points."""
-    for start in range(0, len(group), most):
-        part = slice(start, start + most)
-        yield part, replace(group, network_of=group.network_of[part], machine_of=group.machine_of[part])
+def drawn_value(constant: Constant, place: float) -> Floats | float:
+    """A constant at a place in its range, or a column of them."""
+    low, high = (np.asarray(end, dtype=np.float64) for end in (constant.low, constant.high))
+    value = drawn(low, high, np.asarray(place))
+    return value if value.ndim else value.item()
 
 
 def sampled_figures(
     space: DesignSpace, points: Ints, metrics: Sequence[str], uncertainty: Uncertainty
 ) -> dict[str, Floats]:
-    """Metrics of points under every draw of the constants, arrays (points, samples)."""
-    found = {name: np.full((points.size, uncertainty.samples), np.nan) for name in metrics}
-    most = max(PRICED_AT_ONCE // uncertainty.samples, 1)
-    for places, group in groups(space, space.positions(points)):
-        for part, few in slices(group, most):
-            figures, _ = priced(sampled(few, uncertainty), metrics, CACHE)
-            for name, column in figures.items():
-                found[name][places[part]] = column.reshape(len(few), uncertainty.samples)
+    """Metrics of points that can be priced under every draw of the constants, arrays (points, samples).
+
+    Traffic does not depend on what is drawn: layers are mapped and schedules made once, and priced for every draw.
+    """
+    found = {name: np.empty((points.size, uncertainty.samples)) for name in metrics}
+    for start in range(0, points.size, CHUNK_POINTS):
+        for places, group in groups(space, space.positions(points[start : start + CHUNK_POINTS])):
+            for members, hardware, price in prices(group, metrics):
+                rows = start + places[members]
+                for sample, drawn_hardware in enumerate(drawn_profiles(hardware, group.profile.name, uncertainty)):
+                    for name, column in price(drawn_hardware).items():
+                        found[name][rows, sample] = column
     return found
+
+
+def prices(group: Group, metrics: Sequence[str]) -> Iterator[tuple[Ints, HardwareProfile, Price]]:
+    """Parts of a group: points, their hardware, and what prices some of the metrics on such hardware."""
+    everything = np.arange(len(group))
+    bounds, others = ([name for name in metrics if (name in BOUND_OF) == wanted] for wanted in (True, False))
+    if bounds:
+        networks, which = np.unique(group.network_of, return_inverse=True)
+        totals = at_points(bound_totals(estimated(group, built(group, networks).table())), which)
+        yield everything, group.hardware(everything), partial(bounded, totals, bounds)
+    if others and checked_kind(group.schedule, group.profile) == "layer":
+        estimate = mapped_estimate(group, everything, partial(CACHE.moved, refuse=unexpected))
+        yield everything, estimate.hardware, partial(repriced, estimate, others)
+    elif others:
+        for members, made in scheduled_estimates(group, everything):
+            scheduled = made()
+            yield members, scheduled.hardware, partial(repriced, scheduled, others)
+
+
+def bounded(totals: Totals, names: Sequence[str], hardware: HardwareProfile) -> dict[str, Floats]:
+    """Bounds on some hardware."""
+    return {name: BOUND_OF[name](totals, hardware) for name in names}
+
+
+def repriced(estimate: Estimate, names: Sequence[str], hardware: HardwareProfile) -> dict[str, Floats]:
+    """Figures of an estimate on other hardware."""
+    found = estimate.repriced(hardware)
+    return {name: total(found, name) for name in names}
+
+
+def unexpected(*_refused: object) -> None:
+    """Points that have figures fit into their memory."""
+    raise AssertionError("a point with figures does not fit")
 
 
 # ---- fronts
@@ -202,16 +240,14 @@ def check_figures(space: DesignSpace, points: Ints, figures: Mapping[str, Floats
             )
 
 
-def candidates(losses: Floats, uncertain: Sequence[bool], front: Ints, near: float) -> NDArray[np.bool_]:
-    """Rows that no row of the front dominates once their own uncertain figures are better by the share ``near``.
+def candidates(losses: Floats, known: NDArray[np.bool_], near: int) -> NDArray[np.bool_]:
+    """Rows of the first fronts: those that are known, and whole fronts behind them until there are at least ``near`` rows.
 
-    A loss of 1.25 is better by 0.25 at 1.
+    >>> candidates(np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([True, False, False, False]), 3).tolist()
+    [True, True, True, False]
     """
-    improved = np.where(uncertain, losses - np.abs(losses) * (near / (1 + near)), losses)
-    found = np.ones(len(losses), dtype=np.bool_)
-    for row in losses[front]:
-        left = np.flatnonzero(found)
-        some = improved[left]
-        found[left[(row <= some).all(axis=1) & (row < some).any(axis=1)]] = False
-    found[front] = True
+    found = known.copy()
+    while found.sum() < near and not found.all():
+        left = np.flatnonzero(~found)
+        found[left[ranks(losses[left], [False] * losses.shape[1], 1) == 0]] = True
     return found

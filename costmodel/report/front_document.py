@@ -86,7 +86,7 @@ def notes(found: Front, count: int) -> list[str]:
     lines = ["A design beats another if it is no worse in any figure compared and better in one; equal ones all stay."]
     if found.uncertainty:
         lines.append(
-            "All designs see the same draws of the constants. Designs that stay beaten with all their energies and times "
-            f"{100 * found.uncertainty.near:.3g} % better are not looked at."
+            "All designs see the same draws of the constants. The first fronts that hold at least "
+            f"{found.uncertainty.near:,} designs are looked at; those behind count as beaten."
         )
     return [*lines, *more_rows(count)]

@@ -142,9 +142,9 @@ def test_options_of_a_front_reach_the_library(table, space):
     """Ranks, draws, seed and nearness."""
     result = run(
         "pareto", table, "--by", "energy,macs", "--maximise", "macs", "--fronts", 2, "--space", space,
-        "--samples", 8, "--seed", 2, "--near", 0.1, "--format", "json",
+        "--samples", 8, "--seed", 2, "--near", 20, "--format", "json",
     )  # fmt: skip
-    expected = cm.pareto(table, "energy,macs", "macs", 2, space, samples=8, seed=2, near=0.1).to_dict()
+    expected = cm.pareto(table, "energy,macs", "macs", 2, space, samples=8, seed=2, near=20).to_dict()
     assert json.loads(result.stdout) == json.loads(json.dumps(expected))
     assert {record["rank"] for record in expected["front"]} >= {0, 1}
 
