@@ -128,13 +128,13 @@ class Budget:
 
     def matrix(self, columns: Mapping[str, Any], rows: int) -> NDArray[np.float64]:
         """Violations as a matrix (rows, limits), columns in the order of :attr:`limits`."""
-        found = self.violations(columns)
-        return np.column_stack(list(found.values())) if found else np.empty((rows, 0))
+        found = [np.broadcast_to(value, rows) for value in self.violations(columns).values()]
+        return np.column_stack(found) if found else np.empty((rows, 0))
 
     def fits(self, given: Analysis | Mapping[str, Any]) -> Any:  # noqa: ANN401 - a bool, or an array of them
         """Whether no limit is exceeded: a bool, or an array of them for arrays and frames."""
         found = [np.asarray(value) <= 0 for value in self.violations(given).values()]
-        fine = np.logical_and.reduce(found) if found else np.True_
+        fine = np.stack(np.broadcast_arrays(*found)).all(axis=0) if found else np.True_
         return bool(fine) if np.ndim(fine) == 0 else fine
 
     @classmethod

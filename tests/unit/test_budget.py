@@ -121,6 +121,13 @@ def test_an_analysis_has_every_limited_metric(network):
     assert budget.fits(analysis) is True
 
 
+def test_numbers_beside_arrays():
+    """A number stands for every row."""
+    budget, mixed = Budget(max_energy="5 mJ", max_params="1 M"), {"energy_j": [0.004, 0.006], "params": 5e5}
+    assert budget.fits(mixed).tolist() == [True, False]
+    assert budget.matrix(mixed, 2)[:, 1].tolist() == [-0.5, -0.5]
+
+
 def test_an_analysis_at_another_batch_and_format():
     """The memory of an analysis follows its batch and its number format."""
     analysis = cm.analyze("squeezenet", "snapdragon", batch=4, dtype="fp16")
