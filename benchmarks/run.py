@@ -23,7 +23,7 @@ HERE: Final = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import costmodel as cm  # noqa: E402 - after the path
-from benchmarks import importing, scheduling, work  # noqa: E402 - after the path
+from benchmarks import importing, scheduling, spaces, work  # noqa: E402 - after the path
 from benchmarks.result import HEADER, MB, Result, per_second, shown, times  # noqa: E402 - after the path
 
 RESULTS: Final = HERE / "RESULTS.md"
@@ -230,7 +230,7 @@ def measured(designs: int) -> Iterator[Result]:
     """All results, each as soon as it is there."""
     parts: tuple[Callable[[], Iterator[Result]], ...] = (
         warm, cold, partial(sweeps, designs), search, orders, scheduling.schedules, scheduling.chains, scheduling.capacities,
-        importing.files_cold, importing.deep_file, importing.large_file,
+        spaces.spaces, importing.files_cold, importing.deep_file, importing.large_file,
     )  # fmt: skip
     for part in parts:
         yield from part()

@@ -36,14 +36,14 @@ COLUMNS: Final = (*LOOPS, *WIDTHS, "weight_elems", "ofmap_elems", "steps", "capa
 FOUND: Final = (*OPERANDS, "good")
 """What is kept: bits that cross, and whether the layer fits and is counted exactly."""
 KEPT_LAYERS: Final = 1 << 19
-"""Layers that are remembered; 240 bytes each."""
+"""Layers that are remembered; 250 bytes each."""
 UNTILED: Final = Solutions(*(np.zeros(0, dtype=kind) for kind in (bool, bool, *"qqqqqq")))
 """Stands for mappings that nobody looks at."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Distinct layers, columns of :data:`COLUMNS` (M, 26), what was found (M, 5), and which of them each row and point is."""
+    """Distinct layers, columns of :data:`COLUMNS` (M, 24), what was found (M, 5), and which of them each row and point is."""
 
     columns: Ints
     found: Ints

@@ -27,6 +27,18 @@ def build(width: Dim = 8, share: Ratio = 0.5, depth: int = 1, kind: str = "relu"
 '''
 
 
+EMPTY = '''"""A graph without layers."""
+
+from costmodel.graph import Graph
+
+
+def build() -> Graph:
+    """Build it."""
+    g = Graph("empty")
+    return g
+'''
+
+
 def builder(directory: Path, text: str = BUILDER) -> str:
     """Write the network into a directory; its path."""
     path = directory / "tiny.py"

@@ -57,7 +57,7 @@ def test_columns_are_not_interchangeable():
 @pytest.mark.parametrize("varies", [True, False])
 def test_layers_that_share_a_hash_are_told_apart(monkeypatch, varies):
     """A hash that is always zero costs time, and changes nothing."""
-    monkeypatch.setattr(module, "mixed", lambda column, number: np.zeros(column.shape, dtype=np.uint64))
+    monkeypatch.setattr(module, "mixed", lambda column, _: np.zeros(column.shape, dtype=np.uint64))
     given, shape = columns([[1, 2, 1], [2, 2, 3]]) if varies else columns([[1], [2]], points=3)
     _, first, which = distinct_layers(given, shape)
     layers = gathered(given, first, 3)[which]
@@ -71,7 +71,7 @@ def test_remembered_layers_that_share_a_hash_are_told_apart(monkeypatch):
     made = space("squeezenet", axes={"net.squeeze_ratio": [0.1, 0.3, 0.7], "hw.sram": ["32KiB", "64KiB"]})
     expected = evaluate(made, 0, 6, ["dram_bytes"])["dram_bytes"]
     monkeypatch.setattr("costmodel.explore.evaluate.CACHE", SolutionCache())
-    monkeypatch.setattr(module, "mixed", lambda column, number: np.zeros(column.shape, dtype=np.uint64))
+    monkeypatch.setattr(module, "mixed", lambda column, _: np.zeros(column.shape, dtype=np.uint64))
     assert evaluate(made, 0, 3, ["dram_bytes"])["dram_bytes"].tolist() == expected[:3].tolist()
     assert evaluate(made, 0, 6, ["dram_bytes"])["dram_bytes"].tolist() == expected.tolist()
 
