@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from costmodel.api import search as search
     from costmodel.api import shrink as shrink
     from costmodel.api import storage as storage
+    from costmodel.api import stream as stream
     from costmodel.api import sweep as sweep
     from costmodel.api import train_cost as train_cost
     from costmodel.api import transform as transform
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from costmodel.errors import CostModelError as CostModelError
     from costmodel.explore.budget import Budget as Budget
     from costmodel.explore.pareto import Front as Front
+    from costmodel.explore.run import RunReport as RunReport
     from costmodel.explore.space import DesignSpace as DesignSpace
     from costmodel.explore.study import Search as Search
     from costmodel.explore.vary import Variation as Variation
@@ -71,6 +73,7 @@ HOMES = {
     "MemoryTimeline": "activations",
     "Ratio": "graph",
     "Reconciliation": "reconciliation",
+    "RunReport": "explore.run",
     "Schedule": "schedule",
     "Search": "explore.study",
     "Shrinking": "advice",
@@ -92,6 +95,7 @@ HOMES = {
     "search": "api",
     "shrink": "api",
     "storage": "api",
+    "stream": "api",
     "sweep": "api",
     "transform": "api",
     "train_cost": "api",

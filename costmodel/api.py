@@ -16,6 +16,7 @@ from costmodel.importers import inputs_each, inventory_of, load_builder, load_ne
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor
     from typing import Any
 
     import pandas as pd
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from costmodel.compression import Scheme, Storage
     from costmodel.compression.scheme import Values
     from costmodel.explore.budget import Budget
+    from costmodel.explore.engine import Pool
     from costmodel.explore.pareto import Front
+    from costmodel.explore.run import RunReport
     from costmodel.explore.space import DesignSpace
     from costmodel.explore.study import Search
     from costmodel.explore.vary import Variation
@@ -53,6 +56,7 @@ __all__ = [
     "search",
     "shrink",
     "storage",
+    "stream",
     "sweep",
     "train_cost",
     "transform",
@@ -366,39 +370,52 @@ def storage(
 
 
 def sweep(
-    build: Callable[..., Graph] | str | Path,
-    axes: Mapping[str, Sequence[Any]],
-    hw: Hardware,
+    build: DesignSpace | Callable[..., Graph] | str | Path,
+    axes: Mapping[str, Sequence[Any]] | None = None,
+    hw: Hardware | None = None,
     batch: int = 1,
     dtype: str | None = None,
     metrics: Sequence[str] | None = None,
+    executor: Executor | None = None,
+    chunk: int | None = None,
 ) -> pd.DataFrame:
-    """Price a whole design space: every combination of builder arguments, exact mapping included.
+    """Price a whole design space: every combination of what varies, exact mapping included.
 
-    Arguments that the builder annotates ``Dim`` or ``Ratio`` become arrays in one vectorised graph per topology; the
-    others (a version, a kind of bypass) select the topology.
+    With a :class:`DesignSpace`, or the path of one, every point that meets the constraints is evaluated, on any executor:
+    ``cm.sweep(space, metrics=["params", "energy_j"], executor=pool)``. The frame is the same for every executor and chunk.
+
+    With a builder, ``axes`` are its arguments. Those that it annotates ``Dim`` or ``Ratio`` become arrays in one vectorised
+    graph per topology; the others (a version, a kind of bypass) select the topology.
 
     Parameters
     ----------
     build
-        A function that returns a Graph, the name of a shipped network, or the path of a ``.py`` with ``build``.
+        A DesignSpace or the path of its YAML file; or a function that returns a Graph, the name of a shipped network, or the
+        path of a ``.py`` with ``build``.
     axes
-        Values per argument.
+        Values per argument of a builder; a DesignSpace has its own.
     hw, batch, dtype
-        As for :func:`analyze`.
+        As for :func:`analyze`, for a builder; a DesignSpace has its own.
     metrics
         Columns wanted, all by default; only what they need is computed, so ``["params", "macs", "compulsory_bytes"]``
         never asks the mapper.
+    executor
+        For a DesignSpace: any ``concurrent.futures.Executor``, such as a ThreadPoolExecutor, a ProcessPoolExecutor or
+        ``Client.get_executor()`` of Dask; it is left open. The calling thread evaluates where None.
+    chunk
+        For a DesignSpace: grid points that are sent to the executor together; by default some hundreds to thousands.
 
     Returns
     -------
     pandas.DataFrame
-        One row per design, the last axis fastest: the arguments, then the metrics, summed over the layers.
+        One row per design, the last axis fastest: what varies, then the metrics, summed over the layers. With a DesignSpace
+        ``point`` is in front, the index of the grid point, and ``problem`` is behind, which says why a point has no figures.
 
     Raises
     ------
     CostModelError
-        Unknown arguments or metrics, empty axes, or a design that cannot be built or mapped.
+        Unknown arguments or metrics, empty axes, a DesignSpace none of whose points meets the constraints, a worker that died;
+        with a builder a design that cannot be built or mapped.
 
     Examples
     --------
@@ -406,11 +423,122 @@ def sweep(
     >>> designs = cm.sweep("squeezenet", {"squeeze_ratio": [0.125, 0.5]}, "snapdragon", metrics=["params"])
     >>> designs["params"].tolist()
     [1248424, 3404392]
+    >>> axes = {"net.squeeze_ratio": [0.125, 0.5]}
+    >>> space = cm.DesignSpace(name="two", network="squeezenet", hardware="snapdragon", axes=axes)
+    >>> cm.sweep(space, metrics=["params"])["params"].tolist()
+    [1248424, 3404392]
     """
-    from costmodel.explore import sweep_of
+    space = resolved_space(build)
+    if space is None:
+        if axes is None or hw is None or executor is not None or chunk is not None:
+            raise InputError("sweep: a builder needs axes and hw, and takes neither executor nor chunk; make it a DesignSpace")
+        from costmodel.explore import sweep_of
 
-    function = build if callable(build) else load_builder(str(build))
-    return sweep_of(function, axes, resolved_hardware(hw), batch, dtype, metrics)
+        function = build if callable(build) else load_builder(str(build))
+        return sweep_of(function, axes, resolved_hardware(hw), batch, dtype, metrics)
+    if axes is not None or hw is not None or batch != 1 or dtype is not None:
+        raise InputError(f"sweep: {space.name} says its axes, hardware, batch and dtype itself; leave them away")
+    from costmodel.explore.run import sweep_space
+
+    return sweep_space(space, metrics, executor, chunk)
+
+
+def resolved_space(given: object) -> DesignSpace | None:
+    """A DesignSpace as it is or from its YAML file; None for anything else."""
+    from costmodel.explore.space import DesignSpace
+
+    if isinstance(given, str | Path) and Path(given).suffix.lower() in (".yaml", ".yml"):
+        return DesignSpace.load(given)
+    return given if isinstance(given, DesignSpace) else None
+
+
+def stream(
+    space: DesignSpace | str | Path,
+    path: str | Path,
+    metrics: Sequence[str] | None = None,
+    workers: int | None = None,
+    dask: str | None = None,
+    executor: Executor | None = None,
+    chunk: int | None = None,
+    progress: Callable[[RunReport], None] | None = None,
+    *,
+    resume: bool = False,
+) -> RunReport:
+    """Price a whole design space into a directory of Parquet files, in memory that does not grow with the space.
+
+    A part is on disk as a whole or not at all, so that a run that is killed, interrupted or out of disk can be continued.
+
+    Parameters
+    ----------
+    space
+        A DesignSpace, or the path of its YAML file.
+    path
+        The directory, such as ``"designs.parquet"``; ``pandas.read_parquet`` reads it. It must not exist, unless ``resume``.
+    metrics
+        As for :func:`sweep`.
+    workers
+        Processes of this machine, started for the run; a script must call this below ``if __name__ == "__main__":``. The
+        calling process evaluates where None or 1.
+    dask
+        Instead: the address of a Dask scheduler, or ``"local"`` for a cluster of ``workers`` started for the run.
+    executor
+        Instead: any ``concurrent.futures.Executor``; it is left open.
+    chunk
+        Grid points of a part; by default from the size of the space, and those of the run that is continued.
+    progress
+        Called with the report so far whenever a part is on disk.
+    resume
+        Whether to continue the run in the directory, if there is one: the same space, metrics and version of this package.
+
+    Returns
+    -------
+    RunReport
+        Numbers of points, rows, rows with a problem, and parts.
+
+    Raises
+    ------
+    CostModelError
+        A directory that exists, or another run in it with ``resume``; a full disk, workers that died, a scheduler that does
+        not answer; a space none of whose points meets the constraints.
+    KeyboardInterrupt
+        Interrupted: the directory can be continued.
+
+    Examples
+    --------
+    >>> import costmodel as cm, pandas as pd, tempfile
+    >>> axes = {"net.squeeze_ratio": [0.125, 0.5]}
+    >>> space = cm.DesignSpace(name="two", network="squeezenet", hardware="snapdragon", axes=axes)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     report = cm.stream(space, f"{directory}/designs.parquet", metrics=["params"])
+    ...     params = pd.read_parquet(report.path)["params"].tolist()
+    >>> report.rows, report.parts, params
+    (2, 1, [1248424, 3404392])
+    """
+    found = resolved_space(space)
+    if found is None:
+        raise InputError(f"stream: {space!r} is no DesignSpace, nor the path of a .yaml file of one")
+    from costmodel.explore import run
+
+    return run.stream(found, path, metrics, pool(workers, dask, executor), chunk, progress, resume=resume)
+
+
+def pool(workers: int | None, dask: str | None, executor: Executor | None) -> Pool:
+    """Where a run evaluates its chunks."""
+    from costmodel.explore.engine import pool_of
+
+    if executor is not None:
+        if workers is not None or dask is not None:
+            raise InputError("stream: an executor has its own workers; give one of workers, dask and executor")
+        return pool_of(executor)
+    if dask is not None:
+        from costmodel.explore.dask_workers import dask as of_dask
+
+        return of_dask(dask, workers)
+    if workers is None or workers == 1:
+        return pool_of(None)
+    from costmodel.explore.workers import processes
+
+    return processes(workers)
 
 
 def vary(

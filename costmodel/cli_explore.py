@@ -1,14 +1,36 @@
-"""Commands that explore: networks priced while something varies."""
+"""Commands that explore: networks priced while something varies, and whole design spaces."""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
-from costmodel.cli_shared import HARDWARE, INPUT, SCHEDULING, SWEEPING, checked_output, report, with_options
+from costmodel.cli_shared import (
+    HARDWARE,
+    INPUT,
+    SCHEDULING,
+    SWEEPING,
+    checked_output,
+    printable,
+    report,
+    with_options,
+    write_atomically,
+)
 from costmodel.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SPACES: Final = (".yaml", ".yml")
+"""How the name of a design space ends."""
+OF_SPACES: Final = ("metrics", "chunk", "workers", "dask", "resume")
+"""Options that only a design space takes."""
+OF_BOTH: Final = ("nets", "output")
 
 
 def axes_option(
@@ -26,41 +48,146 @@ def axes_option(
     return found
 
 
+def names_option(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Names between commas."""
+    return None if value is None else tuple(name.strip() for name in value.split(","))
+
+
+SPACE: Final = (
+    click.option(
+        "--metrics", callback=names_option, metavar="NAME,...",
+        help="Columns to compute for a SPACE, such as --metrics params,macs,energy_j; only what they need is computed. "
+        "[default: every column of an analysis]",
+    ),
+    click.option(
+        "--workers", type=click.IntRange(min=1), metavar="N",
+        help="Processes that evaluate a SPACE, such as --workers 8; with --dask local, workers of its cluster. [default: 1]",
+    ),
+    click.option(
+        "--dask", metavar="ADDRESS",
+        help="Evaluate a SPACE on a Dask cluster, such as --dask tcp://10.0.0.1:8786, or on one started here, --dask local. "
+        "[default: no cluster]",
+    ),
+    click.option(
+        "--resume", is_flag=True,
+        help="Continue the run in -o if there is one, such as after it was killed; space and metrics must be the same. "
+        "[default: refuse an -o that exists]",
+    ),
+    click.option(
+        "--chunk", type=click.IntRange(min=1), metavar="POINTS",
+        help="Points that are evaluated and written together, such as --chunk 1000: a killed run loses those of the chunks it "
+        "was at. [default: from the size of the space and the metrics]",
+    ),
+)  # fmt: skip
+
+
 @click.command()
-@click.argument("nets", metavar="NET...", nargs=-1, required=True)
-@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@click.argument("nets", metavar="NET...|SPACE.yaml", nargs=-1, required=True)
+@click.option("--hw", metavar="PROFILE", help=f"{HARDWARE} Every NET needs it; a SPACE names its own.")
 @click.option(
-    "--vary", "axes", multiple=True, required=True, callback=axes_option, metavar="NAME=VALUES",
+    "--vary", "axes", multiple=True, callback=axes_option, metavar="NAME=VALUES",
     help="What varies: batch, dtype, schedule, state, or a constant of the hardware (hw.sram is the first memory on chip), as "
-    "a list or START:STOP:STEP, such as --vary hw.sram=32KiB:16MiB:2x. Repeat it for several.",
+    "a list or START:STOP:STEP, such as --vary hw.sram=32KiB:16MiB:2x. Repeat it for several; every NET needs one.",
 )  # fmt: skip
 @INPUT
-@with_options((*SCHEDULING, *SWEEPING))
-def sweep(
-    nets: tuple[str, ...],
-    hw: str,
-    axes: dict[str, str],
-    inputs: dict[str, tuple[int, ...]] | None,
-    schedule: str | None,
-    state: str,
-    batch: int,
-    fmt: str,
-    output: Path | None,
-    width: int | None,
-) -> None:
-    """Price networks while the hardware, the batch, the number format or the schedule varies.
+@with_options((*SCHEDULING, *SWEEPING, *SPACE))
+@click.pass_context
+def sweep(context: click.Context, /, nets: tuple[str, ...], output: Path | None, **options: Any) -> None:  # noqa: ANN401 - see above
+    """Price networks while the hardware, the batch, the number format or the schedule varies, or a whole design space.
 
     A NET may have widths of its own, which do not vary: squeezenet@weight=3, alexnet@fp32. The first NET is the baseline of
     every ratio, the first --vary the lines of the table.
 
+    A SPACE.yaml says itself what varies, arguments of a network included. Its rows go to a directory of Parquet files, -o
+    NAME.parquet, which a killed run leaves ready for --resume, or to one file, -o NAME.csv.
+
     \b
     costmodel sweep alexnet squeezenet --hw snapdragon --vary hw.sram=32KiB:16MiB:2x --schedule resident
     costmodel sweep alexnet squeezenet --hw snapdragon --vary batch=1:64:2x --vary schedule=layer,resident
+    costmodel sweep space.yaml --metrics params,macs,energy_j --workers 8 -o designs.parquet
     """
+    if any(net.lower().endswith(SPACES) for net in nets):
+        sweep_space(checked_space(nets), output, given(context))
+    else:
+        sweep_networks(nets, output, options, given(context))
+
+
+def given(context: click.Context) -> dict[str, Any]:
+    """Options that were given, by name."""
+    told = {name: context.get_parameter_source(name) for name in context.params if name not in OF_BOTH}
+    return {name: context.params[name] for name, source in told.items() if source is not ParameterSource.DEFAULT}
+
+
+def flags(names: Sequence[str]) -> str:
+    """Options as they are written."""
+    return ", ".join({"axes": "--vary", "inputs": "--input", "fmt": "--format"}.get(name, f"--{name}") for name in names)
+
+
+# ---- networks
+
+
+def sweep_networks(nets: tuple[str, ...], output: Path | None, options: dict[str, Any], told: dict[str, Any]) -> None:
+    """Networks on hardware that varies, as a report."""
+    alien = [name for name in OF_SPACES if name in told]
+    if alien:
+        raise InputError(f"{flags(alien)}: only a design space, SPACE.yaml, takes that; leave it away")
+    for name in ("hw", "axes"):
+        if not options[name]:
+            raise click.UsageError(f"Missing option '{flags([name])}'.")
     checked_output(output)
     from costmodel import api
 
-    report(api.vary(nets, hw, axes, batch, schedule, state, inputs), fmt, output, width)
+    keys = ("hw", "axes", "batch", "schedule", "state", "inputs")
+    report(api.vary(nets, *(options[key] for key in keys)), options["fmt"], output, options["width"])
+
+
+# ---- a design space
+
+
+def checked_space(nets: tuple[str, ...]) -> Path:
+    """The one design space that was given."""
+    if len(nets) > 1:
+        raise InputError(f"{', '.join(nets)}: a design space stands alone; name its networks in the file")
+    return Path(nets[0])
+
+
+def sweep_space(file: Path, output: Path | None, told: dict[str, Any]) -> None:
+    """A design space as rows, in a directory of Parquet files or in one CSV file."""
+    alien = [name for name in told if name not in OF_SPACES]
+    if alien:
+        raise InputError(f"{flags(alien)}: a design space says that itself; write it into {file}")
+    if output is None or output.suffix.lower() not in (".parquet", ".csv"):
+        raise InputError(f"{file}: the rows of a design space need a place; give -o NAME.parquet, or for few -o NAME.csv")
+    if output.suffix.lower() == ".csv":
+        sweep_to_csv(file, output, told)
+    else:
+        sweep_to_parquet(file, output, told)
+
+
+def sweep_to_csv(file: Path, output: Path, told: dict[str, Any]) -> None:
+    """All rows in one file, written at the end."""
+    alien = [name for name in ("workers", "dask", "resume") if name in told]
+    if alien:
+        other = output.with_suffix(".parquet")
+        raise InputError(f"{flags(alien)}: a CSV file is written at once, by this process; give -o {other}")
+    checked_output(output)
+    from costmodel import api
+    from costmodel.explore.run import csv_text
+
+    frame = api.sweep(file, metrics=told.get("metrics"), chunk=told.get("chunk"))
+    write_atomically(output, csv_text(frame))
+    click.echo(f"{printable(str(output))}: {len(frame):,} rows", err=True)
+
+
+def sweep_to_parquet(file: Path, output: Path, told: dict[str, Any]) -> None:
+    """All rows in a directory, part by part, while a person may watch."""
+    from costmodel import api
+    from costmodel.report.progress import summary, watched
+
+    shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    with watched(shown=shown) as progress:
+        found = api.stream(file, output, **told, progress=progress)
+    click.echo(printable(summary(found)), err=True)
 
 
 SHOWING: Final = SWEEPING[1:]

@@ -60,7 +60,7 @@ def reported(error: BaseException) -> int:
         case click.exceptions.Exit():
             return error.exit_code
         case click.Abort() | KeyboardInterrupt():
-            click.echo("interrupted", err=True)
+            click.echo(printable(str(error.__cause__ or error)) or "interrupted", err=True)
             return INTERRUPTED
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.format_message(), err=True)

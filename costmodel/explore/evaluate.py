@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,6 +28,8 @@ CHUNK_POINTS: Final = 4096
 COUNT_CHUNK_POINTS: Final = 32768
 CACHE: Final = SolutionCache()
 """Layers solved in this process."""
+ONE_AT_A_TIME: Final = RLock()
+"""Threads take turns: files of networks have the process's output and import path while they run, and the cache is shared."""
 POINT: Final = "point"
 PROBLEM: Final = "problem"
 
@@ -84,7 +87,8 @@ def evaluate_points(space: DesignSpace, indices: Ints | Sequence[int], metrics: 
     if points.size and not (points.min() >= 0 and points.max() < space.size):
         raise InputError(f"{space.name}: points {points.min()} to {points.max()}; it has points 0 to {space.size - 1}")
     step = COUNT_CHUNK_POINTS if set(chosen) <= {*COUNTED, *BOUNDS} else CHUNK_POINTS
-    found = [_evaluated(space, points[start : start + step], chosen) for start in range(0, max(points.size, 1), step)]
+    with ONE_AT_A_TIME:
+        found = [_evaluated(space, points[start : start + step], chosen) for start in range(0, max(points.size, 1), step)]
     return {name: np.concatenate([rows[name] for rows in found]) for name in found[0]} if len(found) > 1 else found[0]
 
 

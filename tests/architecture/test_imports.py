@@ -31,8 +31,8 @@ LAZY = {
 
 HOMES = {
     "pydantic": ("hardware", "explore"),
-    "pydantic_core": ("hardware", "explore"),
-    "ruamel": ("hardware", "explore", "validation"),
+    "pydantic_core": ("hardware",),
+    "ruamel": ("hardware", "validation"),
     "rich": ("report",),
     "click": ("cli_shared", "cli_explore", "cli"),
 }
