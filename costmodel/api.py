@@ -656,7 +656,7 @@ def search(
     """
     from costmodel.explore.study import Settings, search_of
 
-    return search_of(resolved_space(space), objectives, trials, budget, maximise, storage, Settings(sampler, seed, batch))
+    return search_of(design_space(space), objectives, trials, budget, maximise, storage, Settings(sampler, seed, batch))
 
 
 def pareto(
@@ -715,11 +715,11 @@ def pareto(
     from costmodel.explore.uncertainty import Uncertainty
 
     table = read_table(frame) if isinstance(frame, str | Path) else frame
-    of = None if space is None else resolved_space(space)
+    of = None if space is None else design_space(space)
     return pareto_of(table, by, maximise, fronts, of, Uncertainty(samples, seed, near))
 
 
-def resolved_space(space: DesignSpace | str | Path | Mapping[str, Any]) -> DesignSpace:
+def design_space(space: DesignSpace | str | Path | Mapping[str, Any]) -> DesignSpace:
     """Return a design space as it is; load a path, or take the fields of a mapping."""
     from costmodel.explore.space import DesignSpace
 

@@ -160,6 +160,16 @@ def test_fronts_in_every_format(fmt, table, space, tmp_path):
     assert ("certain" if fmt in ("text", "md") else "front_share") in text
 
 
+def test_what_a_sweep_wrote_has_a_front(space, tmp_path):
+    """A directory of Parquet files of several parts, and its marks."""
+    out = tmp_path / "out.parquet"
+    assert run("sweep", space, "--metrics", "params,energy_j,macs", "--chunk", 30, "-o", out).exit_code == 0
+    arguments = ("--by", "energy,macs", "--maximise", "macs", "--space", space, "--samples", 8, "--format", "csv")
+    rows = list(csv.DictReader(run("pareto", out, *arguments).stdout.splitlines()))
+    front = {int(row["point"]) for row in rows if row["rank"] == "0"}
+    assert front == best(shared(), "energy", "macs", maximise="macs")
+
+
 def test_a_table_with_names_that_act_on_a_terminal(tmp_path):
     """Escapes are shown, not sent."""
     file = tmp_path / "t.csv"
