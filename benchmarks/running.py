@@ -31,7 +31,7 @@ from costmodel.explore.workers import processes  # noqa: E402 - after the path
 HARDWARE: Final = "eyeriss-168"
 BOUNDS: Final = ("params", "macs", "energy_bound_j")
 EXACT: Final = ("dram_bytes",)
-LONG: Final = 800_000
+LONG: Final = 2_000_000
 """Points of exact mapping that are long enough for workers to pay."""
 MANY: Final = 10_000_000
 MOST_MEMORY: Final = 1500 * MB

@@ -40,7 +40,7 @@ def chunk_points(size: int, metrics: Sequence[str], given: int | None = None) ->
     """Points of a chunk: those given, else a part of the space that is worth sending and not too long to lose.
 
     >>> chunk_points(10**9, ["macs"]), chunk_points(10**9, ["dram_bytes"]), chunk_points(1000, ["macs"])
-    (32768, 4096, 256)
+    (20480, 4096, 256)
 
     Raises
     ------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from costmodel.explore.axes import HARDWARE
+from costmodel.explore.indexing import number
 from costmodel.explore.subjects import BITS, NET
 from costmodel.hardware.columns import with_columns
 from costmodel.mapping.problem import grouped
@@ -73,13 +74,16 @@ class Group:
         return with_columns(self.profile, {name: column[machine].item() for name, column in self.constants.items()})
 
 
-def distinct(columns: Sequence[Ints], lengths: Sequence[int]) -> tuple[Ints, Ints]:
-    """One place per distinct combination of positions, and for every place the number of its combination."""
-    from costmodel.explore.indexing import number
+def distinct(keys: Ints) -> tuple[Ints, Ints]:
+    """One place per distinct key, and for every place the number of its key; nothing is sorted where keys ascend.
 
-    if not columns:
-        raise ValueError("no columns")
-    return grouped(number(columns, lengths))
+    >>> [part.tolist() for part in distinct(np.array([7, 5, 7]))], [part.tolist() for part in distinct(np.array([5, 7]))]
+    ([[1, 0], [1, 0, 1]], [[0, 1], [0, 1]])
+    """
+    if (keys[1:] > keys[:-1]).all():
+        every = np.arange(keys.size)
+        return every, every
+    return grouped(keys)
 
 
 def groups(space: DesignSpace, positions: Mapping[str, Ints]) -> Iterator[tuple[Ints, Group]]:
@@ -112,7 +116,7 @@ def _of_subject(
     if not fixed:
         yield places, _group(space, subject, positions, places, free)
         return
-    first, inverse = distinct([positions[name][places] for name in fixed], [lengths[name] for name in fixed])
+    first, inverse = distinct(number([positions[name][places] for name in fixed], [lengths[name] for name in fixed]))
     order = np.argsort(inverse, kind="stable")
     for members in np.split(order, np.cumsum(np.bincount(inverse, minlength=first.size))[:-1]):
         yield places[members], _group(space, subject, positions, places[members], free)
@@ -143,7 +147,7 @@ def _columns(
         return {}, np.zeros(places.size, dtype=np.int64)
     lengths = dict(zip(space.names, space.lengths, strict=True))
     chosen = [positions[name][places] for name in names]
-    first, inverse = distinct(chosen, [lengths[name] for name in names])
+    first, inverse = distinct(number(chosen, [lengths[name] for name in names]))
     arrays = space.resolved.arrays
     columns = {
         short: arrays[name][position[first]] for (name, short), position in zip(names.items(), chosen, strict=True)

@@ -15,10 +15,10 @@ from costmodel.boundary import capacity_bits, checked
 from costmodel.errors import CostModelError, MappingError, NetworkError
 from costmodel.estimate import Estimate
 from costmodel.explore.bounds import at_points, bound_totals, energy_bound_j, latency_bound_s
+from costmodel.explore.grouping import distinct
 from costmodel.explore.vary import problem
 from costmodel.graph import Graph
 from costmodel.mapping import solve
-from costmodel.mapping.problem import grouped
 from costmodel.precision import precision_of
 from costmodel.schedule import Scheduler, checked_kind, checked_phase
 from costmodel.schedule.conventions import CONVENTIONS
@@ -153,9 +153,9 @@ def estimated(group: Group, table: LayerTable, **more: Any) -> Estimate:  # noqa
 
 def counted(group: Group, points: Ints, names: Sequence[str], _notes: Notes, _cache: SolutionCache) -> Figures:
     """Totals of the networks of some points, and the bounds that follow from them."""
-    networks, which = grouped(group.network_of[points])
-    networks = group.network_of[points][networks]
-    estimate = estimated(group, built(group, networks).table())
+    chosen = group.network_of[points]
+    first, which = distinct(chosen)
+    estimate = estimated(group, built(group, chosen[first]).table())
     found = {name: spread(total(estimate, name), which) for name in names if name in COUNTED}
     bounds = {name: bound for name, bound in BOUND_OF.items() if name in names}
     if bounds:

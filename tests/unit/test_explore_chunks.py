@@ -16,7 +16,7 @@ from costmodel.explore.chunks import (
     chunk_points,
     chunks,
 )
-from costmodel.explore.evaluate import METRICS
+from costmodel.explore.evaluate import COUNT_CHUNK_POINTS, METRICS
 
 
 @given(size=st.integers(0, 500), points=st.integers(1, 600))
@@ -33,7 +33,7 @@ def test_chunks_hold_every_point_once(size, points):
 def test_chunks_are_worth_sending(size, metrics):
     """Hundreds to thousands of points; several chunks where there are enough points."""
     points = chunk_points(size, sorted(metrics))
-    assert LEAST_POINTS <= points <= max(32768, -(-size // MOST_CHUNKS))
+    assert LEAST_POINTS <= points <= max(COUNT_CHUNK_POINTS, -(-size // MOST_CHUNKS))
     assert -(-size // points) <= MOST_CHUNKS
     if size >= LEAST_POINTS * LEAST_CHUNKS:
         assert -(-size // points) >= LEAST_CHUNKS - 1
