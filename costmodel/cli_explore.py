@@ -84,11 +84,12 @@ SPACE: Final = (
 
 @click.command()
 @click.argument("nets", metavar="NET...|SPACE.yaml", nargs=-1, required=True)
-@click.option("--hw", metavar="PROFILE", help=f"{HARDWARE} Every NET needs it; a SPACE names its own.")
+@click.option("--hw", metavar="PROFILE", help=f"{HARDWARE} Every NET needs it. [default: the SPACE's]")
 @click.option(
     "--vary", "axes", multiple=True, callback=axes_option, metavar="NAME=VALUES",
     help="What varies: batch, dtype, schedule, state, or a constant of the hardware (hw.sram is the first memory on chip), as "
-    "a list or START:STOP:STEP, such as --vary hw.sram=32KiB:16MiB:2x. Repeat it for several; every NET needs one.",
+    "a list or START:STOP:STEP, such as --vary hw.sram=32KiB:16MiB:2x. Repeat it for several. "
+    "Every NET needs one. [default: the SPACE's axes]",
 )  # fmt: skip
 @INPUT
 @with_options((*SCHEDULING, *SWEEPING, *SPACE))
