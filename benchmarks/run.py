@@ -23,7 +23,7 @@ HERE: Final = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import costmodel as cm  # noqa: E402 - after the path
-from benchmarks import importing, scheduling, work  # noqa: E402 - after the path
+from benchmarks import importing, running, scheduling, spaces, work  # noqa: E402 - after the path
 from benchmarks.result import HEADER, MB, Result, per_second, shown, times  # noqa: E402 - after the path
 
 RESULTS: Final = HERE / "RESULTS.md"
@@ -221,8 +221,9 @@ profile loaded and eight designs swept before the clock starts; the fastest of {
 only add time. The loop builds and analyses {SAMPLE} designs spread over the same grid.
 The first analysis in a process includes what later ones find in caches. VGG-19 with weights ({importing.VGG19_BYTES:,} bytes)
 and the deep Swin are written by `benchmarks/files.py` before the clock starts; memory is the peak of a process of its own,
-the pages of the file that it touched included. onnx-tool {importing.ONNX_TOOL} runs in an environment of its own, which the
-benchmark makes.
+the pages of the file that it touched included. A run of a design space is a process of its own as well, timed from before
+its workers start to after its last file; its memory is that of the process and its workers. onnx-tool {importing.ONNX_TOOL}
+runs in an environment of its own, which the benchmark makes.
 """
 
 
@@ -230,6 +231,7 @@ def measured(designs: int) -> Iterator[Result]:
     """All results, each as soon as it is there."""
     parts: tuple[Callable[[], Iterator[Result]], ...] = (
         warm, cold, partial(sweeps, designs), search, orders, scheduling.schedules, scheduling.chains, scheduling.capacities,
+        spaces.spaces, running.scaling, running.overheads, running.memory,
         importing.files_cold, importing.deep_file, importing.large_file,
     )  # fmt: skip
     for part in parts:

@@ -19,7 +19,7 @@ from costmodel.hardware import load_hardware
 from costmodel.hardware.link_loading import load_link
 from costmodel.importers import load_network
 from costmodel.importers.described import described_graph
-from costmodel.joint import NO_OBJECTIVE
+from costmodel.joint.choice import NO_OBJECTIVE
 from costmodel.mapping.levels.mapped import MappedNest
 from costmodel.precision import stored
 from costmodel.schedule.conventions import convention
