@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from costmodel.api import load_link as load_link
     from costmodel.api import load_network as load_network
     from costmodel.api import memory as memory
+    from costmodel.api import pareto as pareto
     from costmodel.api import reconcile as reconcile
+    from costmodel.api import search as search
     from costmodel.api import shrink as shrink
     from costmodel.api import storage as storage
     from costmodel.api import stream as stream
@@ -39,9 +41,12 @@ if TYPE_CHECKING:
     from costmodel.compression import Scheme as Scheme
     from costmodel.compression import Storage as Storage
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.explore.budget import Budget as Budget
     from costmodel.explore.curve import Curve as Curve
+    from costmodel.explore.pareto import Front as Front
     from costmodel.explore.run import RunReport as RunReport
     from costmodel.explore.space import DesignSpace as DesignSpace
+    from costmodel.explore.study import Search as Search
     from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
@@ -58,11 +63,13 @@ __version__ = "0.1.0"
 HOMES = {
     "Advice": "advice",
     "Analysis": "analysis",
+    "Budget": "explore.budget",
     "Comparison": "comparison",
     "CostModelError": "errors",
     "Curve": "explore.curve",
     "DesignSpace": "explore.space",
     "Dim": "graph",
+    "Front": "explore.pareto",
     "Graph": "graph",
     "HardwareProfile": "hardware",
     "Link": "hardware.link",
@@ -71,6 +78,7 @@ HOMES = {
     "Reconciliation": "reconciliation",
     "RunReport": "explore.run",
     "Schedule": "schedule",
+    "Search": "explore.study",
     "Shrinking": "advice",
     "Variation": "explore.vary",
     "advise": "api",
@@ -86,7 +94,9 @@ HOMES = {
     "load_link": "api",
     "load_network": "api",
     "memory": "api",
+    "pareto": "api",
     "reconcile": "api",
+    "search": "api",
     "shrink": "api",
     "storage": "api",
     "stream": "api",

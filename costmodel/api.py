@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from costmodel.comparison import Comparison
     from costmodel.compression import Scheme, Storage
     from costmodel.compression.scheme import Values
+    from costmodel.explore.budget import Budget
     from costmodel.explore.curve import Curve
     from costmodel.explore.engine import Pool
+    from costmodel.explore.pareto import Front
     from costmodel.explore.run import RunReport
     from costmodel.explore.space import DesignSpace
+    from costmodel.explore.study import Search
     from costmodel.explore.vary import Variation
     from costmodel.importers.files import Examples
     from costmodel.importers.torch import Example, Module
@@ -50,7 +53,9 @@ __all__ = [
     "load_link",
     "load_network",
     "memory",
+    "pareto",
     "reconcile",
+    "search",
     "shrink",
     "storage",
     "stream",
@@ -645,6 +650,135 @@ def vary(
     ]
     chosen = [axis_of(name, values, profile) for name, values in axes.items()]
     return variation_of(subjects, profile, chosen, batch, schedule, state)
+
+
+def search(
+    space: DesignSpace | str | Path | Mapping[str, Any],
+    objectives: str | Sequence[str],
+    trials: int,
+    budget: Budget | Sequence[str] | None = None,
+    maximise: str | Sequence[str] = (),
+    *,
+    storage: str | Path | None = None,
+    sampler: str = "tpe",
+    seed: int = 0,
+    batch: int = 10,
+) -> Search:
+    """Search a design space with Optuna, several trials priced in one vectorised call.
+
+    Parameters
+    ----------
+    space
+        A DesignSpace, the path of its YAML file, or a mapping of its fields.
+    objectives
+        Metrics that are to be small, as a list or separated by commas, by name or short name (``energy``, ``latency``,
+        ``dram``, ``storage``, ``ram``).
+    trials
+        Points tried in total, those included that ``storage`` has already.
+    budget
+        What must not be exceeded, or texts such as ``"max_energy=5 mJ"``.
+    maximise
+        Those of the objectives that are to be large.
+    storage
+        Where trials are kept: a file ``.journal`` or ``.log``, an SQLite file ``.db``, or the address of a data base; memory
+        where None. A search that finds its study there goes on with it.
+    sampler
+        ``tpe``, ``nsga2`` or ``random``.
+    seed
+        What decides the points tried.
+    batch
+        Trials that are asked for and priced together.
+
+    Returns
+    -------
+    Search
+        Frozen; its ``repr`` is the report, ``to_frame()`` has one row per best point.
+
+    Raises
+    ------
+    CostModelError
+        Unknown objectives or limits, a storage of something else, or no point within the budget: then how far the closest is.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> axes = {"net.squeeze_ratio": [0.125, 0.5, 1.0]}
+    >>> space = {"name": "s", "network": "squeezenet", "hardware": "snapdragon", "axes": axes}
+    >>> cm.search(space, "params", trials=10, sampler="random").to_frame()["params"].tolist()
+    [1248424]
+    """
+    from costmodel.explore.study import Settings, search_of
+
+    return search_of(design_space(space), objectives, trials, budget, maximise, storage, Settings(sampler, seed, batch))
+
+
+def pareto(
+    frame: pd.DataFrame | str | Path,
+    by: str | Sequence[str],
+    maximise: str | Sequence[str] = (),
+    fronts: int | None = 1,
+    space: DesignSpace | str | Path | Mapping[str, Any] | None = None,
+    *,
+    samples: int = 256,
+    seed: int = 0,
+    near: int = 1000,
+) -> Front:
+    """Find the rows of a table that no other row beats, by exact non-dominated sorting.
+
+    Parameters
+    ----------
+    frame
+        A DataFrame, or the path of a CSV or Parquet table or of what ``costmodel sweep`` wrote.
+    by
+        Columns that are compared, as a list or separated by commas; short names of metrics are columns, too.
+    maximise
+        Those of them of which more is better.
+    fronts
+        How many ranks are given: 1 is the front alone, None all.
+    space
+        The design space that the table is of, to mark rows whose place on the front depends on constants that are not known
+        exactly: its column ``point`` says which point a row is.
+    samples
+        Draws of the constants within their ranges, the same for every row.
+    seed
+        What decides the draws.
+    near
+        How many rows are looked at, in whole fronts from the first one on; those behind count as beaten in every draw.
+
+    Returns
+    -------
+    Front
+        Frozen; its ``repr`` is the report, ``to_frame()`` has the rows, and for each its ``rank`` and, with a space, its
+        ``front_share``, the share of the draws in which it is on the front.
+
+    Raises
+    ------
+    CostModelError
+        Columns that are missing or no numbers, tables without figures, or a space that the table is not of.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> axes = {"squeeze_ratio": [0.125, 0.5], "base_e": [64, 128]}
+    >>> designs = cm.sweep("squeezenet", axes, "snapdragon", metrics=["params", "macs"])
+    >>> cm.pareto(designs, "params,macs").to_frame()[["squeeze_ratio", "base_e", "rank"]].values.tolist()
+    [[0.125, 64.0, 0.0]]
+    """
+    from costmodel.explore.pareto import pareto_of, read_table
+    from costmodel.explore.uncertainty import Uncertainty
+
+    table = read_table(frame) if isinstance(frame, str | Path) else frame
+    of = None if space is None else design_space(space)
+    return pareto_of(table, by, maximise, fronts, of, Uncertainty(samples, seed, near))
+
+
+def design_space(space: DesignSpace | str | Path | Mapping[str, Any]) -> DesignSpace:
+    """Return a design space as it is; load a path, or take the fields of a mapping."""
+    from costmodel.explore.space import DesignSpace
+
+    if isinstance(space, DesignSpace):
+        return space
+    return DesignSpace.load(space) if isinstance(space, str | Path) else DesignSpace.of(space)
 
 
 def advise(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Literal
@@ -104,6 +104,13 @@ class Estimate:
     activations: ActivationDensities | None = None
     hardware_points: int = 1
     mapper: Mapper = mapped
+
+    def repriced(self, hardware: HardwareProfile) -> Estimate:
+        """The same traffic on hardware that differs in energies, rates and powers alone, not in sizes or formats."""
+        found = replace(self, hardware=hardware)
+        of_hardware = ("hardware", "terms", "latencies_s")
+        vars(found).update({name: value for name, value in vars(self).items() if name not in of_hardware})
+        return found
 
     @cached_property
     def precisions(self) -> tuple[Precision, ...]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from costmodel.boundary import Mapper
     from costmodel.explore.grouping import Group
     from costmodel.explore.solutions import Places, SolutionCache
     from costmodel.graph import LayerTable
@@ -176,20 +177,23 @@ def spread(column: NDArray[Any], which: Ints) -> Floats:
 
 def mapped(group: Group, points: Ints, names: Sequence[str], notes: Notes, cache: SolutionCache) -> Figures:
     """Figures of layers that are mapped each by itself, all points at once."""
-    networks = group.network_of[points]
-    alike = networks[:1] if (networks == networks[0]).all() else networks
     refusals = Refusals(points)
-    found = estimated(
-        group, built(group, alike).table(), hardware_points=points.size if group.constants else 1,
-        mapper=partial(cache.moved, refuse=refusals.refuse),
-    )  # fmt: skip
-    estimate = replace(found, hardware=group.hardware(points))
+    estimate = mapped_estimate(group, points, partial(cache.moved, refuse=refusals.refuse))
     figures = {name: np.array(np.broadcast_to(total(estimate, name), points.size), dtype=np.float64) for name in names}
     for place, text in refusals.notes.items():
         note(notes, points[[place]], text)
         for column in figures.values():
             column[place] = np.nan
     return figures
+
+
+def mapped_estimate(group: Group, points: Ints, mapper: Mapper) -> Estimate:
+    """The estimate of some points whose layers are mapped each by itself."""
+    networks = group.network_of[points]
+    alike = networks[:1] if (networks == networks[0]).all() else networks
+    hardware_points = points.size if group.constants else 1
+    found = estimated(group, built(group, alike).table(), hardware_points=hardware_points, mapper=mapper)
+    return replace(found, hardware=group.hardware(points))
 
 
 class Refusals:
@@ -233,18 +237,24 @@ def at_point(level: MemoryLevel, point: int) -> MemoryLevel:
 def scheduled(group: Group, points: Ints, names: Sequence[str], notes: Notes, _cache: SolutionCache) -> Figures:
     """Figures under a schedule across layers; what schedules of one network share is worked out once."""
     figures = {name: np.full(points.size, np.nan) for name in names}
+    for places, estimate in scheduled_estimates(group, points):
+        try:
+            found = estimate()
+            for name in names:
+                figures[name][places] = total(found, name)
+        except MappingError as error:
+            note(notes, points[places], problem(error))
+    return figures
+
+
+def scheduled_estimates(group: Group, points: Ints) -> Iterator[tuple[Ints, Callable[[], Estimate]]]:
+    """The place of every point, and what gives its estimate under its schedule; networks one after the other."""
     for network in np.unique(group.network_of[points]):
         graph = built(group, np.array([network]))
         estimate = estimated(group, graph.table())
         scheduler = Scheduler(graph, estimate.table, estimate.off_chip_widths, group.batch)
         for place in np.flatnonzero(group.network_of[points] == network).tolist():
-            try:
-                found = with_schedule(group, int(points[place]), estimate, scheduler)
-                for name in names:
-                    figures[name][place] = total(found, name)[0]
-            except MappingError as error:
-                note(notes, points[[place]], problem(error))
-    return figures
+            yield np.array([place]), partial(with_schedule, group, int(points[place]), estimate, scheduler)
 
 
 def with_schedule(group: Group, point: int, estimate: Estimate, scheduler: Scheduler) -> Estimate:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from costmodel.comparison import Comparison
     from costmodel.compression import Storage
     from costmodel.explore.curve import Curve
+    from costmodel.explore.pareto import Front
+    from costmodel.explore.study import Search
     from costmodel.explore.vary import Variation
     from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
         | Analysis
         | Comparison
         | Curve
+        | Front
         | MemoryTimeline
         | Reconciliation
+        | Search
         | Shrinking
         | Storage
         | TrainingCost
@@ -46,8 +50,10 @@ DOCUMENTS: Final = {
     "Analysis": "analysis_document",
     "Comparison": "comparison_document",
     "Curve": "curve_document",
+    "Front": "front_document",
     "MemoryTimeline": "memory_document",
     "Reconciliation": "reconciliation_document",
+    "Search": "search_document",
     "Shrinking": "shrinking_document",
     "TrainingCost": "training_document",
     "UpdateCost": "update_document",
@@ -76,8 +82,8 @@ def render(
     Parameters
     ----------
     result
-        An Advice, Analysis, Comparison, Curve, MemoryTimeline, Reconciliation, Shrinking, Storage, TrainingCost, UpdateCost or
-        Variation.
+        An Advice, Analysis, Comparison, Curve, Front, MemoryTimeline, Reconciliation, Search, Shrinking, Storage, TrainingCost,
+        UpdateCost or Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width
