@@ -245,6 +245,40 @@ class HardwareProfile:
 
         return varied(self, Request(path, value, low, high))
 
+    def with_array(self, **sizes: int) -> HardwareProfile:
+        """Return the same profile with other sizes of axes of its array of multipliers.
+
+        MACs per cycle of every number format grow with the array; what else a larger array needs, such as register files or
+        MACs that an access feeds, stays: change these with :meth:`with_constant`.
+
+        Parameters
+        ----------
+        **sizes
+            Size by name of the axis, such as ``rows=16``.
+
+        Returns
+        -------
+        HardwareProfile
+            A new profile.
+
+        Raises
+        ------
+        HardwareError
+            No such axis, or no whole number from 1 on.
+
+        Examples
+        --------
+        >>> from costmodel.hardware import load_hardware
+        >>> load_hardware("eyeriss").with_array(rows=24).compute.macs_per_cycle["int16"].value
+        336.0
+        """
+        from costmodel.hardware.columns import with_array
+
+        wrong = [f"{name}={size!r}" for name, size in sizes.items() if type(size) is not int or size < 1]
+        if wrong:
+            raise HardwareError(f"{self.name}: {', '.join(wrong)} is no size of an array; give whole numbers from 1")
+        return with_array(self, sizes, set())
+
     def settable_names(self) -> tuple[str, ...]:
         """Return the paths that `with_constant` accepts: every constant, and limits that are not set."""
         unset = [f"{level.name}.bandwidth" for level in self.levels if level.bandwidth_bytes_per_s is None]
