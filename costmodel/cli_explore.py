@@ -84,11 +84,12 @@ SPACE: Final = (
 
 @click.command()
 @click.argument("nets", metavar="NET...|SPACE.yaml", nargs=-1, required=True)
-@click.option("--hw", metavar="PROFILE", help=f"{HARDWARE} Every NET needs it; a SPACE names its own.")
+@click.option("--hw", metavar="PROFILE", help=f"{HARDWARE} Every NET needs it. [default: the SPACE's]")
 @click.option(
     "--vary", "axes", multiple=True, callback=axes_option, metavar="NAME=VALUES",
     help="What varies: batch, dtype, schedule, state, or a constant of the hardware (hw.sram is the first memory on chip), as "
-    "a list or START:STOP:STEP, such as --vary hw.sram=32KiB:16MiB:2x. Repeat it for several; every NET needs one.",
+    "a list or START:STOP:STEP, such as --vary hw.sram=32KiB:16MiB:2x. Repeat it for several. "
+    "Every NET needs one. [default: the SPACE's axes]",
 )  # fmt: skip
 @INPUT
 @with_options((*SCHEDULING, *SWEEPING, *SPACE))
@@ -189,52 +190,6 @@ def sweep_to_parquet(file: Path, output: Path, told: dict[str, Any]) -> None:
     with watched(shown=shown) as progress:
         found = api.stream(file, output, **told, progress=progress)
     click.echo(printable(summary(found)), err=True)
-
-
-@click.command()
-@click.argument("net", metavar="NET")
-@click.option(
-    "--layer", metavar="LAYER",
-    help="One layer, such as --layer conv2: every size at which its minimum drops, to the byte. [default: all layers]",
-)
-@click.option(
-    "--capacity", default="1KiB:16MiB", show_default=True, metavar="SIZES",
-    help="Sizes of the memory, such as --capacity 1KiB:16MiB, which doubles, 16KiB:1MiB:4x, or 64KiB,1MiB.",
-)
-@click.option(
-    "--hw", "hardware", metavar="PROFILE",
-    help=f"{HARDWARE} Its number format, width of partial sums and double buffering are used. [default: none]",
-)
-@INPUT
-@with_options(PRICING[:-1])
-def curve(
-    net: str,
-    layer: str | None,
-    capacity: str,
-    hardware: str | None,
-    inputs: dict[str, tuple[int, ...]] | None,
-    batch: int,
-    dtype: str | None,
-    bits: dict[str, int] | None,
-    fmt: str,
-    output: Path | None,
-    width: int | None,
-) -> None:
-    """Show how far the off-chip bytes of a network, or of one layer, fall as the memory grows, and how far they could.
-
-    NET is a network as for analyze. What is moved is the exact minimum over all tiles and loop orders; the I/O bound holds
-    for any schedule whatever. Without --dtype, operands have the widths of a quantised file, else the format of --hw, else
-    int8.
-
-    \b
-    costmodel curve squeezenet
-    costmodel curve alexnet --layer conv2 --capacity 1KiB:1MiB
-    costmodel curve resnet --hw ethos-u65-512 --capacity 64KiB,1MiB --format csv -o curve.csv
-    """
-    checked_output(output)
-    from costmodel import api
-
-    report(api.curve(net, layer, capacity, hardware, batch, dtype, bits, inputs), fmt, output, width)
 
 
 SHOWING: Final = SWEEPING[1:]
@@ -356,6 +311,52 @@ def pareto(
     from costmodel import api
 
     report(api.pareto(table, by, maximise, fronts, space, **uncertainty), fmt, output, width)
+
+
+@click.command()
+@click.argument("net", metavar="NET")
+@click.option(
+    "--layer", metavar="LAYER",
+    help="One layer, such as --layer conv2: every size at which its minimum drops, to the byte. [default: all layers]",
+)
+@click.option(
+    "--capacity", default="1KiB:16MiB", show_default=True, metavar="SIZES",
+    help="Sizes of the memory, such as --capacity 1KiB:16MiB, which doubles, 16KiB:1MiB:4x, or 64KiB,1MiB.",
+)
+@click.option(
+    "--hw", "hardware", metavar="PROFILE",
+    help=f"{HARDWARE} Its number format, width of partial sums and double buffering are used. [default: none]",
+)
+@INPUT
+@with_options(PRICING[:-1])
+def curve(
+    net: str,
+    layer: str | None,
+    capacity: str,
+    hardware: str | None,
+    inputs: dict[str, tuple[int, ...]] | None,
+    batch: int,
+    dtype: str | None,
+    bits: dict[str, int] | None,
+    fmt: str,
+    output: Path | None,
+    width: int | None,
+) -> None:
+    """Show how far the off-chip bytes of a network, or of one layer, fall as the memory grows, and how far they could.
+
+    NET is a network as for analyze. What is moved is the exact minimum over all tiles and loop orders; the I/O bound holds
+    for any schedule whatever. Without --dtype, operands have the widths of a quantised file, else the format of --hw, else
+    int8.
+
+    \b
+    costmodel curve squeezenet
+    costmodel curve alexnet --layer conv2 --capacity 1KiB:1MiB
+    costmodel curve resnet --hw ethos-u65-512 --capacity 64KiB,1MiB --format csv -o curve.csv
+    """
+    checked_output(output)
+    from costmodel import api
+
+    report(api.curve(net, layer, capacity, hardware, batch, dtype, bits, inputs), fmt, output, width)
 
 
 @click.command()
