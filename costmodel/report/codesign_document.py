@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from costmodel.explore.codesign import ALL
 from costmodel.explore.subjects import is_array
 from costmodel.hardware.variation import field_of
-from costmodel.report.design_table import text, two_lines
+from costmodel.report.design_table import text
 from costmodel.report.document import Column, Document, Row, Sentences, Table
 from costmodel.report.front_document import percent
 from costmodel.report.names import visible
@@ -25,6 +25,8 @@ UNITS: Final = {"energy": "J", "latency": "s"}
 EDP_SCALE: Final = 1e-6
 """1 mJ ms [J s]."""
 UNCERTAIN: Final = " ?"
+MOST_AXES: Final = 4
+"""Axes that are shown however narrow the terminal is."""
 
 
 def document(found: CoDesign) -> Document:
@@ -52,11 +54,11 @@ def best_table(found: CoDesign, goal: str) -> Table:
     figures = figure_texts(goal, [best.value for best in chosen if best.network != ALL])
     axes = list(chosen[0].at) if chosen else []
     columns = (
-        Column("best for", numeric=False),
-        *(Column(*two_lines(axis), priority=number) for number, axis in enumerate(axes, 1)),
+        Column("best for", numeric=False, wrap=True),
+        *(Column(*halves(axis), priority=max(number - MOST_AXES, 0)) for number, axis in enumerate(axes, 1)),
         Column(goal, figures.pop(0)),
         Column("best in", "draws"),
-        Column("costs at most", "of a draw's best"),
+        Column("regret", "at most"),
     )
     rows = []
     for best in chosen:
@@ -64,6 +66,16 @@ def best_table(found: CoDesign, goal: str) -> Table:
         cells = (visible(best.network), *(setting(found, axis, best.at[axis]) for axis in axes), figure, draws(best))
         rows.append(Row((*cells, times(best.regret_ratio)), style))  # type: ignore[arg-type]  # two of the styles
     return Table(f"Best configurations: {TITLES[goal]} per image", columns, tuple(rows))
+
+
+def halves(axis: str) -> tuple[str, str]:
+    """An axis in two lines of a header, parted at its last dot.
+
+    >>> halves("hw.array.rows"), halves("dtype")
+    (('hw.array.', 'rows'), ('dtype', ''))
+    """
+    kind, dot, rest = visible(axis).rpartition(".")
+    return (kind + dot, rest) if dot else (rest, "")
 
 
 def figure_texts(goal: str, values: Sequence[float]) -> list[str]:
@@ -173,6 +185,7 @@ def notes(found: CoDesign) -> Iterator[str]:
         "Constants with a range are drawn within it, the same for every network and configuration (common random numbers); "
         f"{UNCERTAIN.strip()} marks ratios that some draw turns below 1. Their ranges are in JSON and CSV."
     )
+    yield "Regret: the most that a configuration costs in any draw, over the best one of that draw."
     yield (
         f"{sentence(ALL)}: the configuration whose ratios to each network's own best have the least geometric mean, which "
         "stands in place of a figure. Of equal configurations the first of the space is shown."

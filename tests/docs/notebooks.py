@@ -6,8 +6,10 @@ A cell's outputs are what it prints and what its last expression is, by every re
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
+import struct
 from contextlib import chdir, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 NUMBER: Final = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 SPACES: Final = re.compile(r"[ \u2500-]+")
-CHART: Final = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
+PICTURE: Final = "image/png"
 
 Notebook = dict[str, Any]
 
@@ -79,7 +81,8 @@ def shown(value: object) -> dict[str, Any]:
     bundle = getattr(value, "_repr_mimebundle_", None)
     if bundle is not None:
         made = bundle(None, None)
-        return dict(made[0] if isinstance(made, tuple) else made)
+        found = dict(made[0] if isinstance(made, tuple) else made)
+        return {kind: base64.b64encode(data).decode() if isinstance(data, bytes) else data for kind, data in found.items()}
     html = getattr(value, "_repr_html_", lambda: None)()
     found = {} if html is None else {"text/html": lines(html)}
     return {**found, "text/plain": lines(repr(value))}
@@ -105,17 +108,24 @@ def alike(one: str, other: str) -> bool:
 
 
 def texts(cell: dict[str, Any]) -> list[str]:
-    """What a cell shows as text, charts by how many rows they draw."""
+    """What a cell shows as text, pictures by their size."""
     found = []
     for output in cell["outputs"]:
         if output["output_type"] == "stream":
             found.append("".join(output["text"]))
-        elif any(CHART.fullmatch(kind) for kind in output["data"]):
-            chart = next(data for kind, data in output["data"].items() if CHART.fullmatch(kind))
-            found.append(f"chart of {sum(map(len, chart['datasets'].values()))} rows")
+        elif PICTURE in output["data"]:
+            found.append(f"picture of {pixels(output['data'][PICTURE])}")
         else:
             found.append("".join(output["data"]["text/plain"]))
     return found
+
+
+def pixels(picture: str) -> str:
+    """Width and height of a PNG in base 64."""
+    head = base64.b64decode(picture)[:24]
+    if head[:8] != b"\x89PNG\r\n\x1a\n":
+        raise ValueError("no PNG")
+    return "{} x {} pixels".format(*struct.unpack(">II", head[16:]))
 
 
 def differences(committed: Notebook, today: Notebook) -> list[str]:

@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
 
 import pytest
 
-from tests.docs.notebooks import ROOT, alike, differences, dump, lines, load, notebooks, remade, texts
+from tests.docs.notebooks import ROOT, alike, differences, dump, lines, load, notebooks, pixels, remade, texts
 
+DOT = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""One pixel."""
 UPDATE = bool(os.environ.get("UPDATE_DOCS"))
 
 
@@ -38,7 +43,7 @@ def test_notebooks_are_up_to_date(path):
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.name)
 def test_notebooks_are_written_as_jupyter_does(path):
-    """A person who saves one without a change changes nothing; cells have their names, and no place of this machine is in it."""
+    """A person who saves one without a change changes nothing; cells have names, and nothing says where it was made."""
     text = path.read_text(encoding="utf-8")
     found = load(path)
 
@@ -76,6 +81,18 @@ def test_last_digits_and_widths_may_differ():
     assert alike("a   1.0000000  2", "a 1.00000001 2")
     assert not alike("a 1.0", "a 1.001")
     assert not alike("1 design", "1 designs")
+
+
+def test_pictures_are_told_by_their_size(tmp_path):
+    """A chart is a PNG in base 64, as Jupyter keeps it, whatever its pixels; what is none is an error."""
+    draw = "class Dot:\n    def _repr_mimebundle_(self, *_):\n        return {'image/png': png}, {}\n"
+    png = f"png = {base64.b64decode(DOT)!r}\n"
+    made = remade(notebook(tmp_path / "n.ipynb", (f"{png}{draw}Dot()", [])))
+
+    assert texts(made["cells"][0]) == ["picture of 1 x 1 pixels"]
+    assert made["cells"][0]["outputs"][0]["data"] == {"image/png": DOT}
+    with pytest.raises(ValueError, match="no PNG"):
+        pixels(base64.b64encode(b"GIF89a" * 8).decode())
 
 
 def test_a_cell_that_fails_fails_the_notebook(tmp_path):

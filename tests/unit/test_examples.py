@@ -137,7 +137,8 @@ def test_training_learns_and_repeats(nas, torch):
     assert first > 0.9
 
 
-def test_images_are_kept_aside(nas, torch):
+@pytest.mark.usefixtures("torch")
+def test_images_are_kept_aside(nas):
     """No image that is learnt is measured on."""
     pytest.importorskip("sklearn")
     learnt, aside = nas.digits()
@@ -148,7 +149,8 @@ def test_images_are_kept_aside(nas, torch):
     assert set(aside.labels.tolist()) == set(range(10))
 
 
-def test_the_example_prints_its_front(nas, torch, capsys):
+@pytest.mark.usefixtures("torch")
+def test_the_example_prints_its_front(nas, capsys):
     """From start to end, with few trials."""
     for library in ("sklearn", "optuna", "moocore"):
         pytest.importorskip(library)
@@ -159,7 +161,8 @@ def test_the_example_prints_its_front(nas, torch, capsys):
     assert "least energy and most accuracy" in shown
 
 
-def test_a_budget_that_nothing_keeps_is_an_error(nas, torch, capsys):
+@pytest.mark.usefixtures("torch")
+def test_a_budget_that_nothing_keeps_is_an_error(nas, capsys):
     """One line, exit code 2."""
     for library in ("sklearn", "optuna", "moocore"):
         pytest.importorskip(library)
