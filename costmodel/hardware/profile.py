@@ -259,7 +259,7 @@ class HardwareProfile:
         Returns
         -------
         HardwareProfile
-            A new profile.
+            A new profile; rates that changed say what they were, as constants given by the user do.
 
         Raises
         ------
@@ -272,12 +272,9 @@ class HardwareProfile:
         >>> load_hardware("eyeriss").with_array(rows=24).compute.macs_per_cycle["int16"].value
         336.0
         """
-        from costmodel.hardware.columns import with_array
+        from costmodel.hardware.columns import resized
 
-        wrong = [f"{name}={size!r}" for name, size in sizes.items() if type(size) is not int or size < 1]
-        if wrong:
-            raise HardwareError(f"{self.name}: {', '.join(wrong)} is no size of an array; give whole numbers from 1")
-        return with_array(self, sizes, set())
+        return resized(self, sizes)
 
     def settable_names(self) -> tuple[str, ...]:
         """Return the paths that `with_constant` accepts: every constant, and limits that are not set."""

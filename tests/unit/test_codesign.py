@@ -17,6 +17,8 @@ from costmodel.explore.codesign import (
     ALL,
     GOALS,
     MOST_POINTS,
+    Best,
+    Transfer,
     checked_goals,
     codesign_of,
     first_least,
@@ -25,7 +27,7 @@ from costmodel.explore.codesign import (
 from costmodel.explore.space import DesignSpace
 from costmodel.explore.uncertainty import Uncertainty, drawn, draws, ranged
 from costmodel.report import document_of, html_table, render
-from costmodel.report.codesign_document import figure_texts
+from costmodel.report.codesign_document import agreement, cell, doubts, figure_texts
 from tests.unit.test_cli import refused, run
 
 NETWORKS = ["squeezenet:version=1.1,input=64", "mobilenet_v1:width=0.25,input=128"]
@@ -272,6 +274,47 @@ def test_every_figure_of_the_result_is_in_the_report(found):
     for best in found.best:
         assert ("all" if best.certain else "%") in text
     assert "common random numbers" in html_table(found)
+
+
+def best(network, configuration, share=1.0, regret=1.0):
+    """Build a choice."""
+    return Best("edp", network, configuration, {"hw.glb": 1}, 1.0, share, regret)
+
+
+def test_agreement_is_counted_in_words():
+    """One network, all alike, or several configurations."""
+    one, same, other = best("a", 1), best("b", 1), best("c", 2)
+
+    assert agreement([one]) == "one configuration is best for a"
+    assert agreement([one, same]) == "one configuration is best for all 2 networks"
+    assert agreement([one, same, other]) == "2 different configurations are best for 3 networks"
+
+
+def test_doubts_name_the_networks_and_the_most_that_is_at_stake():
+    """Certain for all, or who is not and what that may cost."""
+    sure, open_one = best("a", 1), best("b", 2, share=0.25, regret=1.125)
+
+    assert list(doubts("edp", [sure])) == [
+        "Which one is best for least energy-delay product is certain for every network: it is in every draw."
+    ]
+    assert list(doubts("edp", [sure, open_one])) == [
+        "Not certain for least energy-delay product: b (25 % of draws); whatever the constants are drawn, the ones shown "
+        "cost at most 1.12x the best."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "low", "high", "shown"),
+    [
+        (1.25, 1.1, 1.5, "1.25x"),
+        (1.25, 0.9, 1.5, "1.25x ?"),
+        (1.0, 1.0, 1.0, "1.00x"),
+        (float("nan"), float("nan"), float("nan"), "-"),
+    ],
+)
+def test_ratios_that_a_draw_turns_round_are_marked(ratio, low, high, shown):
+    """A question mark where some draw is below 1; a dash where a layer does not fit."""
+    assert cell(Transfer("edp", "a", "b", ratio, low, high)) == shown
 
 
 def test_figures_have_the_unit_of_their_goal():
