@@ -219,3 +219,22 @@ def published_memory() -> str:
             name = f"`{figure['id'].removesuffix('-ram')}`", f"{figure['convention']}{assumed}"
             rows.append((*name, f"{bound}{found.expected:,}", f"{found.actual:,}", deviation))
     return table(("figure", "convention", "published", "computed", "deviation"), rows)
+
+
+CHIP: Final = {
+    "eyeriss-chip-dram-bytes": ("off chip", 1e6, "MB"),
+    "eyeriss-chip-buffer-bytes": ("global buffer", 1e6, "MB"),
+    "eyeriss-chip-energy-cited": ("energy an image, cited constants only (`eyeriss`)", 1e-3, "mJ"),
+    "eyeriss-chip-energy-calibrated": ("energy an image, calibrated on it (`eyeriss-calibrated`)", 1e-3, "mJ"),
+}
+"""What rows of the published figures are about, and their unit."""
+
+
+def eyeriss_chip() -> str:
+    """The Eyeriss chip as measured and as computed."""
+    rows = []
+    for figure in published("eyeriss_chip.yaml"):
+        found, (what, scale, unit) = check(figure), CHIP[figure["id"]]
+        cells = f"{found.expected / scale:.4g} {unit}", f"{found.actual / scale:.4g} {unit}", f"{found.deviation_ratio:+.1%}"
+        rows.append((what, *cells))
+    return table(("", "measured", "computed", ""), rows)
