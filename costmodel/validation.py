@@ -215,7 +215,7 @@ def costed(row: Row) -> float:
 
 
 def chip(row: Row) -> float:
-    """Return a figure of a chip that runs given mappings: bytes off chip, bytes of its first buffer, or energy of one input [J].
+    """Return a figure of a chip that runs given mappings: bytes off chip, of its first buffer, or energy of one input [J].
 
     Energy is that of the chip by itself, without the backing store.
     """
@@ -227,7 +227,7 @@ def chip(row: Row) -> float:
     if row["quantity"] == "buffer_bytes":
         return float(sum(costs.total(1, way).sum() for way in ("read", "write")))
     if row["quantity"] == "chip_energy_j":
-        return sum(on_chip_pj(nest.priced) * nest.steps for nest in costs.nests.values()) * 1e-12 / batch
+        return sum(on_chip_pj(nest.priced) * nest.steps for nest in costs.nests.values()) * 1e-12 / float(batch)
     found = costs.off_chip
     return float(found.weight_bytes.sum() + found.ifmap_bytes.sum() + found.ofmap_bytes.sum())
 

@@ -1,6 +1,7 @@
 """nn_dataflow on AlexNet and an abstract Eyeriss, run by the Python of its own environment: prints one JSON object.
 
-A transfer through the array is priced like a write to the register file that it ends in, since nn_dataflow counts no such writes.
+A transfer through the array is priced like a write to the register file that it ends in, since nn_dataflow counts no writes
+there.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ LAYERS: Final = {"fc1": "fc6", "fc2": "fc7", "fc3": "fc8"}
 
 def scheduled(hop: float, *, closed_form: bool) -> dict[str, Any]:
     """Energy [MAC energies], words and cycles by layer, and seconds of the whole network with its pooling."""
-    from nn_dataflow.core import Cost, MapStrategyEyeriss, MemHierEnum, NNDataflow, NodeRegion, Option, PhyDim2, Resource
+    from nn_dataflow.core import (
+        Cost,
+        MapStrategyEyeriss,
+        MemHierEnum,
+        NNDataflow,
+        NodeRegion,
+        Option,
+        PhyDim2,
+        Resource,
+    )
     from nn_dataflow.nns import import_network
 
     one, corner = PhyDim2(1, 1), PhyDim2(0, 0)
@@ -44,10 +54,12 @@ def scheduled(hop: float, *, closed_form: bool) -> dict[str, Any]:
     start = perf_counter()
     (found, *_), _ = NNDataflow(import_network("alex_net"), 1, resource, cost, MapStrategyEyeriss).schedule_search(options)
     seconds = perf_counter() - start
-    layers: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    layers: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(float))
     for name in found:
         stem = name.partition("_")[0]
         layer = layers[LAYERS.get(stem, stem)]
+        layer["trips"] = [list(found[name].scheme[key]) for key in ("ti", "to", "tb")]
+        layer["orders"] = [list(order) for order in found[name].scheme["orders"]]
         layer["energy"] += found[name].total_cost
         layer["dram_words"] += found[name].total_accesses[MemHierEnum.DRAM]
         layer["cycles"] += found[name].total_time

@@ -1,7 +1,7 @@
 """ZigZag on AlexNet and an abstract Eyeriss, run by the Python of its own environment: prints one JSON object.
 
-Words have 16 bits, and every port moves one word per access, so that energies per access are energies per word. ZigZag's memories
-are a fixed path per operand: weights pass the global buffer by, which is the cheaper of the two for AlexNet.
+Words have 16 bits, and every port moves one word per access, so that energies per access are energies per word. An operand
+takes one path through ZigZag's memories: weights pass the global buffer by.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ def layer(number: int, name: str) -> dict[str, Any]:
 def searched(folder: Path, name: str) -> dict[str, float]:
     """Energy [MAC energies], off-chip words, cycles and seconds of one layer, at ZigZag's own effort.
 
-    As in its ``get_hardware_performance_zigzag``, but every MAC is charged for its operands: there, what stays at the output of
-    a register file is read free of charge.
+    As in its ``get_hardware_performance_zigzag``, but every MAC is charged for its operands: there, what stays at the output
+    of a register file is read free of charge.
     """
     import yaml
 
@@ -124,7 +124,7 @@ def searched(folder: Path, name: str) -> dict[str, float]:
     }
 
 
-def stages(folder: Path) -> Any:  # noqa: ANN401  # ZigZag's
+def stages(folder: Path) -> Any:  # ZigZag's
     """Stages of ZigZag's search for least energy over spatial mappings of its own and temporal ones by LOMA."""
     from zigzag.mapping.temporal_mapping import TemporalMappingType
     from zigzag.stages.evaluation.cost_model_evaluation import CostModelStage

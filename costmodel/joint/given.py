@@ -41,7 +41,8 @@ def given_costs(work: Work, written: Mapping[str, Written], code: ActivationCode
         A layer that the table does not have or that is not mapped, or a tile that does not fit: every one of them.
     """
     asked = {task.name: task for task in tasks(work)}
-    problems = [f"{name}: no layer of this name is mapped; take one of {', '.join(asked)}" for name in written if name not in asked]
+    known = ", ".join(asked)
+    problems = [f"{name}: no layer of this name is mapped; take one of {known}" for name in written if name not in asked]
     if problems:
         raise MappingError(*problems)
     nests = {asked[name].row: given_nest(asked[name], one) for name, one in written.items()}
@@ -61,7 +62,7 @@ def given_nest(task: Task, written: Written) -> MappedNest:
 def loop_nest(written: Written, hierarchy: Hierarchy) -> LoopNest:
     """Return a mapping from its written form.
 
-    ``tiles`` and ``orders`` by the names of the memories on chip, ``unroll`` by the names of the sides of the array, ``bypass`` by
+    ``tiles`` and ``orders`` by the names of memories on chip, ``unroll`` by the names of sides of the array, ``bypass`` by
     memory; tiles that are left out have one element.
 
     Raises
@@ -71,16 +72,18 @@ def loop_nest(written: Written, hierarchy: Hierarchy) -> LoopNest:
     """
     names, sides = [store.name for store in hierarchy.on_chip], [side.name for side in hierarchy.sides]
     parts = {"tiles": names, "orders": names, "bypass": names, "unroll": sides}
-    problems = [f"{part}: the machine has no {key}" for part, known in parts.items() for key in written.get(part, {}) if key not in known]
-    problems += [f"{part}: {name} is missing" for part in ("tiles", "orders") for name in names if name not in written.get(part, {})]
+    given = {part: written.get(part, {}) for part in parts}
+    strange = [(part, key) for part, known in parts.items() for key in given[part] if key not in known]
+    problems = [f"{part}: the machine has no {key}" for part, key in strange]
+    problems += [f"{part}: {name} is missing" for part in ("tiles", "orders") for name in names if name not in given[part]]
     if problems:
         raise MappingError(*problems)
-    unroll = {dim: (sides.index(side), size) for side, dims in written.get("unroll", {}).items() for dim, size in dims.items()}
+    unroll = {dim: (sides.index(side), size) for side, dims in given["unroll"].items() for dim, size in dims.items()}
     return LoopNest(
         tiles=tuple(dict.fromkeys(DIMS, 1) | dict(written["tiles"][name]) for name in names),
         orders=tuple(written["orders"][name] for name in names),
         unroll=unroll,
-        bypass=tuple(frozenset(written.get("bypass", {}).get(name, ())) for name in names),
+        bypass=tuple(frozenset(given["bypass"].get(name, ())) for name in names),
     )
 
 
