@@ -20,7 +20,7 @@ OBJECTIVE: Final = "energy"
 ROUNDS: Final = 5
 NETWORKS: Final = (("alexnet", "AlexNet", 0.1), ("squeezenet", "SqueezeNet v1.0", 0.2), ("resnet:depth=50", "ResNet-50", 0.5))
 """Specification, name, and seconds that mapping it may take."""
-LIMIT_S: Final = 120.0
+LIMIT_S: Final = 60.0
 """What a search is given; what is not proved by then does not meet its goal."""
 MATMUL: Final = 4096
 MOST_MATMUL_S: Final = 0.05

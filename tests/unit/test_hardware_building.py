@@ -149,7 +149,8 @@ def renamed(data: dict[str, Any], path: tuple[Any, ...], name: str) -> dict[str,
 
 VALUES = (
     GONE, None, True, False, 0, 1, 64, -1, 1 << 60, 10**400, 2.5, -2.5, math.nan, math.inf, -math.inf, "", "x", "text",
-    "unlimited", "int8", "fp16", "bf16", "backing", "cache", "weight", "assumed", "measured", "han2015", "nowhere", "1 GB/s", "energy",
+    "unlimited", "int8", "fp16", "bf16", "backing", "cache", "weight", "assumed", "measured", "han2015", "nowhere",
+    "1 GB/s", "energy",
     "160 pJ/B", "-3 pJ/B", "nan pJ/B", "160 pJ", "1 furlong", "1e400 pJ/B", "8 MiB", "16", "16 MAC", "n",
     "160 pJ/B | han2015 | Figure 1", "160 (80 to 320) pJ/B | han2015 | Figure 1", "160 (320 to 80) pJ/B | ours | Figure 1",
     "16 | ours | Figure 1", "0 | ours | Figure 1", "-1 us | ours | Figure 1", "1 us | nowhere | Figure 1", "1 us | ours | F",
