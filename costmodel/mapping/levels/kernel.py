@@ -274,6 +274,7 @@ def wait(w: Work, spans: Floats, rows: Ints, wants: Floats, operand: int) -> Non
             read, written = element_walk(w, spans, rows, wants, 0, walk)
             least_read, least_written = min(least_read, read), min(least_written, written)
         shared, own = shared * least_read, own * least_written
+        w.known[0], w.known[1] = least_read, least_written
     for at in range(w.resources):
         w.waiting[operand, at] = w.outer[operand, at] * (shared - charged) + w.own[operand, at] * (own - charged)
 
@@ -297,9 +298,11 @@ def add_alone(w: Work, spans: Floats, level: int) -> None:
     if w.inner == w.last:
         for operand in range(3):
             if w.counted[operand] == level:
-                count = sweeps(w, operand, level) * (least if operand == IFMAP else 1.0)
+                count = sweeps(w, operand, level)
+                read = least + (count - 1) * w.fetched[0] if operand == IFMAP else count
+                written = least + (count - 1) * w.fetched[1] if operand == IFMAP else count
                 for at in range(w.resources):
-                    w.total[at] += (w.outer[operand, at] + w.own[operand, at]) * count
+                    w.total[at] += w.outer[operand, at] * read + w.own[operand, at] * written
 
 
 @compiled
@@ -480,13 +483,21 @@ def must_equal(w: Work, level: int, dim: int) -> bool:
 
 
 @compiled
+def take_tied(w: Work, level: int) -> None:
+    """Take what is decided of the next level inside along the dimensions that are tied to it."""
+    for dim in range(8):
+        if w.tile[level + 1, dim] > 0 and must_equal(w, level, dim):
+            w.tile[level, dim], w.low[level, dim] = w.tile[level + 1, dim], w.tile[level + 1, dim]
+            w.trips[level, dim] = w.trips[level + 1, dim]
+
+
+@compiled
 def decide_outer(w: Work, spans: Floats, level: int, dim: int, factor: int) -> int:
     """Take the next tile of a level along a dimension; 0 when there is none left."""
     inside, size = int(w.trips[level + 1, dim]), w.tile[level + 1, dim]
     if must_equal(w, level, dim):
-        factor = 1 if factor == 0 else 0
-    else:
-        factor = following(spans, dim, w.extent[dim], size, inside, factor)
+        return 1 - factor
+    factor = following(spans, dim, w.extent[dim], size, inside, factor)
     if factor == 0:
         w.tile[level, dim], w.low[level, dim], w.trips[level, dim] = 0, size, 1.0
         return 0
@@ -529,7 +540,7 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> 
     """Whether what is decided can be part of a mapping that is better than the best found."""
     if level == w.inner:
         expect_elements(w, spans, rows)
-    elif w.tile[level, K] == 0:
+    else:
         expect(w, spans, level, ofmap_width(w, rows, level), 1.0)
     for at in range(w.resources):
         w.total[at] = w.settled[level + 1, at] + w.rest[level, at]
@@ -566,7 +577,10 @@ def refine(w: Work, spans: Floats, number: int) -> bool:
     level = w.inner - 1
     known = w.rest[w.inner, 0] - w.rest[level, 0] + (w.extra[0] if number == 1 else 0.0)
     most_left = left - w.total[0] + known
+    if w.inner == w.last and w.counted[IFMAP] < w.last:
+        w.fetched[:] = w.known
     found = least_alone(w, spans, level, 0, 1.0, most_left, True)
+    w.fetched[:] = w.least[0] * w.least[1]
     if found >= most_left:
         return False
     w.extra[number] = max(found - (w.rest[w.inner, 0] - w.rest[level, 0]), 0.0)
@@ -592,6 +606,7 @@ def complete(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> N
         settle(w, spans, rows, wants, 0)
     else:
         w.tile[level - 1, G] = w.tile[level, G]
+        take_tied(w, level - 1)
 
 
 @compiled
@@ -671,6 +686,8 @@ def decide_alone(w: Work, spans: Floats, level: int, dim: int, factor: int, nest
     """Take the next tile of a level considered by itself; 0 when there is none left."""
     size, inside = 1, w.extent[dim]
     if nested and w.tile[level + 1, dim] > 0:
+        if must_equal(w, level, dim):
+            return 1 - factor
         size, inside = w.tile[level + 1, dim], int(w.trips[level + 1, dim])
     factor = following(spans, dim, w.extent[dim], size, inside, factor)
     tile = min(size * factor, w.extent[dim])
@@ -690,6 +707,8 @@ def least_alone(w: Work, spans: Floats, level: int, resource: int, elements: flo
         w.tile[level, dim], w.trips[level, dim], w.low[level, dim] = 0, 1.0, 1
         if nested and w.tile[level + 1, dim] > 0:
             w.low[level, dim] = w.tile[level + 1, dim]
+    if nested:
+        take_tied(w, level)
     depth = 0
     while depth >= 0:
         dim = ORDER[depth]

@@ -316,6 +316,7 @@ def arrays_of(layer: Layer, hierarchy: Hierarchy) -> Arrays:
     w.geometry = [[layer.pad_top, layer.ifmap_h], [layer.pad_left, layer.ifmap_w]]
     w.bits = [layer.weight_bits, layer.ifmap_bits, layer.ofmap_bits, layer.psum_bits]
     w.least = [least_fetched(layer.height), least_fetched(layer.width)]
+    w.fetched = w.least.prod()
     w.last = len(hierarchy.on_chip)
     w.inner = w.last + (not hierarchy.in_elements)
     rooms(w, hierarchy)
