@@ -453,7 +453,7 @@ def fewest_steps(w: Work) -> float:
             together *= w.extent[dim]
     for side in range(w.sides):
         together /= w.side[side, 0] // w.used[side]
-    return decided * max(apart, np.ceil(together - 1e-6))
+    return max(decided * max(apart, np.ceil(together - 1e-6)), w.least_steps)
 
 
 @compiled
@@ -548,43 +548,42 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> 
     add_waiting(w, spans, rows, wants, level)
     refined = w.depth - 8
     if level == w.inner and refined > 4:
-        w.total[0] += w.extra[1 if refined > 5 else 0]
+        w.total[decisive(w)[0]] += w.extra[1 if refined > 5 else 0]
     first, second = score(w, fewest_steps(w))
     return improves(w, first, second)
 
 
 @compiled
-def energy_left(w: Work) -> float:
-    """Energy of accesses below which what was scored last can still be better than the best; infinite where it does not decide."""
+def decisive(w: Work) -> tuple[int, float]:
+    """Resource that decides whether what was scored last can be better than the best, and what must not be reached of it."""
+    if w.kind == 3 and not w.second:
+        return w.resources - 1, w.best[0]
+    static = w.static_pj_per_s * w.latency
     if w.kind == 0 and not w.second:
-        limit = w.best[0]
-    elif w.kind == 2 and not w.second and w.latency > 0:
-        limit = w.best[0] / w.latency
-    elif w.kind != 0 and w.second:
-        limit = w.best[1]
-    else:
-        return np.inf
-    return limit * (1 + TIE) - w.static_pj_per_s * w.latency
+        return 0, w.best[0] - static
+    if w.kind == 2 and not w.second and w.latency > 0:
+        return 0, w.best[0] / w.latency - static
+    if w.kind != 0 and w.second:
+        return 0, w.best[1] - static
+    return 0, np.inf
 
 
 @compiled
 def refine(w: Work, spans: Floats, number: int) -> bool:
     """Whether the next level outside has a tile that is whole numbers of what is decided, cheap enough; write how much dearer."""
-    left = energy_left(w)
+    at, limit = decisive(w)
     w.extra[number] = 0.0
-    if left == np.inf:
+    if limit == np.inf:
         return True
     level = w.inner - 1
-    known = w.rest[w.inner, 0] - w.rest[level, 0] + (w.extra[0] if number == 1 else 0.0)
-    most_left = left - w.total[0] + known
+    charged = w.rest[w.inner, at] - w.rest[level, at]
+    left = limit * (1 + TIE) - w.total[at] + charged + (w.extra[0] if number == 1 else 0.0)
     if w.inner == w.last and w.counted[IFMAP] < w.last:
         w.fetched[:] = w.known
-    found = least_alone(w, spans, level, 0, 1.0, most_left, True)
+    found = least_alone(w, spans, level, at, 1.0, left, True)
     w.fetched[:] = w.least[0] * w.least[1]
-    if found >= most_left:
-        return False
-    w.extra[number] = max(found - (w.rest[w.inner, 0] - w.rest[level, 0]), 0.0)
-    return True
+    w.extra[number] = max(found - charged, 0.0)
+    return found < left
 
 
 @compiled
@@ -679,6 +678,27 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> b
             w.depth += 1
             w.at[w.depth] = w.begin[ORDER[w.depth - 8]] - 1 if w.depth < 16 else 0
     return w.depth >= 8
+
+
+@compiled
+def fewest_of_all(w: Work, spans: Floats, rows: Ints) -> float:
+    """Fewest steps of any innermost tile that has room."""
+    start(w, rows)
+    w.least_steps = 0.0
+    best = np.inf
+    while w.depth >= 8:
+        dim = ORDER[w.depth - 8]
+        w.at[w.depth] += 1
+        if w.at[w.depth] >= w.begin[dim + 1]:
+            clear_inner(w, rows, dim)
+            w.depth -= 1
+        elif decide_inner(w, rows, dim, w.at[w.depth]) and fits(w, spans, rows, w.inner) and fewest_steps(w) < best:
+            if w.depth == 15:
+                best = fewest_steps(w)
+            else:
+                w.depth += 1
+                w.at[w.depth] = w.begin[ORDER[w.depth - 8]] - 1
+    return best
 
 
 @compiled
