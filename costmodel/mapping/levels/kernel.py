@@ -189,7 +189,7 @@ def least_walk(w: Work, at: int) -> float:
 @compiled
 def settles(w: Work, operand: int) -> int:
     """Level whose tile settles what elements exchange of an operand."""
-    return w.last - 1 if operand == IFMAP and w.counted[IFMAP] == w.last else w.counted[operand]
+    return w.walked if operand == IFMAP else w.counted[operand]
 
 
 @compiled
@@ -343,7 +343,7 @@ def comes_back(w: Work, rows: Ints, level: int) -> bool:
     if at > w.last:
         return False
     counted = at
-    while w.stays[counted] == OFMAP and w.tied[counted] == 1:
+    while w.tied[counted] == 2 or (w.tied[counted] == 1 and w.stays[counted] == OFMAP):
         counted -= 1
     if w.stays[counted] == OFMAP:
         counted -= 1
@@ -479,7 +479,8 @@ def following(spans: Floats, dim: int, total: int, size: int, inside: int, facto
 @compiled
 def must_equal(w: Work, level: int, dim: int) -> bool:
     """Whether the tile of a level is tied to the one inside along a dimension."""
-    return w.tied[level + 1] == 1 and not is_free(w.stays[level + 1], dim)
+    tied = w.tied[level + 1]
+    return tied == 2 or (tied == 1 and not is_free(w.stays[level + 1], dim))
 
 
 @compiled

@@ -344,7 +344,7 @@ def load(w: Any, one: Plan) -> None:  # noqa: ANN401  # a record
     many = one.outer.shape[1]
     w.always[:many] = one.traffic.always
     w.flow[: len(one.flow), :, :many] = one.flow
-    w.outer[:, :many], w.own[:, :many], w.counted = one.outer, one.own, one.counted
+    w.outer[:, :many], w.own[:, :many], w.counted, w.walked = one.outer, one.own, one.counted, one.walked
 
 
 def aim(w: Any, search: Search) -> None:  # noqa: ANN401  # a record
