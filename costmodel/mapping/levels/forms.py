@@ -127,9 +127,9 @@ def traffic(layer: Layer, hierarchy: Hierarchy, passing: Passing, resources: Res
 
 
 def forms(stores: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Operands in place in the blocks of stores 1 to L, and which of them are tied to the store outside."""
+    """Operands in place in the blocks of stores 1 to L, and what is tied to the store outside: 0 nothing, 1 theirs, 2 all."""
     for stays in product(range(3), repeat=stores):
-        ties = [(0, 1) if at and stays[at] == stays[at - 1] else (0,) for at in range(stores)]
+        ties = [(0, 1, 2) if at and stays[at] == stays[at - 1] else (0,) for at in range(stores)]
         for tied in product(*ties):
             yield stays, tied
 
@@ -139,7 +139,7 @@ class Plan:
     """What passes by and which operand stays in place in each block, and the charges by the level whose trips multiply them.
 
     ``flow`` (L + 2, 3, resources) at the boundaries numbered below ``stores``; ``outer`` and ``own`` (3, resources) for elements
-    of the array, ``counted`` (3,) the level for these.
+    of the array, ``counted`` (3,) the level for these, ``walked`` the level within a tile of which they walk over the ifmap.
     """
 
     traffic: Traffic
@@ -150,6 +150,15 @@ class Plan:
     outer: Floats
     own: Floats
     counted: NDArray[np.int64]
+    walked: int
+
+
+def changed_by(operand: int, stays: tuple[int, ...], tied: tuple[int, ...]) -> int:
+    """Block whose loops change an operand in the innermost store: that of a store outside where the tiles are the same."""
+    block = len(stays)
+    while tied[block - 1] == 2 or (tied[block - 1] and stays[block - 1] == operand):
+        block -= 1
+    return block
 
 
 def plan(hierarchy: Hierarchy, traffic: Traffic, stays: tuple[int, ...], tied: tuple[int, ...]) -> Plan:
@@ -160,13 +169,11 @@ def plan(hierarchy: Hierarchy, traffic: Traffic, stays: tuple[int, ...], tied: t
     flow[:stores] = (traffic.shared + traffic.own)[:stores]
     for level in range(stores - 1, 1, -1):
         stay = stays[level - 1]
+        moved = slice(None) if tied[level - 1] == 2 else slice(stay, stay + 1)
         if tied[level - 1]:
-            flow[level - 1, stay] += flow[level, stay]
-            flow[level, stay] = 0.0
-    level = len(stays)
-    counted = np.full(3, level, dtype=np.int64)
-    while tied[level - 1]:
-        level -= 1
-    counted[stays[-1]] = level - 1
+            flow[level - 1, moved] += flow[level, moved]
+            flow[level, moved] = 0.0
+    blocks = [changed_by(operand, stays, tied) for operand in range(3)]
+    counted = np.array([block - (stays[block - 1] == operand) for operand, block in enumerate(blocks)], dtype=np.int64)
     elements = 1.0 if inside else 0.0
-    return Plan(traffic, stays, tied, stores, flow, traffic.shared[-1] * elements, traffic.own[-1] * elements, counted)
+    return Plan(traffic, stays, tied, stores, flow, traffic.shared[-1] * elements, traffic.own[-1] * elements, counted, blocks[1] - 1)
