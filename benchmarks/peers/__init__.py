@@ -37,13 +37,15 @@ class Peer:
         return ENVIRONMENTS / f"{self.name}-{self.version}" / "bin" / "python"
 
     def make(self) -> None:
-        """Make its environment where there is none."""
-        if self.python.exists():
-            return
+        """Make its environment where there is none that was finished."""
         folder = self.python.parents[1]
+        made = folder / "made"
+        if made.exists():
+            return
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         packages = [f"{self.name}=={self.version}", *self.pinned]
         subprocess.run([str(self.python), "-m", "pip", "install", "--quiet", *packages], check=True)
+        made.touch()
 
     def run(self, *arguments: str) -> dict[str, Any]:
         """What its script prints: seconds of the search, and energy and words by layer."""
