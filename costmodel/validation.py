@@ -19,9 +19,7 @@ from costmodel.hardware import load_hardware
 from costmodel.hardware.link_loading import load_link
 from costmodel.importers import load_network
 from costmodel.importers.described import described_graph
-from costmodel.joint import NO_OBJECTIVE
-from costmodel.joint.given import given_costs, on_chip_pj
-from costmodel.joint.tasks import Work
+from costmodel.joint.choice import NO_OBJECTIVE
 from costmodel.mapping.levels.mapped import MappedNest
 from costmodel.precision import stored
 from costmodel.schedule.conventions import convention
@@ -243,6 +241,9 @@ def chip(row: Row) -> float:
 
     Energy is that of the chip by itself, without the backing store.
     """
+    from costmodel.joint.given import given_costs, on_chip_pj
+    from costmodel.joint.tasks import Work
+
     hardware, batch = load_hardware(row["hardware"]), row["batch"]
     densities = load_activations(row["activations"]) if "activations" in row else None
     estimate = replace(estimate_of(network(row["network"]), hardware, batch, row.get("dtype"), None), activations=densities)

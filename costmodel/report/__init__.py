@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.compression import Storage
+    from costmodel.explore.curve import Curve
+    from costmodel.explore.pareto import Front
+    from costmodel.explore.study import Search
     from costmodel.explore.vary import Variation
     from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
@@ -27,8 +30,11 @@ if TYPE_CHECKING:
         Advice
         | Analysis
         | Comparison
+        | Curve
+        | Front
         | MemoryTimeline
         | Reconciliation
+        | Search
         | Shrinking
         | Storage
         | TrainingCost
@@ -43,8 +49,11 @@ DOCUMENTS: Final = {
     "Advice": "advice_document",
     "Analysis": "analysis_document",
     "Comparison": "comparison_document",
+    "Curve": "curve_document",
+    "Front": "front_document",
     "MemoryTimeline": "memory_document",
     "Reconciliation": "reconciliation_document",
+    "Search": "search_document",
     "Shrinking": "shrinking_document",
     "TrainingCost": "training_document",
     "UpdateCost": "update_document",
@@ -73,8 +82,8 @@ def render(
     Parameters
     ----------
     result
-        An Advice, Analysis, Comparison, MemoryTimeline, Reconciliation, Shrinking, Storage, TrainingCost, UpdateCost or
-        Variation.
+        An Advice, Analysis, Comparison, Curve, Front, MemoryTimeline, Reconciliation, Search, Shrinking, Storage,
+        TrainingCost, UpdateCost or Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

@@ -149,13 +149,13 @@ def test_the_chip_moves_what_was_measured():
 
 
 @pytest.mark.parametrize(
-    ("layer", "published_mb", "within"),
-    [("conv1", 5.0, 0.06), ("conv2", 4.0, 0.02), ("conv3", 3.0, 0.02), ("conv4", 2.1, 0.02), ("conv5", 1.3, 0.04)],
+    ("layer", "published_bytes", "within"),
+    [("conv1", 5.0e6, 0.06), ("conv2", 4.0e6, 0.02), ("conv3", 3.0e6, 0.02), ("conv4", 2.1e6, 0.02), ("conv5", 1.3e6, 0.04)],
 )
-def test_the_chip_layer_by_layer(layer, published_mb, within):
-    """Cells of Table V, which were not verified in the paper itself: DRAM access by layer [MB]."""
+def test_the_chip_layer_by_layer(layer, published_bytes, within):
+    """Cells of Table V, which were not verified in the paper itself: DRAM access by layer [B]."""
     row = CHIP["eyeriss-chip-dram-bytes"]
-    one = check({**row, "mappings": {layer: row["mappings"][layer]}, "value": published_mb * 1e6})
+    one = check({**row, "mappings": {layer: row["mappings"][layer]}, "value": published_bytes})
 
     assert abs(one.deviation_ratio) < within
 
