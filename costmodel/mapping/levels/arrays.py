@@ -1,20 +1,15 @@
-"""What the compiled search reads and writes: plain arrays, grouped.
+"""What the compiled search reads and writes: one record of plain numbers and small arrays.
 
 Dimensions are numbered as in ``DIMS`` (n g k c p q r s), operands as in ``OPERANDS``. Level 0 is the whole layer, levels
-1 to ``L`` the stores on chip; the innermost level is the tile of the array, which is level ``L`` where its elements have a
-store, else ``L + 1``.
+1 to ``last`` the stores on chip; ``inner`` is the level of the array's tile, which is ``last`` where its elements have a
+store, else one more.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
+import numpy as np
 
 N, G, K, C, P, Q, R, S = range(8)
 WEIGHT, IFMAP, OFMAP = range(3)
@@ -25,94 +20,48 @@ TILE, SIDE, UNROLLED, TOGETHER, COPIES, TRIPS, STEPS = range(7)
 """Columns of a candidate: tile of an element, side of the array (-1: none), elements, tile of the array, tiles of elements,
 tiles of the array, steps."""
 
+LEVELS: Final = 9
+"""Most levels, the whole layer and the array's tile included, and one more that is always empty."""
+RESOURCES: Final = 9
+"""Most quantities that are counted: energy, the time of each port, bits of the backing store."""
+SIDES: Final = 4
+"""Most sides of an array."""
 
-class Case(NamedTuple):
-    """A layer on a hierarchy.
+INT, FLOAT = np.int64, np.float64
 
-    ``size`` (8,) extents; ``height``, ``width`` (5, outputs + 1, taps + 1) ifmap positions; ``gaps`` (2, 2) stride and
-    dilation of both axes, ``geometry`` (2, 2) padding and ifmap size; ``irregular`` (8, most + 1) flags by trip count;
-    ``bits`` (4,) widths of weight, ifmap, ofmap, partial sum; ``least`` (2,) positions that any walk fetches.
-    ``last`` is the number of stores on chip, ``inner`` the level of the array's tile.
-    ``room`` (L + 1, 4) bits that the operands of a store share, and those of their parts (-1: none); ``values`` (3,) most
-    elements in an element's tile. ``candidates`` (M, 7) of the innermost tile, from ``begin[d]`` to ``begin[d + 1]``, and
-    ``fewest`` (8, 3) the fewest copies, trips and steps of them. ``side`` (sides, 3): size, multicast, reduction.
-    """
-
-    size: Ints
-    height: Floats
-    width: Floats
-    gaps: Ints
-    geometry: Ints
-    irregular: Ints
-    bits: Floats
-    least: Floats
-    last: int
-    inner: int
-    room: Floats
-    values: Floats
-    candidates: Ints
-    begin: Ints
-    fewest: Floats
-    side: Ints
-
-
-class Plan(NamedTuple):
-    """What passes by and which operand stays in place in each block.
-
-    ``stays`` (L + 2,) the operand in place in the block of each store; ``tied`` (L + 2,) whether its tile is that of the store
-    outside. ``holds`` (L + 1, 3) flags. ``flow`` (L + 2, 3, resources): what one sweep over an operand costs between a store
-    and the next outside, per element of the ifmap along both axes; ``outer``, ``own`` (3, resources): the same for elements of
-    the array, what is shared on the way and what each pays by itself; ``counted_at`` (3,) the level whose trips multiply these.
-    """
-
-    stays: Ints
-    tied: Ints
-    holds: Ints
-    flow: Floats
-    outer: Floats
-    own: Floats
-    counted_at: Ints
+WORK: Final = np.dtype([
+    # The layer: extents, stride and dilation of both axes, padding and size, widths with that of partial sums, and the
+    # positions that any walk fetches along each axis.
+    ("extent", INT, 8), ("gaps", INT, (2, 2)), ("geometry", INT, (2, 2)), ("bits", FLOAT, 4), ("least", FLOAT, 2),
+    # The hierarchy: bits that operands share in a store, and those of their parts (-1: none); the most elements in an
+    # element's tile; size, multicast and reduction of each side, and the sides that may unroll each dimension.
+    ("last", INT), ("inner", INT), ("room", FLOAT, (LEVELS, 4)), ("values", FLOAT, 3), ("sides", INT),
+    ("side", INT, (SIDES, 3)), ("unrolls", INT, (8, SIDES)),
+    # Candidates of the innermost tile: where those of each dimension begin; fewest copies, trips and steps of them.
+    ("begin", INT, 9), ("fewest", FLOAT, (8, 3)),
+    # The plan: the operand in place in the block of each store, whether its tile is that of the store outside, what each
+    # store holds; what a sweep costs (per position along both axes for the ifmap) at the boundaries numbered below
+    # ``stores``, and for elements of the array: what they share, what each pays; the level whose trips multiply that.
+    ("stays", INT, LEVELS), ("tied", INT, LEVELS), ("holds", INT, (LEVELS, 3)), ("stores", INT),
+    ("flow", FLOAT, (LEVELS, 3, RESOURCES)), ("outer", FLOAT, (3, RESOURCES)), ("own", FLOAT, (3, RESOURCES)),
+    ("counted", INT, 3),
+    # What is minimised: 0 energy, 1 latency, 2 their product, 3 bits of the backing store, the last resource; resource 0
+    # is energy, ``ports`` of them are times. ``second``: among equals of the first, what decides.
+    ("kind", INT), ("second", INT), ("ports", INT), ("resources", INT), ("scale", FLOAT), ("compute_s", FLOAT),
+    ("feed_s", FLOAT), ("overhead_s", FLOAT), ("overlap", INT), ("static_pj_per_s", FLOAT), ("always", FLOAT, RESOURCES),
+    ("rest", FLOAT, (LEVELS, RESOURCES)),
+    # Where the search stands: tiles (0: undecided), the least they can be, trips (the fewest they can be); rows of the
+    # innermost candidates, their copies and steps; elements used of each side; what is settled; bounds for what elements
+    # exchange that is not settled, and what they exchange of the ifmap for each loop walked.
+    ("tile", INT, (LEVELS, 8)), ("low", INT, (LEVELS, 8)), ("trips", FLOAT, (LEVELS, 8)), ("pick", INT, 8),
+    ("copies", FLOAT, 8), ("steps", FLOAT, 8), ("used", INT, SIDES), ("settled", FLOAT, (LEVELS, RESOURCES)),
+    ("waiting", FLOAT, (3, RESOURCES)), ("walks", FLOAT, (5, RESOURCES)), ("total", FLOAT, RESOURCES),
+    ("depth", INT), ("at", INT, 8 * LEVELS), ("count", INT),
+    # The best found.
+    ("best", FLOAT, 2), ("found", INT), ("best_tile", INT, (LEVELS, 8)), ("best_pick", INT, 8),
+])  # fmt: skip
 
 
-class Aim(NamedTuple):
-    """What is minimised. Resource 0 is energy; ``ports`` of them are times; ``scale`` turns steps into seconds.
-
-    ``kind`` 0 energy, 1 latency, 2 their product, 3 bits of the backing store (the last resource).
-    """
-
-    kind: int
-    ports: int
-    scale: float
-    compute_s: float
-    feed_s: float
-    overhead_s: float
-    overlap: bool
-    static_pj_per_s: float
-    base: Floats
-    rest: Floats
-
-
-class State(NamedTuple):
-    """Where the search stands, and the best it found.
-
-    ``tile`` (L + 2, 8) and ``low``: what is decided, else 0 and the least; ``trips`` (L + 2, 8) likewise, else the fewest;
-    ``pick`` (8,) rows of the innermost candidates; ``settled`` (L + 2, resources); ``waiting`` (3, resources) bounds for what
-    elements exchange that is not settled; ``walks`` (5, resources) what elements exchange of the ifmap for each loop walked.
-    """
-
-    tile: Ints
-    low: Ints
-    trips: Floats
-    pick: Ints
-    copies: Floats
-    steps: Floats
-    settled: Floats
-    waiting: Floats
-    walks: Floats
-    distinct_h: Floats
-    distinct_w: Floats
-    best: Floats
-    best_tile: Ints
-    best_pick: Ints
-    best_walk: Ints
-    count: Ints
+def work_record() -> Any:  # noqa: ANN401  # NumPy has no type for a record with named fields
+    """Return a record of zeros."""
+    return np.zeros(1, dtype=WORK).view(np.recarray)[0]

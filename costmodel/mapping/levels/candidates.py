@@ -29,9 +29,9 @@ def steps_along(total: int, tile: int, elements: int) -> int:
 
 
 @compiled
-def beats(table: Floats, along_taps: bool, spatial: bool, tile: int, leader: int) -> bool:
+def fetches_less(table: Floats, total: int, along_taps: bool, spatial: bool, tile: int, leader: int) -> bool:
     """Whether a larger tile of as many trips can fetch less than a smaller one."""
-    return spatial and tile > leader and better(table, along_taps, tile, leader)
+    return spatial and tile > leader and better(table, total, along_taps, tile, leader)
 
 
 @compiled
@@ -52,10 +52,10 @@ def along(total: int, most: int, sides: Ints, spatial: bool, along_taps: bool, t
                 fewest = -(-copies // trips)
                 steps, array = steps_along(total, tile, many), min(tile * many, total)
                 smallest = tile == first or steps < steps_along(total, first, many)
-                smallest = smallest or beats(table, along_taps, spatial, tile, first)
-                smallest = smallest or beats(table, along_taps, spatial, array, min(first * many, total))
+                smallest = smallest or fetches_less(table, total, along_taps, spatial, tile, first)
+                smallest = smallest or fetches_less(table, total, along_taps, spatial, array, min(first * many, total))
                 least = many == fewest or steps < steps_along(total, tile, fewest)
-                least = least or beats(table, along_taps, spatial, array, min(tile * fewest, total))
+                least = least or fetches_less(table, total, along_taps, spatial, array, min(tile * fewest, total))
                 if smallest and least:
                     rows.append((tile, sides[at, 0] if at >= 0 else -1, many, array, copies, trips, steps))
     found = np.zeros((len(rows), 7), dtype=np.int64)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodel.mapping.levels.arrays import IFMAP, Plan
 from costmodel.mapping.levels.hierarchy import OPERANDS
 
 if TYPE_CHECKING:
@@ -135,30 +134,39 @@ def forms(stores: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
             yield stays, tied
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What passes by and which operand stays in place in each block, and the charges by the level whose trips multiply them.
+
+    ``flow`` (L + 2, 3, resources) at the boundaries numbered below ``stores``; ``outer`` and ``own`` (3, resources) for elements
+    of the array, ``counted`` (3,) the level for these.
+    """
+
+    traffic: Traffic
+    stays: tuple[int, ...]
+    tied: tuple[int, ...]
+    stores: int
+    flow: Floats
+    outer: Floats
+    own: Floats
+    counted: NDArray[np.int64]
+
+
 def plan(hierarchy: Hierarchy, traffic: Traffic, stays: tuple[int, ...], tied: tuple[int, ...]) -> Plan:
-    """Charges by the level whose trips multiply them: a tied boundary's join those of the one outside."""
-    stores = len(hierarchy.stores)
-    stay = np.array([-1, *stays, -1], dtype=np.int64)
-    ties = np.array([0, *tied, 0], dtype=np.int64)
+    """Charges by level: those of a tied boundary join those of the one outside."""
     inside = hierarchy.in_elements
-    flow = np.zeros((stores + (not inside), 3, traffic.always.size))
-    shared = traffic.shared + (0 if inside else traffic.own)
-    flow[: stores - inside] = (traffic.shared + traffic.own)[: stores - inside]
-    del shared
-    for level in range(stores - 1 - inside, 1, -1):
-        if ties[level]:
-            flow[level - 1, stay[level]] += flow[level, stay[level]]
-            flow[level, stay[level]] = 0.0
-    counted = np.full(3, stores - 1, dtype=np.int64)
-    level = stores - 1
-    while ties[level]:
+    stores = len(hierarchy.stores) - inside
+    flow = np.zeros((len(hierarchy.stores) + 1, 3, traffic.always.size))
+    flow[:stores] = (traffic.shared + traffic.own)[:stores]
+    for level in range(stores - 1, 1, -1):
+        stay = stays[level - 1]
+        if tied[level - 1]:
+            flow[level - 1, stay] += flow[level, stay]
+            flow[level, stay] = 0.0
+    level = len(stays)
+    counted = np.full(3, level, dtype=np.int64)
+    while tied[level - 1]:
         level -= 1
-    counted[stay[stores - 1]] = level - 1
-    none = np.zeros((3, traffic.always.size))
-    return Plan(
-        stay, ties, traffic.holds, flow,
-        traffic.shared[-1] if inside else none, traffic.own[-1] if inside else none, counted,
-    )  # fmt: skip
-
-
-__all__ = ["IFMAP", "Resources", "Traffic", "bypasses", "forms", "plan", "traffic"]
+    counted[stays[-1]] = level - 1
+    elements = 1.0 if inside else 0.0
+    return Plan(traffic, stays, tied, stores, flow, traffic.shared[-1] * elements, traffic.own[-1] * elements, counted)

@@ -1,12 +1,13 @@
 """The compiled search: depth first through the tiles of one plan, from the innermost store outwards.
 
-Levels, dimensions and arrays are those of :mod:`costmodel.mapping.levels.arrays`; the reasons are in ``docs/models/mapping.md``.
-Imported only when a search runs: compiling it loads Numba.
+Levels, dimensions and the record ``w`` are those of :mod:`costmodel.mapping.levels.arrays`, the tables ``spans`` and ``wants``
+those of :mod:`costmodel.mapping.levels.tables`; the reasons are in ``docs/models/mapping.md``. Imported only when a search
+runs: compiling it loads Numba.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,10 +38,9 @@ from costmodel.mapping.levels.tables import better, cover, wanted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from costmodel.mapping.levels.arrays import Aim, Case, Plan, State
-
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Work = Any  # a record
 
 TIE = 1e-12
 """Relative difference below which two costs, summed in different orders, are the same."""
@@ -50,530 +50,620 @@ TIE = 1e-12
 def is_free(operand: int, dim: int) -> bool:
     """Whether an operand does not depend on a loop."""
     if operand == WEIGHT:
-        return dim in (N, P, Q)
+        return dim == N or dim == P or dim == Q  # noqa: PLR1714  # compiled faster than a membership test
     if operand == IFMAP:
         return dim == K
-    return dim in (C, R, S)
+    return dim == C or dim == R or dim == S  # noqa: PLR1714
 
 
 @compiled
-def sweeps(operand: int, trips: Floats) -> float:
+def sweeps(w: Work, operand: int, level: int) -> float:
     """Product of the trips of the loops that an operand does not depend on."""
+    trips = w.trips
     if operand == WEIGHT:
-        return trips[N] * trips[P] * trips[Q]
+        return trips[level, N] * trips[level, P] * trips[level, Q]
     if operand == IFMAP:
-        return trips[K]
-    return trips[C] * trips[R] * trips[S]
+        return trips[level, K]
+    return trips[level, C] * trips[level, R] * trips[level, S]
 
 
 @compiled
-def axis_cover(case: Case, axis: int, tile: Ints, outer: Ints, loop: int) -> float:
-    """Positions fetched along an axis in one sweep, at least those where its tile is undecided."""
-    out, tap = (P, R) if axis == 0 else (Q, S)
-    if tile[out] == 0 or tile[tap] == 0:
-        return case.least[axis]
-    table = case.height if axis == 0 else case.width
-    outputs = outer[out] if outer[out] > 0 else case.size[out]
-    taps = outer[tap] if outer[tap] > 0 else case.size[tap]
-    return cover(table, case.gaps[axis, 0], case.gaps[axis, 1], tile[out], tile[tap], outputs, taps, loop)
+def axis_cover(w: Work, spans: Floats, axis: int, level: int, outer: int, loop: int) -> float:
+    """Positions fetched along an axis in one sweep, at least those where its tile is undecided; outer tile of level ``outer``."""
+    out, tap = P + axis, R + axis
+    outputs, taps = w.tile[level, out], w.tile[level, tap]
+    if outputs == 0 or taps == 0:
+        return w.least[axis]
+    size, wide = w.extent[out], w.extent[tap]
+    if loop == 0:
+        return spans[axis, 1, outputs, taps] + spans[axis, 2, outputs, taps]
+    outer_outputs, outer_taps = w.tile[outer, out], w.tile[outer, tap]
+    if outer_outputs == 0:
+        outer_outputs = size
+    if outer_taps == 0:
+        outer_taps = wide
+    return cover(spans[axis], size, wide, w.gaps[axis, 0], w.gaps[axis, 1], outputs, taps, outer_outputs, outer_taps, loop)
 
 
 @compiled
-def halo(case: Case, stay: int, tile: Ints, outer: Ints) -> float:
+def halo(w: Work, spans: Floats, stay: int, level: int, outer: int) -> float:
     """Positions of the ifmap fetched in one sweep, the best of the loops that a form allows walked innermost."""
-    high, wide = axis_cover(case, 0, tile, outer, 0), axis_cover(case, 1, tile, outer, 0)
-    best = high * wide
+    high, wide = axis_cover(w, spans, 0, level, outer, 0), axis_cover(w, spans, 1, level, outer, 0)
+    kept_high, kept_wide = high, wide
     if stay != OFMAP:
-        best = min(best, axis_cover(case, 0, tile, outer, 1) * wide, high * axis_cover(case, 1, tile, outer, 1))
+        kept_high = min(kept_high, axis_cover(w, spans, 0, level, outer, 1))
+        kept_wide = min(kept_wide, axis_cover(w, spans, 1, level, outer, 1))
     if stay != WEIGHT:
-        best = min(best, axis_cover(case, 0, tile, outer, 2) * wide, high * axis_cover(case, 1, tile, outer, 2))
-    return best
+        kept_high = min(kept_high, axis_cover(w, spans, 0, level, outer, 2))
+        kept_wide = min(kept_wide, axis_cover(w, spans, 1, level, outer, 2))
+    return min(kept_high * wide, high * kept_wide)
 
 
 @compiled
-def spread_copies(case: Case, state: State, level: int, dim: int) -> float:
+def copies_along(w: Work, rows: Ints, level: int, dim: int) -> float:
     """Copies in elements along a dimension: of every tile, or while a loop runs, of those busy in each tile outside."""
-    if level == case.last:
-        return state.copies[dim]
-    row = state.pick[dim]
+    if level == w.last:
+        return w.copies[dim]
+    row = w.pick[dim]
     if row < 0:
-        return state.trips[level, dim]
-    many, own = case.candidates[row, UNROLLED], case.candidates[row, TILE]
-    tile = state.tile[level, dim] if state.tile[level, dim] > 0 else case.size[dim]
-    trips = -(-case.size[dim] // tile)
-    rest = case.size[dim] - (trips - 1) * tile
-    return (trips - 1.0) * many + min(many, -(-rest // own))
+        return w.trips[level, dim]
+    many, own = rows[row, UNROLLED], rows[row, TILE]
+    total = w.extent[dim]
+    tile = w.tile[level, dim] if w.tile[level, dim] > 0 else total
+    trips = -(-total // tile)
+    rest = total - (trips - 1) * tile
+    return float((trips - 1) * many + min(many, -(-rest // own)))
 
 
 @compiled
-def is_apart(case: Case, state: State, operand: int, dim: int) -> bool:
+def is_apart(w: Work, rows: Ints, operand: int, dim: int) -> bool:
     """Whether elements along a dimension each need an access of their own to the store outside."""
-    row = state.pick[dim]
-    if row < 0 or case.candidates[row, SIDE] < 0:
+    row = w.pick[dim]
+    if row < 0 or rows[row, SIDE] < 0:
         return False
-    return case.side[case.candidates[row, SIDE], 2 if operand == OFMAP else 1] == 0
+    return w.side[rows[row, SIDE], 2 if operand == OFMAP else 1] == 0
 
 
 @compiled
-def element_sweeps(case: Case, state: State, operand: int, level: int) -> tuple[float, float]:
+def element_sweeps(w: Work, rows: Ints, operand: int, level: int) -> tuple[float, float]:
     """Sweeps over an operand for elements of the array: at the store outside, and copies counted, in them."""
     shared, own = 1.0, 1.0
     for dim in range(8):
         if is_free(operand, dim):
-            copies = spread_copies(case, state, level, dim)
+            copies = copies_along(w, rows, level, dim)
             own *= copies
-            shared *= copies if is_apart(case, state, operand, dim) else state.trips[level, dim]
+            shared *= copies if is_apart(w, rows, operand, dim) else w.trips[level, dim]
     return shared, own
 
 
 @compiled
-def element_axis(case: Case, state: State, axis: int, outer: Ints, loop: int) -> tuple[float, float]:
+def element_axis(w: Work, spans: Floats, rows: Ints, wants: Floats, axis: int, outer: int, loop: int) -> tuple[float, float]:
     """Positions along an axis that elements read, and that are written in them."""
-    out, tap = (P, R) if axis == 0 else (Q, S)
-    a, b = state.pick[out], state.pick[tap]
+    out, tap = P + axis, R + axis
+    a, b = w.pick[out], w.pick[tap]
     if a < 0 or b < 0:
-        return case.least[axis], case.least[axis]
-    rows = case.candidates
+        return w.least[axis], w.least[axis]
     if rows[a, UNROLLED] * rows[b, UNROLLED] == 1:
-        alone = axis_cover(case, axis, state.tile[case.last], outer, loop)
+        alone = axis_cover(w, spans, axis, w.last, outer, loop)
         return alone, alone
-    known = state.distinct_h if axis == 0 else state.distinct_w
-    at, to = a - case.begin[out], b - case.begin[tap]
-    if known[at, to] < 0:
-        many = rows[a, UNROLLED] if not is_apart(case, state, IFMAP, out) else 1
-        wide = rows[b, UNROLLED] if not is_apart(case, state, IFMAP, tap) else 1
-        known[at, to] = wanted(
-            case.size[out], case.size[tap], case.gaps[axis], case.geometry[axis], rows[a, TILE], many, rows[b, TILE], wide
+    at, to = a - w.begin[out], b - w.begin[tap]
+    if wants[axis, at, to] < 0:
+        many = rows[a, UNROLLED] if not is_apart(w, rows, IFMAP, out) else 1
+        wide = rows[b, UNROLLED] if not is_apart(w, rows, IFMAP, tap) else 1
+        wants[axis, at, to] = wanted(
+            w.extent[out], w.extent[tap], w.gaps[axis], w.geometry[axis], rows[a, TILE], many, rows[b, TILE], wide
         )
-    table = case.height if axis == 0 else case.width
-    own = table[1, rows[a, TILE], rows[b, TILE]] + table[2, rows[a, TILE], rows[b, TILE]]
-    return known[at, to], own
+    own = spans[axis, 1, rows[a, TILE], rows[b, TILE]] + spans[axis, 2, rows[a, TILE], rows[b, TILE]]
+    return wants[axis, at, to], own
 
 
 @compiled
-def ifmap_walks(case: Case, plan: Plan, state: State, level: int, outer: Ints) -> None:
-    """Write what elements exchange of the ifmap for each loop walked innermost: none, p, q, r, s."""
-    shared, own = element_sweeps(case, state, IFMAP, level)
-    stay = plan.stays[case.last]
+def element_walk(w: Work, spans: Floats, rows: Ints, wants: Floats, outer: int, walk: int) -> tuple[float, float]:
+    """Positions that elements read, and that are written in them, while a loop is walked: none, p, q, r, s."""
+    high, high_own = element_axis(w, spans, rows, wants, 0, outer, 1 if walk == 1 else (2 if walk == 3 else 0))
+    wide, wide_own = element_axis(w, spans, rows, wants, 1, outer, 1 if walk == 2 else (2 if walk == 4 else 0))
+    return high * wide, high_own * wide_own
+
+
+@compiled
+def ifmap_walks(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int, outer: int) -> None:
+    """Write what elements exchange of the ifmap for each loop walked innermost; infinite where the form does not allow it."""
+    shared, own = element_sweeps(w, rows, IFMAP, level)
+    stay = w.stays[w.last]
     for walk in range(5):
         allowed = walk == 0 or (stay != OFMAP if walk <= 2 else stay != WEIGHT)
-        high, high_own = element_axis(case, state, 0, outer, 1 if walk == 1 else (2 if walk == 3 else 0))
-        wide, wide_own = element_axis(case, state, 1, outer, 1 if walk == 2 else (2 if walk == 4 else 0))
-        for at in range(state.walks.shape[1]):
-            cost = plan.outer[IFMAP, at] * shared * high * wide + plan.own[IFMAP, at] * own * high_own * wide_own
-            state.walks[walk, at] = cost if allowed else np.inf
+        if allowed:
+            read, written = element_walk(w, spans, rows, wants, outer, walk)
+            for at in range(w.resources):
+                w.walks[walk, at] = w.outer[IFMAP, at] * shared * read + w.own[IFMAP, at] * own * written
+        else:
+            w.walks[walk] = np.inf
 
 
 @compiled
-def settle_level(case: Case, plan: Plan, operand: int) -> int:
+def least_walk(w: Work, at: int) -> float:
+    """Least of a resource over the loops walked."""
+    return min(min(w.walks[0, at], w.walks[1, at]), min(w.walks[2, at], w.walks[3, at]), w.walks[4, at])
+
+
+@compiled
+def settles(w: Work, operand: int) -> int:
     """Level whose tile settles what elements exchange of an operand."""
-    if operand == IFMAP and plan.counted_at[IFMAP] == case.last:
-        return case.last - 1
-    return plan.counted_at[operand]
+    return w.last - 1 if operand == IFMAP and w.counted[IFMAP] == w.last else w.counted[operand]
 
 
 @compiled
-def add_settled(case: Case, plan: Plan, state: State, level: int, total: Floats) -> None:
+def charge(w: Work, level: int, operand: int, count: float) -> None:
+    """Add what crosses a boundary in ``count`` sweeps."""
+    for at in range(w.resources):
+        w.total[at] += w.flow[level, operand, at] * count
+
+
+@compiled
+def add_settled(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> None:
     """Add what is exact once the tile of a level is known, the ifmap's overlap kept with the one inside included."""
-    trips, inner, many = state.trips[level], level + 1, total.size
-    stores = plan.flow.shape[0] - 1
-    if 1 <= level < stores:
-        for operand in (WEIGHT, OFMAP):
-            if plan.stays[level] != operand:
-                count = sweeps(operand, trips)
-                for at in range(many):
-                    total[at] += plan.flow[level, operand, at] * count
-    if inner < stores:
-        stay = plan.stays[inner]
+    inside = level + 1
+    if 1 <= level < w.stores:
+        if w.stays[level] != WEIGHT:
+            charge(w, level, WEIGHT, sweeps(w, WEIGHT, level))
+        if w.stays[level] != OFMAP:
+            charge(w, level, OFMAP, sweeps(w, OFMAP, level))
+    if inside < w.stores:
+        stay = w.stays[inside]
         if stay != IFMAP:
-            count = sweeps(stay, trips)
-            for at in range(many):
-                total[at] += plan.flow[inner, stay, at] * count
-        count = trips[K] if stay == IFMAP else state.trips[inner, K]
-        count *= halo(case, stay, state.tile[inner], state.tile[level])
-        for at in range(many):
-            total[at] += plan.flow[inner, IFMAP, at] * count
-    if case.inner == case.last:
-        add_elements(case, plan, state, level, total)
+            charge(w, inside, stay, sweeps(w, stay, level))
+        count = w.trips[level, K] if stay == IFMAP else w.trips[inside, K]
+        charge(w, inside, IFMAP, count * halo(w, spans, stay, inside, level))
+    if w.inner == w.last:
+        add_elements(w, spans, rows, wants, level)
 
 
 @compiled
-def add_elements(case: Case, plan: Plan, state: State, level: int, total: Floats) -> None:
+def add_elements(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> None:
     """Add what elements exchange that the tile of this level settles."""
     for operand in (WEIGHT, OFMAP):
-        if plan.counted_at[operand] == level:
-            shared, own = element_sweeps(case, state, operand, level)
-            for at in range(total.size):
-                total[at] += plan.outer[operand, at] * shared + plan.own[operand, at] * own
-    if settle_level(case, plan, IFMAP) == level:
-        ifmap_walks(case, plan, state, plan.counted_at[IFMAP], state.tile[level])
-        for at in range(total.size):
-            total[at] += state.walks[:, at].min()
+        if w.counted[operand] == level:
+            shared, own = element_sweeps(w, rows, operand, level)
+            for at in range(w.resources):
+                w.total[at] += w.outer[operand, at] * shared + w.own[operand, at] * own
+    if settles(w, IFMAP) == level:
+        ifmap_walks(w, spans, rows, wants, w.counted[IFMAP], level)
+        for at in range(w.resources):
+            w.total[at] += least_walk(w, at)
 
 
 @compiled
-def add_waiting(case: Case, plan: Plan, state: State, level: int, total: Floats) -> None:
+def add_waiting(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> None:
     """Add the least of what is known at a level but settled further out, less what those levels are charged anyway."""
-    if 1 <= level < plan.flow.shape[0] - 1:
-        fetched = halo(case, plan.stays[level], state.tile[level], case.size)
-        if plan.stays[level] == IFMAP:
-            fetched -= case.least[0] * case.least[1]
+    if 1 <= level < w.stores:
+        fetched = halo(w, spans, w.stays[level], level, 0)
+        if w.stays[level] == IFMAP:
+            charge(w, level, IFMAP, fetched - w.least[0] * w.least[1])
         else:
-            fetched *= state.trips[level, K]
-        for at in range(total.size):
-            total[at] += plan.flow[level, IFMAP, at] * fetched
-    if case.inner != case.last:
+            charge(w, level, IFMAP, fetched * w.trips[level, K])
+    if w.inner != w.last:
         return
-    if level == case.last:
+    if level == w.last:
         for operand in range(3):
-            waiting_elements(case, plan, state, operand)
+            wait(w, spans, rows, wants, operand)
     for operand in range(3):
-        if settle_level(case, plan, operand) < level:
-            for at in range(total.size):
-                total[at] += state.waiting[operand, at]
+        if settles(w, operand) < level:
+            for at in range(w.resources):
+                w.total[at] += w.waiting[operand, at]
 
 
 @compiled
-def waiting_elements(case: Case, plan: Plan, state: State, operand: int) -> None:
+def wait(w: Work, spans: Floats, rows: Ints, wants: Floats, operand: int) -> None:
     """Write the least of what elements exchange of an operand, less what the level that settles it is charged anyway."""
-    last = case.last
-    if plan.counted_at[operand] == last:
+    if w.counted[operand] == w.last:
         if operand == IFMAP:
-            ifmap_walks(case, plan, state, last, case.size)
-            for at in range(state.walks.shape[1]):
-                state.waiting[operand, at] = state.walks[:, at].min()
+            ifmap_walks(w, spans, rows, wants, w.last, 0)
+            for at in range(w.resources):
+                w.waiting[operand, at] = least_walk(w, at)
         return
     shared, own, charged = 1.0, 1.0, 1.0
     for dim in range(8):
-        if is_free(operand, dim) and state.pick[dim] >= 0:
-            row = case.candidates[state.pick[dim]]
-            busy = min(row[UNROLLED], row[COPIES])
+        if is_free(operand, dim) and w.pick[dim] >= 0:
+            busy = min(rows[w.pick[dim], UNROLLED], rows[w.pick[dim], COPIES])
             own *= busy
-            shared *= busy if is_apart(case, state, operand, dim) else 1
+            shared *= busy if is_apart(w, rows, operand, dim) else 1
     if operand == IFMAP:
-        charged = case.least[0] * case.least[1]
-        least_shared, least_own = np.inf, np.inf
+        charged = w.least[0] * w.least[1]
+        least_read, least_written = np.inf, np.inf
         for walk in range(5):
-            high, high_own = element_axis(case, state, 0, case.size, 1 if walk == 1 else (2 if walk == 3 else 0))
-            wide, wide_own = element_axis(case, state, 1, case.size, 1 if walk == 2 else (2 if walk == 4 else 0))
-            least_shared, least_own = min(least_shared, high * wide), min(least_own, high_own * wide_own)
-        shared, own = shared * least_shared, own * least_own
-    for at in range(state.walks.shape[1]):
-        state.waiting[operand, at] = plan.outer[operand, at] * (shared - charged) + plan.own[operand, at] * (own - charged)
+            read, written = element_walk(w, spans, rows, wants, 0, walk)
+            least_read, least_written = min(least_read, read), min(least_written, written)
+        shared, own = shared * least_read, own * least_written
+    for at in range(w.resources):
+        w.waiting[operand, at] = w.outer[operand, at] * (shared - charged) + w.own[operand, at] * (own - charged)
 
 
 @compiled
-def add_alone(case: Case, plan: Plan, state: State, level: int, total: Floats) -> None:
+def add_alone(w: Work, spans: Floats, level: int) -> None:
     """Add the least that a level is charged, whatever the tiles of the others: what bounds levels not yet decided."""
-    trips, inner, many = state.trips[level], level + 1, total.size
-    stores = plan.flow.shape[0] - 1
-    least = case.least[0] * case.least[1]
-    if 1 <= level < stores:
-        stay = plan.stays[level]
-        for operand in (WEIGHT, OFMAP):
-            if stay != operand:
-                for at in range(many):
-                    total[at] += plan.flow[level, operand, at] * sweeps(operand, trips)
-        fetched = halo(case, stay, state.tile[level], case.size)
-        count = fetched - least if stay == IFMAP else fetched * trips[K]
-        for at in range(many):
-            total[at] += plan.flow[level, IFMAP, at] * count
-    if inner < stores:
-        stay = plan.stays[inner]
-        count = sweeps(stay, trips) * (least if stay == IFMAP else 1.0)
-        for at in range(many):
-            total[at] += plan.flow[inner, stay, at] * count
-    if case.inner == case.last:
+    inside = level + 1
+    least = w.least[0] * w.least[1]
+    if 1 <= level < w.stores:
+        stay = w.stays[level]
+        if stay != WEIGHT:
+            charge(w, level, WEIGHT, sweeps(w, WEIGHT, level))
+        if stay != OFMAP:
+            charge(w, level, OFMAP, sweeps(w, OFMAP, level))
+        fetched = halo(w, spans, stay, level, 0)
+        charge(w, level, IFMAP, fetched - least if stay == IFMAP else fetched * w.trips[level, K])
+    if inside < w.stores:
+        stay = w.stays[inside]
+        charge(w, inside, stay, sweeps(w, stay, level) * (least if stay == IFMAP else 1.0))
+    if w.inner == w.last:
         for operand in range(3):
-            if plan.counted_at[operand] == level:
-                count = sweeps(operand, trips) * (least if operand == IFMAP else 1.0)
-                for at in range(many):
-                    total[at] += (plan.outer[operand, at] + plan.own[operand, at]) * count
+            if w.counted[operand] == level:
+                count = sweeps(w, operand, level) * (least if operand == IFMAP else 1.0)
+                for at in range(w.resources):
+                    w.total[at] += (w.outer[operand, at] + w.own[operand, at]) * count
 
 
 @compiled
-def scores(aim: Aim, total: Floats, steps: float) -> tuple[float, float]:
+def score(w: Work, steps: float) -> tuple[float, float]:
     """What is minimised, and what decides among equals: energy, or latency where energy is minimised."""
-    times = aim.scale * steps + aim.compute_s
-    latency = max(times, aim.feed_s) if aim.overlap else times + aim.feed_s
-    for at in range(1, 1 + aim.ports):
-        latency = max(latency, total[at]) if aim.overlap else latency + total[at]
-    latency += aim.overhead_s
-    energy = total[0] + aim.static_pj_per_s * latency
-    if aim.kind == 0:
+    times = w.scale * steps + w.compute_s
+    latency = max(times, w.feed_s) if w.overlap else times + w.feed_s
+    for at in range(1, 1 + w.ports):
+        latency = max(latency, w.total[at]) if w.overlap else latency + w.total[at]
+    latency += w.overhead_s
+    energy = w.total[0] + w.static_pj_per_s * latency
+    if w.kind == 0:
         return energy, latency
-    if aim.kind == 1:
+    if w.kind == 1:
         return latency, energy
-    if aim.kind == 2:
+    if w.kind == 2:
         return energy * latency, energy
-    return total[total.size - 1], energy
+    return w.total[w.resources - 1], energy
 
 
 @compiled
-def improves(first: float, second: float, best: Floats) -> bool:
-    """Whether a pair is better than the best, the second entry deciding where the first is the same."""
-    if best[0] == np.inf or first < best[0] - TIE * abs(best[0]):
+def improves(w: Work, first: float, second: float) -> bool:
+    """Whether a pair is better than the best: by its first entry, or, where that is settled, by its second."""
+    if w.second:
+        return first <= w.best[0] + TIE * abs(w.best[0]) and second < w.best[1] - TIE * abs(w.best[1])
+    if w.best[0] == np.inf:
         return first < np.inf
-    return first <= best[0] + TIE * abs(best[0]) and second < best[1] - TIE * abs(best[1])
+    return first < w.best[0] - TIE * abs(w.best[0])
 
 
 @compiled
-def comes_back(case: Case, plan: Plan, state: State, level: int) -> bool:
+def comes_back(w: Work, rows: Ints, level: int) -> bool:
     """Whether partial sums come back to a level that holds the whole reduction, from the next store inside."""
     at = level + 1
-    while at <= case.last and plan.holds[at, OFMAP] == 0:
+    while at <= w.last and w.holds[at, OFMAP] == 0:
         at += 1
-    if at > case.last:
+    if at > w.last:
         return False
     counted = at
-    while plan.stays[counted] == OFMAP and plan.tied[counted]:
+    while w.stays[counted] == OFMAP and w.tied[counted] == 1:
         counted -= 1
-    if plan.stays[counted] == OFMAP:
+    if w.stays[counted] == OFMAP:
         counted -= 1
     counted = max(counted, level)
-    if at == case.last == case.inner:
-        return element_sweeps(case, state, OFMAP, counted)[0] > 1
-    return sweeps(OFMAP, state.trips[counted]) > 1
+    if at == w.last and at == w.inner:
+        return element_sweeps(w, rows, OFMAP, counted)[0] > 1
+    return sweeps(w, OFMAP, counted) > 1
 
 
 @compiled
-def ofmap_width(case: Case, plan: Plan, state: State, level: int) -> float:
+def ofmap_width(w: Work, rows: Ints, level: int) -> float:
     """Bits of an output in a store; the least possible while the reduction of its tile is undecided."""
     decided = True
     for dim in (C, R, S):
-        size = state.tile[level, dim]
-        if level == case.inner and state.pick[dim] >= 0:
-            size = case.candidates[state.pick[dim], TILE]
-        if 0 < size < case.size[dim]:
-            return case.bits[3]
+        size = w.tile[level, dim]
+        if level == w.inner and w.pick[dim] >= 0:
+            size = rows[w.pick[dim], TILE]
+        if 0 < size < w.extent[dim]:
+            return w.bits[3]
         decided = decided and size > 0
     if not decided:
-        return min(case.bits[2], case.bits[3])
-    return case.bits[3] if level < case.last and comes_back(case, plan, state, level) else case.bits[2]
+        return min(w.bits[2], w.bits[3])
+    return w.bits[3] if level < w.last and comes_back(w, rows, level) else w.bits[2]
 
 
 @compiled
-def holds_tile(case: Case, plan: Plan, level: int, tile: Ints, width: float, many: float) -> bool:
-    """Whether a store, or ``many`` of them together, have room for a tile of every operand they hold."""
-    area = float(case.height[0, tile[P], tile[R]] * case.width[0, tile[Q], tile[S]])
-    weight = float(tile[G] * tile[K] * tile[C]) * tile[R] * tile[S]
-    ifmap = float(tile[G] * tile[N] * tile[C]) * area
-    ofmap = float(tile[G] * tile[N] * tile[K]) * tile[P] * tile[Q]
-    if level == case.last == case.inner:
-        if weight > case.values[WEIGHT] * many or ifmap > case.values[IFMAP] * many or ofmap > case.values[OFMAP] * many:
-            return False
-    shared = 0.0
+def footprints(w: Work, spans: Floats, level: int) -> tuple[float, float, float]:
+    """Elements of every operand in the least tile that a level can have."""
+    low = w.low
+    area = spans[0, 0, low[level, P], low[level, R]] * spans[1, 0, low[level, Q], low[level, S]]
+    weight = float(low[level, G] * low[level, K]) * float(low[level, C] * low[level, R] * low[level, S])
+    ifmap = float(low[level, G] * low[level, N]) * low[level, C] * area
+    ofmap = float(low[level, G] * low[level, N]) * float(low[level, K]) * float(low[level, P] * low[level, Q])
+    return weight, ifmap, ofmap
+
+
+@compiled
+def most(w: Work, spans: Floats, level: int, dim: int, width: float, many: float) -> float:
+    """How many times the least tile fits into a store along ``c`` or ``k``, or in general (0 or 1 times for other dims)."""
+    amounts = footprints(w, spans, level)
+    fixed, growing, limit = 0.0, 0.0, np.inf
     for operand in range(3):
-        if plan.holds[level, operand]:
-            if operand == WEIGHT:
-                bits = weight * case.bits[0]
-            elif operand == IFMAP:
-                bits = ifmap * case.bits[1]
+        amount = amounts[operand]
+        grows = not is_free(operand, dim)
+        if level == w.last and level == w.inner and amount > 0:
+            times = w.values[operand] * many // amount
+            limit = min(limit, times if grows or times < 1 else limit)
+        if w.holds[level, operand]:
+            bits = amount * (width if operand == OFMAP else w.bits[operand])
+            part = w.room[level, 1 + operand]
+            if part >= 0:
+                if bits > 0:
+                    times = part * many // bits
+                    limit = min(limit, times if grows or times < 1 else limit)
+            elif grows:
+                growing += bits
             else:
-                bits = ofmap * width
-            if case.room[level, 1 + operand] < 0:
-                shared += bits
-            elif bits > case.room[level, 1 + operand] * many:
-                return False
-    return shared <= case.room[level, 0] * many
+                fixed += bits
+    free = w.room[level, 0] * many - fixed
+    if free < growing:
+        return 0.0
+    return min(limit, free // growing) if growing > 0 else limit
 
 
 @compiled
-def fits(case: Case, plan: Plan, state: State, level: int) -> bool:
+def fits(w: Work, spans: Floats, rows: Ints, level: int) -> bool:
     """Whether what is decided of a level's tile, the rest as small as possible, has room."""
-    if level > case.last:
-        return True
-    return holds_tile(case, plan, level, state.low[level], ofmap_width(case, plan, state, level), 1.0)
+    return level > w.last or most(w, spans, level, K, ofmap_width(w, rows, level), 1.0) >= 1
 
 
 @compiled
-def following(case: Case, dim: int, size: int, inside: int, factor: int) -> int:
+def expect(w: Work, spans: Floats, level: int, width: float, many: float) -> None:
+    """Write the fewest trips of ``c`` and ``k``, while undecided, that the room left allows."""
+    for dim in (C, K):
+        if w.tile[level, dim] == 0:
+            tile = min(w.low[level, dim] * most(w, spans, level, dim, width, many), float(w.extent[dim]))
+            w.trips[level, dim] = np.ceil(w.extent[dim] / tile)
+
+
+@compiled
+def expect_elements(w: Work, spans: Floats, rows: Ints) -> None:
+    """Write the fewest copies and trips of ``c`` and ``k``, while undecided, that room and sides left allow."""
+    width = ofmap_width(w, rows, w.inner)
+    for dim in (C, K):
+        if w.pick[dim] < 0:
+            tile = 1.0
+            if w.inner == w.last:
+                tile = min(most(w, spans, w.inner, dim, width, 1.0), float(w.extent[dim]))
+            copies = np.ceil(w.extent[dim] / tile)
+            many = 1
+            for side in range(w.sides):
+                if w.unrolls[dim, side]:
+                    many = max(many, w.side[side, 0] // w.used[side])
+            w.copies[dim] = max(copies, w.fewest[dim, 0])
+            w.trips[w.inner, dim] = max(np.ceil(copies / many), w.fewest[dim, 1])
+
+
+@compiled
+def fewest_steps(w: Work) -> float:
+    """Steps of what is decided times the fewest of the rest: with every element left, or each dimension by itself."""
+    decided, apart, together = 1.0, 1.0, 1.0
+    for dim in range(8):
+        if w.pick[dim] >= 0:
+            decided *= w.steps[dim]
+        else:
+            apart *= w.fewest[dim, 2]
+            together *= w.extent[dim]
+    for side in range(w.sides):
+        together /= w.side[side, 0] // w.used[side]
+    return decided * max(apart, np.ceil(together - 1e-6))
+
+
+@compiled
+def following(spans: Floats, dim: int, total: int, size: int, inside: int, factor: int) -> int:
     """Next smaller number of inner tiles in a tile that can be best; 0 after the last, and to begin with."""
     if factor == 1:
         return 0
     if factor == 0:
         return inside
     factor -= 1
-    spatial = dim in (P, Q, R, S)
-    while True:
-        trips = -(-inside // factor)
-        leader = -(-inside // trips)
-        if factor == leader or not spatial:
-            return leader
-        if case.irregular[dim, trips]:
-            table = case.height if dim in (P, R) else case.width
-            if better(table, dim in (R, S), size * factor, size * leader):
-                return factor
-            factor -= 1
-        else:
-            return leader
-
-
-@compiled
-def must_equal(plan: Plan, level: int, dim: int) -> bool:
-    """Whether the tile of a level is tied to the one inside along a dimension."""
-    return plan.tied[level + 1] == 1 and not is_free(plan.stays[level + 1], dim)
-
-
-@compiled
-def decide_outer(case: Case, plan: Plan, state: State, level: int, dim: int, factor: int) -> int:
-    """Take the next tile of a level along a dimension; 0 when there is none left."""
-    inside, size = int(state.trips[level + 1, dim]), state.tile[level + 1, dim]
-    if must_equal(plan, level, dim):
-        factor = 1 if factor == 0 else 0
-    else:
-        factor = following(case, dim, size, inside, factor)
-    if factor == 0:
-        state.tile[level, dim], state.low[level, dim], state.trips[level, dim] = 0, size, 1.0
-        return 0
-    tile = min(size * factor, case.size[dim])
-    state.tile[level, dim], state.low[level, dim] = tile, tile
-    state.trips[level, dim] = -(-case.size[dim] // tile)
+    trips = -(-inside // factor)
+    leader = -(-inside // trips)
+    if dim < P:
+        return leader
+    axis, tap = (dim - P) % 2, dim >= R
+    while factor > leader and not (
+        spans[axis, 0, 0 if tap else trips, trips if tap else 0] > 0 and better(spans[axis], total, tap, size * factor, size * leader)
+    ):
+        factor -= 1
     return factor
 
 
 @compiled
-def clear_inner(case: Case, state: State, dim: int) -> None:
-    """Forget the innermost tile along a dimension."""
-    level = case.inner
-    state.tile[level, dim], state.low[level, dim], state.pick[dim] = 0, 1, -1
-    state.copies[dim], state.trips[level, dim], state.steps[dim] = case.fewest[dim, 0], case.fewest[dim, 1], case.fewest[dim, 2]
+def must_equal(w: Work, level: int, dim: int) -> bool:
+    """Whether the tile of a level is tied to the one inside along a dimension."""
+    return w.tied[level + 1] == 1 and not is_free(w.stays[level + 1], dim)
 
 
 @compiled
-def decide_inner(case: Case, state: State, dim: int, row: int) -> bool:
+def decide_outer(w: Work, spans: Floats, level: int, dim: int, factor: int) -> int:
+    """Take the next tile of a level along a dimension; 0 when there is none left."""
+    inside, size = int(w.trips[level + 1, dim]), w.tile[level + 1, dim]
+    if must_equal(w, level, dim):
+        factor = 1 if factor == 0 else 0
+    else:
+        factor = following(spans, dim, w.extent[dim], size, inside, factor)
+    if factor == 0:
+        w.tile[level, dim], w.low[level, dim], w.trips[level, dim] = 0, size, 1.0
+        return 0
+    tile = min(size * factor, w.extent[dim])
+    w.tile[level, dim], w.low[level, dim] = tile, tile
+    w.trips[level, dim] = float(-(-w.extent[dim] // tile))
+    return factor
+
+
+@compiled
+def clear_inner(w: Work, rows: Ints, dim: int) -> None:
+    """Forget the innermost tile along a dimension."""
+    level, row = w.inner, w.pick[dim]
+    if row >= 0 and rows[row, SIDE] >= 0:
+        w.used[rows[row, SIDE]] = w.at[dim]
+    w.tile[level, dim], w.low[level, dim], w.pick[dim] = 0, 1, -1
+    w.copies[dim], w.trips[level, dim], w.steps[dim] = w.fewest[dim, 0], w.fewest[dim, 1], w.fewest[dim, 2]
+
+
+@compiled
+def decide_inner(w: Work, rows: Ints, dim: int, row: int) -> bool:
     """Take a candidate of the innermost tile; whether the side of the array has elements left for it."""
-    level, chosen = case.inner, case.candidates[row]
-    side = chosen[SIDE]
-    clear_inner(case, state, dim)
+    clear_inner(w, rows, dim)
+    side = rows[row, SIDE]
     if side >= 0:
-        used = chosen[UNROLLED]
-        for other in range(8):
-            if state.pick[other] >= 0 and case.candidates[state.pick[other], SIDE] == side:
-                used *= case.candidates[state.pick[other], UNROLLED]
-        if used > case.side[side, 0]:
+        used = w.used[side] * rows[row, UNROLLED]
+        if used > w.side[side, 0]:
             return False
-    state.pick[dim] = row
-    state.tile[level, dim], state.low[level, dim] = chosen[TOGETHER], chosen[TILE]
-    state.copies[dim], state.trips[level, dim], state.steps[dim] = chosen[COPIES], chosen[TRIPS], chosen[STEPS]
+        w.at[dim] = w.used[side]
+        w.used[side] = used
+    w.pick[dim] = row
+    w.tile[w.inner, dim], w.low[w.inner, dim] = rows[row, TOGETHER], rows[row, TILE]
+    w.copies[dim], w.trips[w.inner, dim] = rows[row, COPIES], rows[row, TRIPS]
+    w.steps[dim] = rows[row, STEPS]
     return True
 
 
 @compiled
-def promising(case: Case, plan: Plan, aim: Aim, state: State, level: int) -> bool:
+def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> bool:
     """Whether what is decided can be part of a mapping that is better than the best found."""
-    total = state.settled[level + 1] + aim.rest[level]
-    add_settled(case, plan, state, level, total)
-    add_waiting(case, plan, state, level, total)
-    first, second = scores(aim, total, state.steps.prod())
-    return improves(first, second, state.best)
+    if level == w.inner:
+        expect_elements(w, spans, rows)
+    elif w.tile[level, K] == 0:
+        expect(w, spans, level, ofmap_width(w, rows, level), 1.0)
+    for at in range(w.resources):
+        w.total[at] = w.settled[level + 1, at] + w.rest[level, at]
+    add_settled(w, spans, rows, wants, level)
+    add_waiting(w, spans, rows, wants, level)
+    first, second = score(w, fewest_steps(w))
+    return improves(w, first, second)
 
 
 @compiled
-def complete(case: Case, plan: Plan, state: State, level: int) -> None:
-    """Settle a level whose tile is decided, and open the next one outside; the backing store settles at once."""
-    settle(case, plan, state, level)
-    state.tile[level - 1], state.low[level - 1], state.trips[level - 1] = 0, state.tile[level], 1.0
-    state.tile[level - 1, G] = state.tile[level, G]
-    if level == 1:
-        state.tile[0] = case.size
-        settle(case, plan, state, 0)
-
-
-@compiled
-def settle(case: Case, plan: Plan, state: State, level: int) -> None:
+def settle(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> None:
     """Write what is exact from a level inwards."""
-    total = state.settled[level]
-    total[:] = state.settled[level + 1]
-    add_settled(case, plan, state, level, total)
+    w.total[:] = w.settled[level + 1]
+    add_settled(w, spans, rows, wants, level)
+    w.settled[level] = w.total
 
 
 @compiled
-def record(case: Case, aim: Aim, state: State) -> None:
-    """Keep a mapping if it is better than the best; each loop that elements may walk is looked at."""
-    elements = case.inner == case.last
-    for walk in range(5 if elements else 1):
-        total = state.settled[0].copy()
-        if elements:
-            for at in range(total.size):
-                total[at] += state.walks[walk, at] - state.walks[:, at].min()
-        first, second = scores(aim, total, state.steps.prod())
-        if improves(first, second, state.best):
-            state.best[0], state.best[1] = first, second
-            state.best_tile[:] = state.tile
-            state.best_pick[:] = state.pick
-            state.best_walk[0] = walk
-
-
-@compiled
-def explore(case: Case, plan: Plan, aim: Aim, state: State, begin: int, end: int) -> None:
-    """Search all mappings of a plan whose innermost batch tile is one of some candidates."""
+def complete(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> None:
+    """Settle a level whose tile is decided, and open the next one outside; the backing store settles at once."""
+    settle(w, spans, rows, wants, level)
     for dim in range(8):
-        clear_inner(case, state, dim)
-    state.settled[case.inner + 1] = aim.base
-    last = 8 + 7 * (case.inner - 1) - 1
-    at = np.zeros(last + 1, dtype=np.int64)
-    depth, at[0] = 0, begin - 1
-    while depth >= 0:
-        state.count[0] += 1
-        if depth < 8:
-            level, dim = case.inner, ORDER[depth]
-            at[depth] += 1
-            if at[depth] >= (end if depth == 0 else case.begin[dim + 1]):
-                clear_inner(case, state, dim)
-                depth -= 1
-                continue
-            if not decide_inner(case, state, dim, at[depth]):
-                continue
-        else:
-            level, dim = case.inner - 1 - (depth - 8) // 7, ORDER[(depth - 8) % 7]
-            at[depth] = decide_outer(case, plan, state, level, dim, at[depth])
-            if at[depth] == 0:
-                depth -= 1
-                continue
-        if not fits(case, plan, state, level):
-            continue
-        if not promising(case, plan, aim, state, level):
-            if depth >= 8 and dim in (N, C, K):
-                at[depth] = 1  # smaller tiles cost more
-            continue
-        if dim == (G if depth < 8 else K):
-            complete(case, plan, state, level)
-        if depth == last:
-            record(case, aim, state)
-        else:
-            depth += 1
-            at[depth] = case.begin[ORDER[depth]] - 1 if depth < 8 else 0
+        w.tile[level - 1, dim] = w.extent[dim] if level == 1 else 0
+        w.low[level - 1, dim], w.trips[level - 1, dim] = w.tile[level, dim], 1.0
+    if level == 1:
+        settle(w, spans, rows, wants, 0)
+    else:
+        w.tile[level - 1, G] = w.tile[level, G]
 
 
 @compiled
-def least_alone(case: Case, plan: Plan, state: State, level: int, resource: int, elements: float) -> float:
+def record(w: Work) -> None:
+    """Keep a mapping if it is better than the best; each loop that elements may walk is looked at."""
+    steps = fewest_steps(w)
+    for walk in range(5 if w.inner == w.last else 1):
+        for at in range(w.resources):
+            w.total[at] = w.settled[0, at]
+            if w.inner == w.last:
+                w.total[at] += w.walks[walk, at] - least_walk(w, at)
+        first, second = score(w, steps)
+        if improves(w, first, second):
+            w.best[1] = second
+            if not w.second:
+                w.best[0] = first
+            w.found = 1
+            w.best_tile[:] = w.tile
+            w.best_pick[:] = w.pick
+
+
+@compiled
+def start(w: Work, rows: Ints) -> None:
+    """Go to where the search of a plan begins."""
+    w.pick[:] = -1
+    w.used[:] = 1
+    for dim in range(8):
+        clear_inner(w, rows, dim)
+    w.settled[w.inner + 1] = w.always
+    w.depth = 8
+    w.at[8] = w.begin[N] - 1
+
+
+@compiled
+def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> bool:
+    """Search on from where the plan's search stands, for a number of steps; whether it is not finished."""
+    last = 16 + 7 * (w.inner - 1) - 1
+    while w.depth >= 8 and budget > 0:
+        budget -= 1
+        w.count += 1
+        depth = w.depth
+        if depth < 16:
+            level, dim = w.inner, ORDER[depth - 8]
+            w.at[depth] += 1
+            if w.at[depth] >= w.begin[dim + 1]:
+                clear_inner(w, rows, dim)
+                w.depth -= 1
+                continue
+            if not decide_inner(w, rows, dim, w.at[depth]):
+                continue
+        else:
+            level, dim = w.inner - 1 - (depth - 16) // 7, ORDER[(depth - 16) % 7]
+            w.at[depth] = decide_outer(w, spans, level, dim, w.at[depth])
+            if w.at[depth] == 0:
+                w.depth -= 1
+                continue
+        if not fits(w, spans, rows, level):
+            continue
+        if not promising(w, spans, rows, wants, level):
+            if depth >= 16 and dim < P:
+                w.at[depth] = 1  # smaller tiles cost more
+            continue
+        if dim == (G if depth < 16 else K):
+            complete(w, spans, rows, wants, level)
+        if depth == last:
+            record(w)
+        else:
+            w.depth += 1
+            w.at[w.depth] = w.begin[ORDER[w.depth - 8]] - 1 if w.depth < 16 else 0
+    return w.depth >= 8
+
+
+@compiled
+def decide_alone(w: Work, spans: Floats, level: int, dim: int, tile: int) -> int:
+    """Take the next tile of a level considered by itself; 0 when there is none left."""
+    tile = following(spans, dim, w.extent[dim], 1, w.extent[dim], tile)
+    w.tile[level, dim], w.low[level, dim] = tile, max(tile, 1)
+    w.trips[level, dim] = float(-(-w.extent[dim] // tile)) if tile > 0 else 1.0
+    return tile
+
+
+@compiled
+def least_alone(w: Work, spans: Floats, level: int, resource: int, elements: float) -> float:
     """Least that a level is charged of a resource, its tile as free as its room allows; infinite where none fits."""
     best = np.inf
     at = np.zeros(7, dtype=np.int64)
-    state.tile[level], state.low[level], state.trips[level] = 0, 1, 1.0
-    state.pick[:] = -1
-    total = np.zeros(plan.flow.shape[2])
+    w.tile[level], w.low[level], w.trips[level] = 0, 1, 1.0
+    w.pick[:] = -1
     depth = 0
     while depth >= 0:
         dim = ORDER[depth]
-        at[depth] = following(case, dim, 1, case.size[dim], at[depth])
+        at[depth] = decide_alone(w, spans, level, dim, at[depth])
         if at[depth] == 0:
-            state.tile[level, dim], state.low[level, dim], state.trips[level, dim] = 0, 1, 1.0
             depth -= 1
             continue
-        state.tile[level, dim], state.low[level, dim] = at[depth], at[depth]
-        state.trips[level, dim] = -(-case.size[dim] // at[depth])
-        if not holds_tile(case, plan, level, state.low[level], alone_width(case, state, level), elements):
+        width = alone_width(w, level)
+        if most(w, spans, level, K, width, elements) < 1:
             continue
-        total[:] = 0.0
-        add_alone(case, plan, state, level, total)
-        if total[resource] >= best:
-            if dim in (N, C, K):
+        expect(w, spans, level, width, elements)
+        w.total[:] = 0.0
+        add_alone(w, spans, level)
+        if w.total[resource] >= best:
+            if dim < P:
                 at[depth] = 1
             continue
         if depth == 6:
-            best = total[resource]
+            best = w.total[resource]
         else:
             depth += 1
             at[depth] = 0
@@ -581,16 +671,16 @@ def least_alone(case: Case, plan: Plan, state: State, level: int, resource: int,
 
 
 @compiled
-def alone_width(case: Case, state: State, level: int) -> float:
+def alone_width(w: Work, level: int) -> float:
     """Least bits of an output in a store of which nothing else is known."""
     for dim in (C, R, S):
-        if 0 < state.tile[level, dim] < case.size[dim]:
-            return case.bits[3]
-    return min(case.bits[2], case.bits[3])
+        if 0 < w.tile[level, dim] < w.extent[dim]:
+            return w.bits[3]
+    return min(w.bits[2], w.bits[3])
 
 
 @compiled
-def charged_outermost(case: Case, plan: Plan, state: State, total: Floats) -> None:
-    """Add what the backing store is charged whatever the mapping."""
-    state.tile[0], state.trips[0] = case.size, 1.0
-    add_alone(case, plan, state, 0, total)
+def charged_outermost(w: Work, spans: Floats) -> None:
+    """Write what the backing store is charged whatever the mapping."""
+    w.tile[0], w.trips[0], w.total[:] = w.extent, 1.0, 0.0
+    add_alone(w, spans, 0)

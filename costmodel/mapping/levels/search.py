@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from math import inf
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from costmodel.errors import MappingError
-from costmodel.mapping.levels.arrays import COPIES, SIDE, STEPS, TILE, TRIPS, UNROLLED, Aim, Case, Plan, State
-from costmodel.mapping.levels.forms import Resources, Traffic, bypasses, forms, plan, traffic
+from costmodel.mapping.levels.arrays import COPIES, SIDE, STEPS, TILE, TRIPS, UNROLLED, work_record
+from costmodel.mapping.levels.forms import Plan, Resources, bypasses, forms, plan, traffic
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
 from costmodel.mapping.levels.loopnest import LoopNest, extents
 from costmodel.mapping.levels.price import PLAIN, Priced, priced
 from costmodel.mapping.mapping import DIMS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
 OBJECTIVES: Final = ("energy", "latency", "edp", "dram_bytes")
 UNBOUNDED: Final = 1e300
+BUDGET: Final = 1 << 16
+"""Steps of the search between two looks at the clock."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,36 @@ def search(
     return [known[key] for key in zip(layers, each, strict=True)]
 
 
+class Arrays(NamedTuple):
+    """What the compiled search reads and writes."""
+
+    w: Any
+    spans: Floats
+    rows: Ints
+    wants: Floats
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A plan and what no mapping of it undercuts; ``rest`` is what levels further out than each are charged at least."""
+
+    first: float
+    second: float
+    plan: Plan
+    rest: Floats
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best found so far."""
+
+    first: float
+    second: float
+    plan: Plan
+    tile: Ints
+    pick: Ints
+
+
 @dataclass(frozen=True)
 class Search:
     """The search for one layer."""
@@ -131,101 +162,124 @@ class Search:
         return Resources(self.hierarchy, dram=self.objective == "dram_bytes")
 
     @cached_property
-    def case(self) -> Case:
-        """The layer on the hierarchy as arrays."""
-        return case_of(self.layer, self.hierarchy)
+    def arrays(self) -> Arrays:
+        """The layer on the hierarchy as arrays, and what is minimised."""
+        arrays = arrays_of(self.layer, self.hierarchy)
+        aim(arrays.w, self)
+        return arrays
 
-    def aim(self, charged: Traffic, rest: Floats) -> Aim:
-        """Return what is minimised under one choice of what passes by."""
-        h, fixed = self.hierarchy, self.fixed
-        base = charged.always.copy()
-        base[0] += fixed.energy_pj
-        scale = h.elements / h.macs_per_s if h.macs_per_s < inf else 0.0
-        return Aim(
-            OBJECTIVES.index(self.objective), len(self.resources.ports), scale, fixed.compute_s, fixed.feed_s,
-            fixed.overhead_s, h.overlap, h.static_w * 1e12, base, rest,
-        )  # fmt: skip
-
-    def plans(self, state: State) -> list[tuple[float, float, Plan, Aim, Traffic]]:
+    def plans(self) -> list[Bounded]:
         """Every plan with the bound of its best mapping, the most promising first."""
         from costmodel.mapping.levels import kernel
 
         found = []
         known: dict[bytes, Floats] = {}
-        steps = float(self.case.fewest[:, 2].prod())
+        w = self.arrays.w
+        w.pick[:] = -1
+        w.used[:] = 1
+        w.steps[:] = w.fewest[:, 2]
         for passing in bypasses(self.hierarchy):
             charged = traffic(self.layer, self.hierarchy, passing, self.resources)
+            charged.always[0] += self.fixed.energy_pj
             for stays, tied in forms(len(self.hierarchy.on_chip)):
                 one = plan(self.hierarchy, charged, stays, tied)
-                rest = self.rest(one, state, known)
-                aim = self.aim(charged, rest)
-                first, second = kernel.scores(aim, aim.base + rest[-1], steps)
+                rest = self.rest(one, known)
+                w.always[: self.resources.many] = charged.always
+                w.total[: self.resources.many] = w.always[: self.resources.many] + rest[-1]
+                first, second = kernel.score(w, kernel.fewest_steps(w))
                 if first < inf:
-                    found.append((first, second, one, aim, charged))
-        return sorted(found, key=lambda entry: entry[:2])
+                    found.append(Bounded(first, second, one, rest))
+        return sorted(found, key=lambda entry: (entry.first, entry.second))
 
-    def rest(self, one: Plan, state: State, known: dict[bytes, Floats]) -> Floats:
+    def rest(self, one: Plan, known: dict[bytes, Floats]) -> Floats:
         """Sums of what levels further out than each are charged at least, (L + 2, resources)."""
         from costmodel.mapping.levels import kernel
 
-        many = self.resources.many
+        many, (w, spans, *_) = self.resources.many, self.arrays
         rest = np.zeros((len(self.hierarchy.stores) + 2, many))
-        kernel.charged_outermost(self.case, one, state, rest[1])
-        for level in range(1, self.case.last + 1):
-            parts = [one.stays[level : level + 2], one.holds[level], one.flow[level : level + 2], one.counted_at == level]
-            key = bytes([level]) + b"".join(part.tobytes() for part in [*parts, one.outer, one.own])
+        load(w, one)
+        kernel.charged_outermost(w, spans)
+        rest[1] = w.total[:many]
+        for level in range(1, int(w.last) + 1):
+            parts = [w.stays[level : level + 2], w.holds[level], w.flow[level : level + 2], w.counted == level, w.outer, w.own]
+            key = bytes([level]) + b"".join(part.tobytes() for part in parts)
             if key not in known:
-                elements = float(self.hierarchy.elements) if level == self.case.inner else 1.0
-                known[key] = np.array(
-                    [kernel.least_alone(self.case, one, state, level, at, elements) for at in range(many)]
-                )
+                elements = float(self.hierarchy.elements) if level == w.inner else 1.0
+                known[key] = np.array([kernel.least_alone(w, spans, level, at, elements) for at in range(many)])
             rest[level + 1] = rest[level] + known[key]
-        rest[-1] = rest[self.case.last + 1]
+        rest[-1] = rest[int(w.last) + 1]
         return rest
 
     def run(self, time_limit_s: float | None) -> Found:
-        """Search plan after plan, as long as their bounds are better than the best found."""
+        """Search under a rising limit, so that little more than the best is looked at; then among equals of the best."""
+        until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
+        plans, w = self.plans(), self.arrays.w
+        best: Best | None = None
+        proved = False
+        lower = min((entry.first for entry in plans), default=inf)
+        for second in (0, 1):
+            w.second = second
+            least = min((entry.second if second else entry.first for entry in plans), default=inf)
+            ceiling = float(w.best[1]) if second else inf
+            for limit in limits(least, ceiling):
+                w.best[second] = limit
+                w.found = 0
+                done, best = self.passed(plans, best, until)
+                if w.found or not done:
+                    break
+                if not second:
+                    lower = max(lower, limit)
+            if best is None:
+                raise MappingError(f"no tile fits: {self.layer}")
+            proved = proved or done
+            w.best[:] = best.first, best.second
+            if not done:
+                break
+        return self.found(best, best.first if proved else lower, proved)
+
+    def passed(self, plans: list[Bounded], best: Best | None, until: float) -> tuple[bool, Best | None]:
+        """Search plan after plan below the limit; whether it was completed, and the best found."""
         from costmodel.mapping.levels import kernel
 
-        started = perf_counter()
-        state = state_of(self.case, self.resources.many)
-        plans = self.plans(state)
-        best: tuple[Plan, Traffic] | None = None
-        lower = inf
-        rows = int(self.case.begin[1])
-        for first, second, one, aim, charged in plans:
-            if not kernel.improves(first, second, state.best):
-                break
-            value = tuple(state.best)
-            for row in range(rows):
-                if time_limit_s is not None and best and perf_counter() - started > time_limit_s:
-                    lower = min(lower, first)
+        arrays, many = self.arrays, self.resources.many
+        w = arrays.w
+        for entry in plans:
+            if not kernel.improves(w, entry.first, entry.second):
+                if entry.first > w.best[0]:
                     break
-                kernel.explore(self.case, one, aim, state, row, row + 1)
-                if tuple(state.best) != value:
-                    best, value = (one, charged), tuple(state.best)
-        if best is None:
-            raise MappingError(f"no tile fits: {self.layer}")
-        return self.found(state, *best, lower)
+                continue
+            load(w, entry.plan)
+            w.rest[: len(entry.rest), :many] = entry.rest
+            kernel.start(w, arrays.rows)
+            known = int(w.found), float(w.best[0]), float(w.best[1])
+            more = True
+            while more:
+                more = kernel.explore(*arrays, BUDGET)
+                if (int(w.found), float(w.best[0]), float(w.best[1])) != known:
+                    known = int(w.found), float(w.best[0]), float(w.best[1])
+                    best = Best(known[1], known[2], entry.plan, w.best_tile.copy(), w.best_pick.copy())
+                if more and best is not None and perf_counter() > until:
+                    return False, best
+        return True, best
 
-    def found(self, state: State, one: Plan, charged: Traffic, lower: float) -> Found:
+    def found(self, best: Best, lower: float, proved: bool) -> Found:
         """Describe the best mapping, the loops of every block in their best order."""
-        tiles, unroll = tiles_of(self.case, state, self.hierarchy)
-        choices = [orders(self.layer, int(stay)) for stay in one.stays[1:-1]]
-        passing = charged.passing
+        tiles, unroll = tiles_of(self.arrays, best, self.hierarchy)
+        choices = [orders(stay) for stay in best.plan.stays]
+        passing = best.plan.traffic.passing
         nest = LoopNest(tiles, tuple(choice[0] for choice in choices), unroll, passing)
-        value, energy = inf, inf
+        value, second = inf, inf
         for at, choice in enumerate(choices):
             for order in choice:
                 other = LoopNest(tiles, (*nest.orders[:at], order, *nest.orders[at + 1 :]), unroll, passing)
                 price = priced(self.layer, self.hierarchy, other, self.fixed)
-                found = value_of(price, self.objective), price.energy_pj
-                if found < (value, energy):
-                    (value, energy), nest = found, other
-        return Found(self.layer, self.hierarchy, self.fixed, nest, value, min(lower, value), lower >= value)
+                found = value_of(price, self.objective), price.latency_s if self.objective == "energy" else price.energy_pj
+                if found < (value, second):
+                    (value, second), nest = found, other
+        return Found(self.layer, self.hierarchy, self.fixed, nest, value, value if proved else min(lower, value), proved)
 
 
-def orders(layer: Layer, stay: int) -> list[str]:
+def orders(stay: int) -> list[str]:
     """Orders of a block whose innermost loops leave an operand in place."""
     walked = {0: "pq", 1: "pqrs", 2: "rs"}[stay]
     inside = {0: "npq", 1: "k", 2: "crs"}[stay]
@@ -239,85 +293,109 @@ def orders(layer: Layer, stay: int) -> list[str]:
     return found
 
 
-def tiles_of(case: Case, state: State, hierarchy: Hierarchy) -> tuple[tuple[dict[str, int], ...], dict[str, tuple[int, int]]]:
+def tiles_of(arrays: Arrays, best: Best, hierarchy: Hierarchy) -> tuple[tuple[dict[str, int], ...], dict[str, tuple[int, int]]]:
     """Tiles of the stores on chip, and what is unrolled."""
-    rows = case.candidates[state.best_pick]
-    tiles = [dict(zip(DIMS, map(int, state.best_tile[level]), strict=True)) for level in range(1, case.last + 1)]
+    rows = arrays.rows[best.pick]
+    levels = range(1, len(hierarchy.stores))
+    tiles = [dict(zip(DIMS, map(int, best.tile[level]), strict=True)) for level in levels]
     if hierarchy.in_elements:
         tiles[-1] = dict(zip(DIMS, map(int, rows[:, TILE]), strict=True))
     unroll = {dim: (int(row[SIDE]), int(row[UNROLLED])) for dim, row in zip(DIMS, rows, strict=True) if row[SIDE] >= 0}
     return tuple(tiles), unroll
 
 
-def case_of(layer: Layer, hierarchy: Hierarchy) -> Case:
+def arrays_of(layer: Layer, hierarchy: Hierarchy) -> Arrays:
     """Arrays of a layer on a hierarchy."""
-    from costmodel.mapping.levels.tables import axis_table, least_fetched
+    from costmodel.mapping.levels.tables import least_fetched, spans_of
 
-    size = np.array([extents(layer)[dim] for dim in DIMS], dtype=np.int64)
-    (height, high_out, high_tap), (width, wide_out, wide_tap) = axis_table(layer.height), axis_table(layer.width)
-    irregular = np.zeros((8, int(size.max()) + 1), dtype=np.int64)
-    for dim, flags in zip((4, 6, 5, 7), (high_out, high_tap, wide_out, wide_tap), strict=True):
-        irregular[dim, : flags.size] = flags
-    room, values = rooms(layer, hierarchy)
-    candidates, begin = candidates_of(layer, hierarchy, room, values, (height, width))
-    fewest = np.array([
-        [candidates[begin[d] : begin[d + 1], column].min() for column in (COPIES, TRIPS, STEPS)] for d in range(8)
-    ], dtype=np.float64)  # fmt: skip
-    return Case(
-        size, height, width,
-        np.array([[layer.stride_h, layer.dilation_h], [layer.stride_w, layer.dilation_w]], dtype=np.int64),
-        np.array([[layer.pad_top, layer.ifmap_h], [layer.pad_left, layer.ifmap_w]], dtype=np.int64),
-        irregular,
-        np.array([layer.weight_bits, layer.ifmap_bits, layer.ofmap_bits, layer.psum_bits], dtype=np.float64),
-        np.array([least_fetched(height), least_fetched(width)]),
-        len(hierarchy.on_chip), len(hierarchy.on_chip) + (not hierarchy.in_elements),
-        room, values, candidates, begin, fewest,
-        np.array([[s.size, s.multicast, s.reduction] for s in hierarchy.sides], dtype=np.int64).reshape(-1, 3),
-    )  # fmt: skip
+    w = work_record()
+    w.extent = [extents(layer)[dim] for dim in DIMS]
+    w.tile[0] = w.extent
+    w.trips[0] = 1.0
+    w.gaps = [[layer.stride_h, layer.dilation_h], [layer.stride_w, layer.dilation_w]]
+    w.geometry = [[layer.pad_top, layer.ifmap_h], [layer.pad_left, layer.ifmap_w]]
+    w.bits = [layer.weight_bits, layer.ifmap_bits, layer.ofmap_bits, layer.psum_bits]
+    w.least = [least_fetched(layer.height), least_fetched(layer.width)]
+    w.last = len(hierarchy.on_chip)
+    w.inner = w.last + (not hierarchy.in_elements)
+    rooms(w, hierarchy)
+    spans = spans_of(layer.height, layer.width)
+    rows, begin = candidates_of(layer, hierarchy, w, spans)
+    w.begin = begin
+    for dim in range(8):
+        w.fewest[dim] = rows[begin[dim] : begin[dim + 1], [COPIES, TRIPS, STEPS]].min(axis=0)
+    counts = np.diff(begin)
+    return Arrays(w, spans, rows, np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0))
 
 
-def rooms(layer: Layer, hierarchy: Hierarchy) -> tuple[Floats, Floats]:
-    """Bits that operands share in each store and those of their parts (-1: none); values that a register holds."""
-    room = np.full((len(hierarchy.stores), 4), -1.0)
-    values = np.full(3, UNBOUNDED)
+def load(w: Any, one: Plan) -> None:  # noqa: ANN401  # a record
+    """Write a plan into the record."""
+    w.stays[:], w.tied[:] = -1, 0
+    w.stays[1 : 1 + len(one.stays)], w.tied[1 : 1 + len(one.tied)] = one.stays, one.tied
+    w.holds[: len(one.traffic.holds)] = one.traffic.holds
+    w.stores = one.stores
+    many = one.outer.shape[1]
+    w.always[:many] = one.traffic.always
+    w.flow[: len(one.flow), :, :many] = one.flow
+    w.outer[:, :many], w.own[:, :many], w.counted = one.outer, one.own, one.counted
+
+
+def aim(w: Any, search: Search) -> None:  # noqa: ANN401  # a record
+    """Write what is minimised into the record."""
+    h, fixed = search.hierarchy, search.fixed
+    w.kind = OBJECTIVES.index(search.objective)
+    w.ports, w.resources = len(search.resources.ports), search.resources.many
+    w.scale = h.elements / h.macs_per_s if h.macs_per_s < inf else 0.0
+    w.compute_s, w.feed_s, w.overhead_s = fixed.compute_s, fixed.feed_s, fixed.overhead_s
+    w.overlap, w.static_pj_per_s = h.overlap, h.static_w * 1e12
+    w.best = inf, inf
+
+
+def rooms(w: Any, hierarchy: Hierarchy) -> None:  # noqa: ANN401  # a record
+    """Write the bits that operands share in each store and those of their parts, and the values that a register holds."""
+    w.room[:] = -1.0
+    w.values = UNBOUNDED
+    w.unrolls[:], w.sides = 0, len(hierarchy.sides)
     for level, store in enumerate(hierarchy.stores):
-        room[level, 0] = UNBOUNDED if store.capacity_bits is None else store.capacity_bits
+        w.room[level, 0] = UNBOUNDED if store.capacity_bits is None else store.capacity_bits
         for at, operand in enumerate(OPERANDS):
             if operand in store.part_bits:
-                room[level, 1 + at] = store.part_bits[operand]
+                w.room[level, 1 + at] = store.part_bits[operand]
             if store.per_element and operand not in store.holds:
-                room[level, 1 + at], values[at] = UNBOUNDED, 1.0
-    del layer
-    return room, values
+                w.room[level, 1 + at], w.values[at] = UNBOUNDED, 1.0
+    for at, side in enumerate(hierarchy.sides):
+        w.side[at] = side.size, side.multicast, side.reduction
+        w.unrolls[:, at] = [dim in side.dims for dim in DIMS]
 
 
 DEPENDS: Final = {"n": (1, 2), "k": (0, 2), "c": (0, 1), "p": (2,), "q": (2,), "r": (0,), "s": (0,)}
 """Operands whose elements in a tile are at least the tile's size along a dimension."""
 
 
-def longest(layer: Layer, hierarchy: Hierarchy, room: Floats, values: Floats, dim: str) -> int:
-    """Largest tile of an element along a dimension."""
+def longest(layer: Layer, hierarchy: Hierarchy, w: Any, dim: str, some: bool) -> int:  # noqa: ANN401  # a record
+    """Largest tile of an element along a dimension; ``some``: every tile has positions of the ifmap."""
     total = int(getattr(layer, dim))
     if not hierarchy.in_elements or dim == "g":
         return 1
+    level = int(w.last)
     bits = (layer.weight_bits, layer.ifmap_bits, min(layer.ofmap_bits, layer.psum_bits))
     for at in DEPENDS[dim]:
-        own = room[-1, 1 + at] if room[-1, 1 + at] >= 0 else room[-1, 0]
-        total = int(min(total, values[at], own // bits[at] if bits[at] else total))
+        own = w.room[level, 1 + at] if w.room[level, 1 + at] >= 0 else w.room[level, 0]
+        if some or at != 1:
+            total = int(min(total, w.values[at], own // bits[at] if bits[at] else total))
     return max(total, 1)
 
 
-def candidates_of(
-    layer: Layer, hierarchy: Hierarchy, room: Floats, values: Floats, tables: tuple[Any, Any]
-) -> tuple[Ints, Ints]:
+def candidates_of(layer: Layer, hierarchy: Hierarchy, w: Any, spans: Floats) -> tuple[Ints, Ints]:  # noqa: ANN401  # a record
     """Candidates of the innermost tile along every dimension, and where each dimension's begin."""
     from costmodel.mapping.levels.candidates import along
 
     found = []
+    some = bool(spans[0, 0, 1, 1] > 0 and spans[1, 0, 1, 1] > 0)
     for dim in DIMS:
         sides = [(at, side.size) for at, side in enumerate(hierarchy.sides) if dim in side.dims]
-        table = tables[0] if dim in "pr" else tables[1]
-        most = longest(layer, hierarchy, room, values, dim)
+        most = longest(layer, hierarchy, w, dim, some)
+        table = spans[0 if dim in "pr" else 1]
         rows = along(
             int(getattr(layer, dim)), most, np.array(sides, dtype=np.int64).reshape(-1, 2), dim in "pqrs", dim in "rs", table
         )
@@ -327,20 +405,9 @@ def candidates_of(
     return np.concatenate(found), begin
 
 
-def state_of(case: Case, resources: int) -> State:
-    """Where every search begins."""
-    levels = case.inner + 2
-
-    def ints(*shape: int) -> Ints:
-        return np.zeros(shape, dtype=np.int64)
-
-    counts = np.diff(case.begin)
-    return State(
-        ints(levels, 8), np.ones((levels, 8), dtype=np.int64), np.ones((levels, 8)), ints(8) - 1, np.ones(8), np.ones(8),
-        np.zeros((levels, resources)), np.zeros((3, resources)), np.zeros((5, resources)),
-        np.full((counts[4], counts[6]), -1.0), np.full((counts[5], counts[7]), -1.0),
-        np.array([inf, inf]), ints(levels, 8), ints(8), ints(1), ints(1),
-    )  # fmt: skip
-
-
-__all__ = ["OBJECTIVES", "Found", "product", "search", "value_of"]
+def limits(least: float, ceiling: float) -> Iterator[float]:
+    """Rising limits to search under, from a bound up to what is known to be reached."""
+    for factor in (1.0001, 1.003, 1.01, 1.03, 1.1, 1.3, 2.0, 4.0, 16.0):
+        if 0 < least * factor < ceiling:
+            yield least * factor
+    yield ceiling

@@ -49,14 +49,12 @@ def fill(table: Floats, outputs: int, taps: int, stride: int, dilation: int, pad
 
 
 @compiled
-def irregular(table: Floats, along_taps: bool) -> Ints:
+def irregular(table: Floats, total: int, along_taps: bool) -> Ints:
     """Flag every trip count of which, or of a divided one of which, the smallest tile is not the best in every column."""
-    view = table.transpose(0, 2, 1) if along_taps else table
-    total = view.shape[1] - 1
     bad = np.zeros(total + 1, dtype=np.int64)
     for tile in range(2, total + 1):
         trips = -(-total // tile)
-        if -(-total // (tile - 1)) == trips and (view[:, tile] < view[:, tile - 1]).any():
+        if -(-total // (tile - 1)) == trips and beats(table, along_taps, tile, tile - 1):
             bad[trips] = 1
     closed = bad.copy()
     for trips in range(1, total + 1):
@@ -67,28 +65,54 @@ def irregular(table: Floats, along_taps: bool) -> Ints:
 
 
 @compiled
-def better(table: Floats, along_taps: bool, tile: int, leader: int) -> bool:
+def beats(table: Floats, along_taps: bool, tile: int, other: int) -> bool:
+    """Whether a tile has fewer positions than another in any column, whatever the tile of the other loop of the axis."""
+    for column in range(5):
+        if along_taps:
+            for outputs in range(1, table.shape[1]):
+                if table[column, outputs, tile] < table[column, outputs, other]:
+                    return True
+        else:
+            for taps in range(1, table.shape[2]):
+                if table[column, tile, taps] < table[column, other, taps]:
+                    return True
+    return False
+
+
+@compiled
+def better(table: Floats, total: int, along_taps: bool, tile: int, leader: int) -> bool:
     """Whether a tile, or a multiple of it, beats the same multiple of a smaller tile of as many trips in any column."""
-    view = table.transpose(0, 2, 1) if along_taps else table
-    total = view.shape[1] - 1
     factor = 1
     while tile * factor < total:
-        if (view[:, tile * factor] < view[:, leader * factor]).any():
+        if beats(table, along_taps, tile * factor, leader * factor):
             return True
         factor += 1
     return False
 
 
 @lru_cache(maxsize=1024)
-def axis_table(axis: Axis) -> tuple[Floats, Ints, Ints]:
-    """Table of an axis, and the irregular trip counts of its outputs and taps."""
+def axis_table(axis: Axis) -> Floats:
+    """Table of an axis, (5, outputs + 1, taps + 1); row and column 0 of the first flag irregular trips of outputs and taps."""
     table = np.zeros((5, axis.outputs + 1, axis.taps + 1))
     fill(table, axis.outputs, axis.taps, axis.stride, axis.dilation, axis.pad, axis.size)
-    return table, irregular(table, False), irregular(table, True)
+    outputs, taps = irregular(table, axis.outputs, False), irregular(table, axis.taps, True)
+    table[0, :, 0], table[0, 0, :] = outputs, taps
+    return table
 
 
-def least_fetched(table: Floats) -> float:
+def spans_of(height: Axis, width: Axis) -> Floats:
+    """Tables of both axes, padded to the same size."""
+    tables = axis_table(height), axis_table(width)
+    spans = np.zeros((2, 5, max(height.outputs, width.outputs) + 1, max(height.taps, width.taps) + 1))
+    for axis, table in enumerate(tables):
+        spans[axis, :, : table.shape[1], : table.shape[2]] = table
+    return spans
+
+
+@lru_cache(maxsize=1024)
+def least_fetched(axis: Axis) -> float:
     """Positions that any walk fetches at least: the least of either split, part by part."""
+    table = axis_table(axis)
     by_taps = (table[FULL_TAPS, 1:, 1:].min(axis=0) + table[LAST_TAPS, 1:, 1:].min(axis=0)).min()
     by_outputs = (table[FULL_OUTPUTS, 1:, 1:].min(axis=1) + table[LAST_OUTPUTS, 1:, 1:].min(axis=1)).min()
     return float(min(by_taps, by_outputs))
@@ -96,16 +120,17 @@ def least_fetched(table: Floats) -> float:
 
 @compiled
 def cover(
-    table: Floats, stride: int, dilation: int, outputs: int, taps: int, outer_outputs: int, outer_taps: int, loop: int
+    table: Floats, total: int, total_taps: int, stride: int, dilation: int, outputs: int, taps: int,
+    outer_outputs: int, outer_taps: int, loop: int,
 ) -> float:
     """Positions fetched by tiles of an axis: each afresh (loop 0), or kept while outputs (1) or taps (2) advance."""
     if loop == 1:
-        rest = (table.shape[2] - 1) % taps
+        rest = total_taps % taps
         full = outer_outputs if stride <= (taps - 1) * dilation + 1 else outputs
         last = outer_outputs if stride <= (rest - 1) * dilation + 1 else outputs
         return float(table[1, full, taps] + table[2, last, taps])
     if loop == 2:
-        rest = (table.shape[1] - 1) % outputs
+        rest = total % outputs
         full = outer_taps if dilation <= (outputs - 1) * stride + 1 else taps
         last = outer_taps if dilation <= (rest - 1) * stride + 1 else taps
         return float(table[3, outputs, full] + table[4, outputs, last])
