@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 import costmodel as cm
 from costmodel.formulas.counts import ceil_div
 from costmodel.validation import check
+from tests.oracle.lru import deviations, drawn
 
 PUBLISHED: Final = Path(__file__).parents[1] / "published"
 MODELS: Final = Path(__file__).parents[1] / "models" / "wheels"
@@ -221,6 +222,7 @@ def published_memory() -> str:
     return table(("figure", "convention", "published", "computed", "deviation"), rows)
 
 
+<<<<<<< HEAD
 CHIP: Final = {
     "eyeriss-chip-dram-bytes": ("off chip", 1e6, "MB"),
     "eyeriss-chip-buffer-bytes": ("global buffer", 1e6, "MB"),
@@ -238,3 +240,34 @@ def eyeriss_chip() -> str:
         cells = f"{found.expected / scale:.4g} {unit}", f"{found.actual / scale:.4g} {unit}", f"{found.deviation_ratio:+.1%}"
         rows.append((what, *cells))
     return table(("", "measured", "computed", ""), rows)
+=======
+# ---- caches
+
+
+def spread_of(ratios: Sequence[float]) -> tuple[str, ...]:
+    """Smallest, median, 95th percentile and largest of some ratios."""
+    ordered = sorted(ratios)
+    return tuple(f"{ordered[min(int(share * len(ordered)), len(ordered) - 1)]:.2f}" for share in (0.0, 0.5, 0.95, 1.0))
+
+
+def caches() -> str:
+    """Off-chip bits of caches that replace the least recently used, over those of the mapping, on random small layers."""
+    small, larger = list(drawn(120, most=6000)), list(drawn(30, most=30_000, least_bits=1 << 14))
+    traces = {
+        "MACs, in a tile as outside it": deviations(small),
+        "MACs, in a tile `g n k c p q r s`": deviations(small, inside="gnkcpqrs"),
+        "tiles of an inner buffer": deviations(small, inner=True),
+        "MACs, lines of 64 bytes": deviations(larger, 512),
+    }
+    rows = []
+    for name, found in traces.items():
+        for needs, chosen in (
+            ("compulsory", [one for one in found if one.over_compulsory <= 1]),
+            ("more", [one for one in found if one.over_compulsory > 1]),
+        ):
+            if chosen:
+                as_large, twice = spread_of([one.as_large for one in chosen]), spread_of([one.twice for one in chosen])
+                rows.append((name, needs, str(len(chosen)), *as_large, *twice))
+    shares = ("median", "95 %", "most")
+    return table(("accesses", "mapping moves", "layers", "least", *shares, "twice: least", *shares), rows)
+>>>>>>> help-kernel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -126,10 +126,17 @@ def traffic(layer: Layer, hierarchy: Hierarchy, passing: Passing, resources: Res
     return Traffic(passing, holds, shared, own, always)
 
 
+def ties_of(outer: int, stay: int) -> tuple[int, ...]:
+    """Ties that can cost less: of what stays in both blocks, of the ifmap for the overlap kept outside, of everything."""
+    if stay == outer:
+        return (0, 1, 2)
+    return (0, 1) if OPERANDS[stay] == "ifmap" else (0,)
+
+
 def forms(stores: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Operands in place in the blocks of stores 1 to L, and what is tied to the store outside: 0 nothing, 1 theirs, 2 all."""
     for stays in product(range(3), repeat=stores):
-        ties = [(0, 1, 2) if at and stays[at] == stays[at - 1] else (0,) for at in range(stores)]
+        ties = [(0,), *(ties_of(outer, stay) for outer, stay in pairwise(stays))]
         for tied in product(*ties):
             yield stays, tied
 

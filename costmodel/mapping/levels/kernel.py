@@ -169,7 +169,7 @@ def element_walk(w: Work, spans: Floats, rows: Ints, wants: Floats, outer: int, 
 def ifmap_walks(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int, outer: int) -> None:
     """Write what elements exchange of the ifmap for each loop walked innermost; infinite where the form does not allow it."""
     shared, own = element_sweeps(w, rows, IFMAP, level)
-    stay = w.stays[w.last]
+    stay = w.stays[w.walked + 1]
     for walk in range(5):
         allowed = walk == 0 or (stay != OFMAP if walk <= 2 else stay != WEIGHT)
         if allowed:
@@ -370,10 +370,21 @@ def ofmap_width(w: Work, rows: Ints, level: int) -> float:
 
 
 @compiled
-def footprints(w: Work, spans: Floats, level: int) -> tuple[float, float, float]:
+def axis_extent(w: Work, spans: Floats, axis: int, level: int, many: float) -> float:
+    """Positions along an axis in the least tile; where many elements share it, what lies between their tiles left out."""
+    outputs, taps = w.low[level, P + axis], w.low[level, R + axis]
+    stride, dilation = w.gaps[axis, 0], w.gaps[axis, 1]
+    extent = spans[axis, 0, outputs, taps]
+    touching = dilation == 1 and (outputs == 1 or stride <= taps)
+    touching = touching or (stride == 1 and (taps == 1 or dilation <= outputs))
+    return extent if many == 1 or touching else min(extent, 1.0)
+
+
+@compiled
+def footprints(w: Work, spans: Floats, level: int, many: float) -> tuple[float, float, float]:
     """Elements of every operand in the least tile that a level can have."""
     low = w.low
-    area = spans[0, 0, low[level, P], low[level, R]] * spans[1, 0, low[level, Q], low[level, S]]
+    area = axis_extent(w, spans, 0, level, many) * axis_extent(w, spans, 1, level, many)
     weight = float(low[level, G] * low[level, K]) * float(low[level, C] * low[level, R] * low[level, S])
     ifmap = float(low[level, G] * low[level, N]) * low[level, C] * area
     ofmap = float(low[level, G] * low[level, N]) * float(low[level, K]) * float(low[level, P] * low[level, Q])
@@ -383,7 +394,7 @@ def footprints(w: Work, spans: Floats, level: int) -> tuple[float, float, float]
 @compiled
 def most(w: Work, spans: Floats, level: int, dim: int, width: float, many: float) -> float:
     """How many times the least tile fits into a store along ``c`` or ``k``, or in general (0 or 1 times for other dims)."""
-    amounts = footprints(w, spans, level)
+    amounts = footprints(w, spans, level, many)
     fixed, growing, limit = 0.0, 0.0, np.inf
     for operand in range(3):
         amount = amounts[operand]

@@ -91,7 +91,8 @@ def search(
     hierarchy
         The stores and the array.
     objective
-        One of ``OBJECTIVES``. Among equals, the least energy is taken (the least latency where energy is minimised).
+        One of ``OBJECTIVES``. Among equals of latency or DRAM bytes, the least energy is taken; among equals of energy, where the
+        array's elements have no store, the least latency; else the first in the order of the search.
     fixed
         What no mapping changes, of every layer or of all.
     time_limit_s
@@ -168,6 +169,13 @@ class Search:
         aim(arrays.w, self)
         return arrays
 
+    @property
+    def breaks_ties(self) -> bool:
+        """Whether a second criterion is minimised too: energy, or latency where energy does not depend on the array."""
+        if self.objective == "energy":
+            return bool(self.hierarchy.sides) and not self.hierarchy.in_elements
+        return self.objective != "edp"
+
     def plans(self) -> list[Bounded]:
         """Every plan with the bound of its best mapping, the most promising first."""
         from costmodel.mapping.levels import kernel
@@ -223,11 +231,11 @@ class Search:
         best: Best | None = None
         proved = False
         lower = min((entry.first for entry in plans), default=inf)
-        for second in (0, 1):
+        for second in (0, 1) if self.breaks_ties else (0,):
             w.second = second
             least = min((entry.second if second else entry.first for entry in plans), default=inf)
             ceiling = float(w.best[1]) if second else inf
-            for limit in limits(least, ceiling) if not second or self.objective != "energy" else (ceiling,):
+            for limit in limits(least, ceiling):
                 w.best[second] = limit
                 w.found = 0
                 done, best = self.passed(plans, best, until)
