@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, get_args
 from costmodel.errors import HardwareError
 from costmodel.units import quantity
 
-Tier = Literal["measured", "datasheet", "literature", "scaled", "assumed"]
+Tier = Literal["measured", "datasheet", "literature", "calibrated", "scaled", "assumed"]
 TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 LevelKind = Literal["backing", "scratchpad", "cache"]
 LEVEL_KINDS: Final[tuple[LevelKind, ...]] = get_args(LevelKind)
@@ -34,6 +34,7 @@ TIER_RATIO: Final[Mapping[str, float]] = {
     "measured": 1.05,
     "datasheet": 1.1,
     "literature": 1.25,
+    "calibrated": 1.35,
     "scaled": 1.5,
     "assumed": 2.0,
 }
