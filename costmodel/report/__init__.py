@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.compression import Storage
+    from costmodel.explanation import Explanation
     from costmodel.explore.vary import Variation
     from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         Advice
         | Analysis
         | Comparison
+        | Explanation
         | MemoryTimeline
         | Reconciliation
         | Shrinking
@@ -43,6 +45,7 @@ DOCUMENTS: Final = {
     "Advice": "advice_document",
     "Analysis": "analysis_document",
     "Comparison": "comparison_document",
+    "Explanation": "explanation_document",
     "MemoryTimeline": "memory_document",
     "Reconciliation": "reconciliation_document",
     "Shrinking": "shrinking_document",
@@ -73,7 +76,7 @@ def render(
     Parameters
     ----------
     result
-        An Advice, Analysis, Comparison, MemoryTimeline, Reconciliation, Shrinking, Storage, TrainingCost, UpdateCost or
+        An Advice, Analysis, Comparison, Explanation, MemoryTimeline, Reconciliation, Shrinking, Storage, TrainingCost, UpdateCost or
         Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
