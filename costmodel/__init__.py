@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from costmodel.api import advise as advise
     from costmodel.api import analyze as analyze
     from costmodel.api import compare as compare
+    from costmodel.api import explain as explain
     from costmodel.api import from_torch as from_torch
     from costmodel.api import load_hardware as load_hardware
     from costmodel.api import load_link as load_link
     from costmodel.api import load_network as load_network
     from costmodel.api import memory as memory
+    from costmodel.api import price_mapping as price_mapping
     from costmodel.api import reconcile as reconcile
     from costmodel.api import shrink as shrink
     from costmodel.api import storage as storage
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from costmodel.compression import Scheme as Scheme
     from costmodel.compression import Storage as Storage
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.explanation import Explanation as Explanation
     from costmodel.explore.vary import Variation as Variation
     from costmodel.graph import Dim as Dim
     from costmodel.graph import Graph as Graph
@@ -56,6 +59,7 @@ HOMES = {
     "Comparison": "comparison",
     "CostModelError": "errors",
     "Dim": "graph",
+    "Explanation": "explanation",
     "Graph": "graph",
     "HardwareProfile": "hardware",
     "Link": "hardware.link",
@@ -72,11 +76,13 @@ HOMES = {
     "Storage": "compression",
     "analyze": "api",
     "compare": "api",
+    "explain": "api",
     "from_torch": "api",
     "load_hardware": "api",
     "load_link": "api",
     "load_network": "api",
     "memory": "api",
+    "price_mapping": "api",
     "reconcile": "api",
     "shrink": "api",
     "storage": "api",

@@ -40,11 +40,13 @@ __all__ = [
     "advise",
     "analyze",
     "compare",
+    "explain",
     "from_torch",
     "load_hardware",
     "load_link",
     "load_network",
     "memory",
+    "price_mapping",
     "reconcile",
     "shrink",
     "storage",
@@ -223,6 +225,48 @@ def explain(
         resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits, "layer", "steady", None, objective
     )
     return explanation_of(analysis, layer, drops=drops)
+
+
+def price_mapping(
+    net: Network,
+    hw: Hardware,
+    layer: str,
+    mapping: Mapping[str, Any] | str | Path,
+    objective: str | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+) -> Explanation:
+    """Price a mapping of one layer that is given, beside the best.
+
+    Parameters
+    ----------
+    net, hw, objective, batch, dtype, bits, inputs
+        As for :func:`explain`.
+    layer
+        Name of the layer.
+    mapping
+        The mapping as plain data, as ``analysis.layers[i].mapping.to_dict()`` gives it, or a YAML or JSON file of it; or what
+        ``costmodel mapping --format json`` writes.
+
+    Returns
+    -------
+    Explanation
+        What the given mapping costs; ``optimum`` is the best one.
+
+    Raises
+    ------
+    CostModelError
+        As :func:`explain`; or everything that is wrong with the mapping, by memory, operand and dimension.
+    """
+    from costmodel.explanation import explanation_of, given_analysis
+
+    analysis = analysis_of(
+        resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits, "layer", "steady", None, objective
+    )
+    priced, best = given_analysis(analysis, layer, mapping)
+    return explanation_of(priced, layer, drops=False, optimum=best)
 
 
 def reconcile(net: Network, inputs: Mapping[str, Example] | Sequence[Example] | None = None) -> Reconciliation:

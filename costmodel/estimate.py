@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Literal
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from costmodel.graph import LayerTable
     from costmodel.hardware import Compute, Constant, HardwareProfile, MemoryLevel
     from costmodel.hardware.profile import Objective
+    from costmodel.mapping.levels.loopnest import LoopNest
     from costmodel.precision import Precision
     from costmodel.schedule import Schedule
     from costmodel.sparsity import ActivationCode, ActivationDensities
@@ -100,7 +101,8 @@ class Estimate:
 
     Totals are sums over axis 0; nothing here depends on another design point, nor, without a `schedule`, on the order of
     layers. With one, the outermost boundary is what the schedule moves. With an `objective`, every layer is mapped for it
-    through all memories at once (one design point), in `time_limit_s` together where that is given.
+    through all memories at once (one design point), in `time_limit_s` together where that is given; rows in `given` take that
+    mapping instead.
     """
 
     table: LayerTable
@@ -110,6 +112,7 @@ class Estimate:
     activations: ActivationDensities | None = None
     objective: Objective | None = None
     time_limit_s: float | None = None
+    given: Mapping[int, LoopNest] = field(default_factory=dict)
 
     @cached_property
     def precisions(self) -> tuple[Precision, ...]:
@@ -169,7 +172,7 @@ class Estimate:
         if self.objective is None:
             return None
         work = Work(self.table, self.widths, self.precisions, self.hardware, self.feed_bytes("value"))
-        return joint_costs(work, self.objective, self.time_limit_s, self.code)
+        return joint_costs(work, self.objective, self.time_limit_s, self.code, self.given)
 
     @cached_property
     def off_chip(self) -> Crossing:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from costmodel.boundary import layer_at, problems_of
-from costmodel.explanation.explanation import Drop
 from costmodel.explanation.boundaries import nest_at
+from costmodel.explanation.explanation import Drop
 from costmodel.mapping import solve
 from costmodel.mapping.levels.loopnest import chain
 from costmodel.mapping.levels.rooms import Room, enlarged, next_drop, rooms
@@ -86,7 +85,7 @@ def sized(level: MemoryLevel, tiles_bytes: int) -> int:
 
 def changes(now: Priced, then: Priced) -> tuple[str, ...]:
     """What another loop nest does otherwise: tiles, loops inside, what is unrolled, what passes by."""
-    return tuple((*tile_changes(now, then), *unroll_changes(now, then), *order_changes(now, then)))
+    return (*tile_changes(now, then), *unroll_changes(now, then), *order_changes(now, then))
 
 
 def tile_changes(now: Priced, then: Priced) -> Iterator[str]:

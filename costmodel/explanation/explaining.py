@@ -58,9 +58,12 @@ def explanation_of(analysis: Analysis, name: str, *, drops: bool = True, optimum
     """
     row, estimate = layer_row(analysis, name), analysis.estimate
     mapped = analysis.mappings[row]
-    joint = isinstance(mapped, MappedNest)
     energy = {part: float(estimate.energy_j(part)[row, 0]) for part in ("mac", "static")}
-    parts = (joint_part(analysis, mapped, drops=drops),) if isinstance(mapped, MappedNest) else boundary_parts(analysis, row, drops)
+    joint = isinstance(mapped, MappedNest)
+    if isinstance(mapped, MappedNest):
+        parts: tuple[Part, ...] = (joint_part(analysis, mapped, drops=drops),)
+    else:
+        parts = boundary_parts(analysis, row, drops=drops)
     return Explanation(
         network=analysis.network,
         hardware=analysis.hardware.name,
@@ -87,7 +90,7 @@ def joint_part(analysis: Analysis, mapped: MappedNest, *, drops: bool) -> Part:
     return part_of(mapped, joint_drops(mapped, analysis.hardware) if drops and mapped.optimal else ())
 
 
-def boundary_parts(analysis: Analysis, row: int, drops: bool) -> tuple[Part, ...]:  # noqa: FBT001 - as explanation_of
+def boundary_parts(analysis: Analysis, row: int, *, drops: bool) -> tuple[Part, ...]:
     """One loop nest for every boundary."""
     estimate, found = analysis.estimate, []
     for boundary, level, priced in boundary_nests(estimate, row):

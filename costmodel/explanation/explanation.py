@@ -107,7 +107,7 @@ class Explanation(Recorded):
     network, hardware, layer
         Names.
     objective
-        What the mapping minimises; ``dram_bytes`` at every boundary by itself where the profile is priced so (``joint`` False).
+        What the mapping minimises; ``dram_bytes`` at every boundary by itself where ``joint`` is False.
     parts
         The loop nest through all memories, or one for every boundary.
     fed

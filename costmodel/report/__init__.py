@@ -76,8 +76,8 @@ def render(
     Parameters
     ----------
     result
-        An Advice, Analysis, Comparison, Explanation, MemoryTimeline, Reconciliation, Shrinking, Storage, TrainingCost, UpdateCost or
-        Variation.
+        An Advice, Analysis, Comparison, Explanation, MemoryTimeline, Reconciliation, Shrinking, Storage, TrainingCost,
+        UpdateCost or Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

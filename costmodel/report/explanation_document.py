@@ -1,4 +1,4 @@
-"""The explanation of a layer as a document: its loop nest, its accesses, energy and time by memory, what more room would save."""
+"""The explanation of a layer as a document: loop nest, accesses, energy and time by memory, what more room would save."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from costmodel.units import si_bytes, si_energy, si_time
 
 if TYPE_CHECKING:
     from costmodel.explanation import Explanation
-    from costmodel.explanation.explanation import Drop, Part
+    from costmodel.explanation.explanation import Drop, Part, Spent
 
 
 def document(found: Explanation) -> Document:
@@ -40,15 +40,18 @@ def feeds(found: Explanation) -> Sentences:
 
 def energies(found: Explanation) -> Table:
     """Energy by memory and operand."""
-    columns = (Column("memory", numeric=False), Column("operand", numeric=False), *(Column(c) for c in ("read", "written", "energy", "share")))
-    moved = [one for one in found.spent if one.read_bytes or one.write_bytes]
-    rows = [
-        Row((one.level, one.operand, si_bytes(one.read_bytes), si_bytes(one.write_bytes), si_energy(one.energy_j), share(one.energy_j, found.energy_j)))
-        for one in moved
-    ]
+    numbers = (Column(title) for title in ("read", "written", "energy", "share"))
+    columns = (Column("memory", numeric=False), Column("operand", numeric=False), *numbers)
+    rows = [Row(spent_cells(found, one)) for one in found.spent if one.read_bytes or one.write_bytes]
     others = {"arithmetic": found.arithmetic_j, "static power": found.static_j}
     rows += [Row((name, "", "", "", si_energy(size), share(size, found.energy_j))) for name, size in others.items() if size]
     return Table("Energy", columns, (*rows, Row(("total", "", "", "", si_energy(found.energy_j), ""), "total")))
+
+
+def spent_cells(found: Explanation, one: Spent) -> tuple[str, ...]:
+    """What one memory does for one operand."""
+    moved = si_bytes(one.read_bytes), si_bytes(one.write_bytes)
+    return (visible(one.level), one.operand, *moved, si_energy(one.energy_j), share(one.energy_j, found.energy_j))
 
 
 def times(found: Explanation) -> Table:
@@ -73,7 +76,7 @@ def facts(found: Explanation) -> Facts:
     return Facts(
         "Layer",
         (
-            Fact("mapping", "given" if given else "optimal of its kind", aim),
+            Fact("mapping", "given" if given else "searched", aim),
             *best,
             Fact("energy", si_energy(found.energy_j), repeated),
             Fact("latency", si_time(found.latency_s)),
@@ -90,4 +93,5 @@ def drop_text(found: Explanation, one: Drop) -> str:
     then = value_text(found.objective, one.then) if found.joint else si_bytes(one.then)
     less = share(one.value - one.then, one.value)
     does = "; ".join(one.changes) or "the same loops"
-    return f"With {one.more_bytes:,} more bytes in {where} (of {one.size_bytes:,} B), {named} would be {then}, {less} less: {does}."
+    more = f"With {one.more_bytes:,} more bytes in {where} (of {one.size_bytes:,} B)"
+    return f"{more}, {named} would be {then}, {less} less: {does}."

@@ -50,7 +50,10 @@ def steps(mapped: MappedNest) -> tuple[Step, ...]:
     tiles = [whole, *shared, array]
     orders = [*nest.orders] if hierarchy.in_elements else [*nest.orders, ""]
     pairs = zip(tiles[:-1], tiles[1:], orders, strict=True)
-    found = [Step(store, "temporal", factors(whole, outer, inner), full(order)) for store, (outer, inner, order) in enumerate(pairs)]
+    found = [
+        Step(store, "temporal", factors(whole, outer, inner), full(order))
+        for store, (outer, inner, order) in enumerate(pairs)
+    ]
     found.append(Step(last - hierarchy.in_elements, "spatial", factors(whole, array, own), DIMS))
     if hierarchy.in_elements:
         found.append(Step(last, "temporal", factors(whole, own, ones), DIMS))

@@ -39,7 +39,7 @@ def timeloop_text(mapped: MappedNest, title: str) -> str:
     sides = mapped.priced.hierarchy.sides
     if len(sides) > MOST_SIDES:
         raise MappingError(
-            f"{title}: the array has {len(sides)} sides ({', '.join(side.name for side in sides)}) and Timeloop's have at most "
+            f"{title}: the array has {len(sides)} sides ({', '.join(side.name for side in sides)}) and Timeloop's at most "
             f"{MOST_SIDES}; export it as json"
         )
     sizes = " ".join(f"{NAMES[dim]}={size}" for dim, size in extents(mapped.priced.layer).items())
