@@ -115,8 +115,8 @@ def of_flow(priced: Priced, count: Counter, flow: Flow) -> Iterator[Access]:
     if flow.operand != "ofmap":
         width = layer.weight_bits if flow.operand == "weight" else layer.ifmap_bits
         read: tuple[int, int, Way, tuple[Repeat, ...], int] = (flow.outer, flow.inner, "read", shared, flow.out_down)
-        ends = (read, (flow.inner, flow.outer, "write", own, flow.in_down))
-        for store, other, way, repeated, total in ends:
+        write: tuple[int, int, Way, tuple[Repeat, ...], int] = (flow.inner, flow.outer, "write", own, flow.in_down)
+        for store, other, way, repeated, total in (read, write):
             elems, extent = sweep(count, flow, store)
             held = flow.operand in priced.hierarchy.stores[store].holds
             assert elems * prod(one.times for one in repeated) == total

@@ -122,7 +122,7 @@ class Reader:
         sides = {side.name: side for side in self.hierarchy.sides}
         used = dict.fromkeys(sides, 1)
         for dim, one in (data.get("unroll") or {}).items():
-            name, many = (one.get("side"), one.get("elements")) if isinstance(one, Mapping) else (None, None)
+            name, many = (one.get("side"), one.get("elements", 0)) if isinstance(one, Mapping) else (None, 0)
             if name not in sides:
                 yield f"unroll: {dim} is along {name!r}; the sides of the array are {', '.join(sides) or 'none'}"
             elif dim not in sides[name].dims:
@@ -156,8 +156,8 @@ class Reader:
             for dim, size in outer.items():
                 if (size % inner[dim] and size != tiles[0][dim]) or size < inner[dim]:
                     yield (
-                        f"{names[at]}: tile of {dim} is {size}, no whole number of the {inner[dim]} of {names[at + 1]}, nor the "
-                        f"extent {tiles[0][dim]}"
+                        f"{names[at]}: tile of {dim} is {size}, no whole number of the {inner[dim]} of {names[at + 1]}, nor "
+                        f"the extent {tiles[0][dim]}"
                     )
         for operand in OPERANDS:
             if not feeds(self.hierarchy, nest.bypass, operand):
