@@ -3,7 +3,7 @@
 Names are loaded on first use, so that ``import costmodel`` costs nothing.
 
 >>> import costmodel as cm
->>> cm.analyze("alexnet", "eyeriss-168").totals.macs
+>>> cm.analyze("alexnet", "snapdragon").totals.macs
 724406816
 """
 

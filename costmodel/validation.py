@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.activations import sized
@@ -19,6 +20,7 @@ from costmodel.hardware.link_loading import load_link
 from costmodel.importers import load_network
 from costmodel.importers.described import described_graph
 from costmodel.joint import NO_OBJECTIVE
+from costmodel.mapping.levels.mapped import MappedNest
 from costmodel.precision import stored
 from costmodel.schedule.conventions import convention
 from costmodel.schedule.timeline import timeline
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from costmodel.analysis import LayerCost
     from costmodel.compression import LayerStorage
 
     Row = Mapping[str, Any]
@@ -175,6 +178,26 @@ TRAINED: Final[Mapping[str, Callable[[Row], float]]] = {
 """Figures of training, by quantity."""
 
 
+def mapped_cycles(layer: LayerCost) -> int:
+    """Steps of the array in the mapping of a layer."""
+    if not isinstance(layer.mapping, MappedNest):
+        raise InputError(f"{layer.name}: has no mapping through all memories; give the row an objective")
+    return layer.mapping.cycles * layer.mapping.steps
+
+
+def mapped_energy_j(layer: LayerCost) -> float:
+    """Energy of MACs and of all accesses; biases and other operations, which mappers do not count, left out [J]."""
+    share = layer.macs / (layer.macs + layer.other_ops)
+    return layer.energy_j - layer.energy_mac_j * (1 - share)
+
+
+MAPPED: Final[Mapping[str, Callable[[LayerCost], float]]] = {
+    "mapped_cycles": mapped_cycles,
+    "mapped_energy_j": mapped_energy_j,
+}
+"""Figures of mappings as other mappers count, by quantity."""
+
+
 def counted(table: LayerTable, row: Row) -> float:
     """Return a figure that needs no hardware."""
     quantity = row["quantity"]
@@ -208,7 +231,8 @@ def costed(row: Row) -> float:
         for layer in analysis.layers
         if (layer.name in named if named else not (words or row.get("products")) or layer.op in PRODUCTS)
     ]
-    total = sum(getattr(layer, column) for layer in layers)
+    of = MAPPED.get(column, attrgetter(column))
+    total = sum(of(layer) for layer in layers)
     return total * 8 / analysis.precision.ifmap_bits if words else float(total)
 
 

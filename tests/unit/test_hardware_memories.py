@@ -102,7 +102,7 @@ def test_what_passes_by_must_be_held(tmp_path):
 
 def test_show_says_what_memories_hold(profile, tmp_path):
     """`profiles show` has one line for each memory that does not simply hold everything."""
-    result = CliRunner().invoke(cli, ["profiles", "show", str(tmp_path / "elements.yaml")])
+    result = CliRunner().invoke(cli, ["profiles", "show", str(tmp_path / f"{profile.name}.yaml")])
     lines = [line.removeprefix("- ") for line in result.output.splitlines()]
     assert result.exit_code == 0
     assert "objective: layers are mapped for the least time, through all memories at once" in lines

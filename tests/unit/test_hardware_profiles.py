@@ -189,7 +189,11 @@ def test_eyeriss_chip_has_the_published_ratios():
     assert profile.compute.clock_hz.value * profile.compute.macs_per_cycle["int16"].value == 33.6e9
 
 
-STATIONARY = {"ws-16x16": ("weight", 16, {"rows": ("c",), "columns": ("k",)}), "os-16x16": ("ofmap", 32, {"rows": ("p",), "columns": ("q",)})}
+STATIONARY = {
+    "ws-16x16": ("weight", 16, {"rows": ("c",), "columns": ("k",)}),
+    "os-16x16": ("ofmap", 32, {"rows": ("p",), "columns": ("q",)}),
+}
+"""What an element keeps, its bits, and what is unrolled along the sides."""
 
 
 @pytest.mark.parametrize("name", STATIONARY)

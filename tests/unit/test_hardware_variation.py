@@ -45,7 +45,7 @@ def test_every_constant_can_be_changed_alone(name):
 def test_parts_stay_within_their_memory():
     """A part that is made too large, or a memory too small for its parts, is refused by name."""
     profile = load_hardware("eyeriss-168")
-    with pytest.raises(HardwareError, match=r"^eyeriss-168: rf\.parts: weight 500 B, ifmap 24 B, ofmap 48 B are 572 B together, "):
+    with pytest.raises(HardwareError, match=r"^eyeriss-168: rf\.parts: weight 500 B, ifmap 24 B, ofmap 48 B are 572 B tog"):
         profile.with_constant("rf.parts.weight", "500 B")
     with pytest.raises(HardwareError, match=r"the capacity is 256 B: make them smaller or it larger$"):
         profile.with_constant("rf.capacity", "256 B")

@@ -56,7 +56,7 @@ WORK: Final = np.dtype([
     ("tile", INT, (LEVELS, 8)), ("low", INT, (LEVELS, 8)), ("trips", FLOAT, (LEVELS, 8)), ("pick", INT, 8),
     ("copies", FLOAT, 8), ("steps", FLOAT, 8), ("used", INT, SIDES), ("settled", FLOAT, (LEVELS, RESOURCES)),
     ("waiting", FLOAT, (3, RESOURCES)), ("walks", FLOAT, (5, RESOURCES)), ("total", FLOAT, RESOURCES),
-    ("depth", INT), ("at", INT, 8 * LEVELS), ("count", INT),
+    ("latency", FLOAT), ("extra", FLOAT, 2), ("depth", INT), ("at", INT, 8 * LEVELS), ("count", INT),
     # The best found.
     ("best", FLOAT, 2), ("found", INT), ("best_tile", INT, (LEVELS, 8)), ("best_pick", INT, 8),
 ])  # fmt: skip

@@ -310,6 +310,7 @@ def score(w: Work, steps: float) -> tuple[float, float]:
     for at in range(1, 1 + w.ports):
         latency = max(latency, w.total[at]) if w.overlap else latency + w.total[at]
     latency += w.overhead_s
+    w.latency = latency
     energy = w.total[0] + w.static_pj_per_s * latency
     if w.kind == 0:
         return energy, latency
@@ -534,8 +535,42 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> 
         w.total[at] = w.settled[level + 1, at] + w.rest[level, at]
     add_settled(w, spans, rows, wants, level)
     add_waiting(w, spans, rows, wants, level)
+    refined = w.depth - 8
+    if level == w.inner and refined > 4:
+        w.total[0] += w.extra[1 if refined > 5 else 0]
     first, second = score(w, fewest_steps(w))
     return improves(w, first, second)
+
+
+@compiled
+def energy_left(w: Work) -> float:
+    """Energy of accesses below which what was scored last can still be better than the best; infinite where it does not decide."""
+    if w.kind == 0 and not w.second:
+        limit = w.best[0]
+    elif w.kind == 2 and not w.second and w.latency > 0:
+        limit = w.best[0] / w.latency
+    elif w.kind != 0 and w.second:
+        limit = w.best[1]
+    else:
+        return np.inf
+    return limit * (1 + TIE) - w.static_pj_per_s * w.latency
+
+
+@compiled
+def refine(w: Work, spans: Floats, number: int) -> bool:
+    """Whether the next level outside has a tile that is whole numbers of what is decided, cheap enough; write how much dearer."""
+    left = energy_left(w)
+    w.extra[number] = 0.0
+    if left == np.inf:
+        return True
+    level = w.inner - 1
+    known = w.rest[w.inner, 0] - w.rest[level, 0] + (w.extra[0] if number == 1 else 0.0)
+    most_left = left - w.total[0] + known
+    found = least_alone(w, spans, level, 0, 1.0, most_left, True)
+    if found >= most_left:
+        return False
+    w.extra[number] = max(found - (w.rest[w.inner, 0] - w.rest[level, 0]), 0.0)
+    return True
 
 
 @compiled
@@ -616,8 +651,10 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> b
         if not fits(w, spans, rows, level):
             continue
         if not promising(w, spans, rows, wants, level):
-            if depth >= 16 and dim < P:
-                w.at[depth] = 1  # smaller tiles cost more
+            if depth >= 16 and dim == K:
+                w.at[depth] = 1  # smaller tiles cost more, and leave no other dimension more room
+            continue
+        if depth in (12, 13) and w.inner > 1 and not refine(w, spans, depth - 12):
             continue
         if dim == (G if depth < 16 else K):
             complete(w, spans, rows, wants, level)
@@ -630,25 +667,33 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> b
 
 
 @compiled
-def decide_alone(w: Work, spans: Floats, level: int, dim: int, tile: int) -> int:
+def decide_alone(w: Work, spans: Floats, level: int, dim: int, factor: int, nested: bool) -> int:
     """Take the next tile of a level considered by itself; 0 when there is none left."""
-    tile = following(spans, dim, w.extent[dim], 1, w.extent[dim], tile)
-    w.tile[level, dim], w.low[level, dim] = tile, max(tile, 1)
+    size, inside = 1, w.extent[dim]
+    if nested and w.tile[level + 1, dim] > 0:
+        size, inside = w.tile[level + 1, dim], int(w.trips[level + 1, dim])
+    factor = following(spans, dim, w.extent[dim], size, inside, factor)
+    tile = min(size * factor, w.extent[dim])
+    w.tile[level, dim], w.low[level, dim] = tile, tile if factor > 0 else size
     w.trips[level, dim] = float(-(-w.extent[dim] // tile)) if tile > 0 else 1.0
-    return tile
+    return factor
 
 
 @compiled
-def least_alone(w: Work, spans: Floats, level: int, resource: int, elements: float) -> float:
-    """Least that a level is charged of a resource, its tile as free as its room allows; infinite where none fits."""
-    best = np.inf
+def least_alone(w: Work, spans: Floats, level: int, resource: int, elements: float, best: float, nested: bool) -> float:
+    """Least, below ``best``, that a level is charged of a resource, its tile as free as its room allows.
+
+    Where ``nested``, it is whole numbers of what is decided of the next level inside.
+    """
     at = np.zeros(7, dtype=np.int64)
-    w.tile[level], w.low[level], w.trips[level] = 0, 1, 1.0
-    w.pick[:] = -1
+    for dim in range(8):
+        w.tile[level, dim], w.trips[level, dim], w.low[level, dim] = 0, 1.0, 1
+        if nested and w.tile[level + 1, dim] > 0:
+            w.low[level, dim] = w.tile[level + 1, dim]
     depth = 0
     while depth >= 0:
         dim = ORDER[depth]
-        at[depth] = decide_alone(w, spans, level, dim, at[depth])
+        at[depth] = decide_alone(w, spans, level, dim, at[depth], nested)
         if at[depth] == 0:
             depth -= 1
             continue
@@ -659,7 +704,7 @@ def least_alone(w: Work, spans: Floats, level: int, resource: int, elements: flo
         w.total[:] = 0.0
         add_alone(w, spans, level)
         if w.total[resource] >= best:
-            if dim < P:
+            if dim == K:
                 at[depth] = 1
             continue
         if depth == 6:

@@ -131,7 +131,7 @@ class MappedNest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the mapping as plain data for JSON."""
-        layer, hierarchy, nest = self.priced.layer, self.priced.hierarchy, self.priced.nest
+        layer, hierarchy = self.priced.layer, self.priced.hierarchy
         return {
             "objective": self.objective,
             "value": self.value,

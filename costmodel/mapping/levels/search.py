@@ -194,7 +194,7 @@ class Search:
             key = bytes([level]) + b"".join(part.tobytes() for part in parts)
             if key not in known:
                 elements = float(self.hierarchy.elements) if level == w.inner else 1.0
-                known[key] = np.array([kernel.least_alone(w, spans, level, at, elements) for at in range(many)])
+                known[key] = np.array([kernel.least_alone(w, spans, level, at, elements, inf, False) for at in range(many)])
             rest[level + 1] = rest[level] + known[key]
         rest[-1] = rest[int(w.last) + 1]
         return rest
@@ -396,7 +396,7 @@ def candidates_of(layer: Layer, hierarchy: Hierarchy, w: Any, spans: Floats) -> 
 
 def limits(least: float, ceiling: float) -> Iterator[float]:
     """Rising limits to search under, from a bound up to what is known to be reached."""
-    for factor in (1.0001, 1.003, 1.01, 1.03, 1.1, 1.3, 2.0, 4.0, 16.0):
+    for factor in (1.0001, 1.01, 1.04, 1.15, 1.5, 4.0):
         if 0 < least * factor < ceiling:
             yield least * factor
     yield ceiling
