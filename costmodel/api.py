@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from costmodel.comparison import Comparison
     from costmodel.compression import Scheme, Storage
     from costmodel.compression.scheme import Values
+    from costmodel.explanation import Explanation
     from costmodel.explore.budget import Budget
     from costmodel.explore.codesign import CoDesign
     from costmodel.explore.curve import Curve
@@ -50,12 +51,14 @@ __all__ = [
     "codesign",
     "compare",
     "curve",
+    "explain",
     "from_torch",
     "load_hardware",
     "load_link",
     "load_network",
     "memory",
     "pareto",
+    "price_mapping",
     "reconcile",
     "search",
     "shrink",
@@ -187,6 +190,97 @@ def analyze(
         densities = load_activations(activation_density)
     analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state, densities, objective, time_limit_s)
     return replace(analysis, reconciliation=reconcile(net, inputs)) if reconciled else analysis
+
+
+def explain(
+    net: Network,
+    hw: Hardware,
+    layer: str,
+    objective: str | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+    *,
+    drops: bool = True,
+) -> Explanation:
+    """Explain one layer: its loop nest, every access with its formula, energy and time by memory, what more room would save.
+
+    Parameters
+    ----------
+    net, hw, batch, dtype, bits, inputs
+        As for :func:`analyze`.
+    layer
+        Name of the layer.
+    objective
+        As for :func:`analyze`; ``none``, or None where the profile declares none, explains every boundary by itself.
+    drops
+        Whether to search, for every memory, for the least size at which what is minimised drops.
+
+    Returns
+    -------
+    Explanation
+        Frozen; its ``repr`` is the report.
+
+    Raises
+    ------
+    CostModelError
+        As :func:`analyze`, or no such layer, or one without a loop nest.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> cm.explain("squeezenet:version=1.1", "snapdragon", "conv10", drops=False).parts[0].formulas[0]
+    'dram reads of ifmap = 86,528 elements (512 planes x 13 rows x 13 columns) x 1 sweep = 86,528'
+    """
+    from costmodel.explanation import explanation_of
+
+    analysis = analysis_of(
+        resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits, "layer", "steady", None, objective
+    )
+    return explanation_of(analysis, layer, drops=drops)
+
+
+def price_mapping(
+    net: Network,
+    hw: Hardware,
+    layer: str,
+    mapping: Mapping[str, Any] | str | Path,
+    objective: str | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+) -> Explanation:
+    """Price a mapping of one layer that is given, beside the best.
+
+    Parameters
+    ----------
+    net, hw, objective, batch, dtype, bits, inputs
+        As for :func:`explain`.
+    layer
+        Name of the layer.
+    mapping
+        The mapping as plain data, as ``analysis.layers[i].mapping.to_dict()`` gives it, or a YAML or JSON file of it; or what
+        ``costmodel mapping --format json`` writes.
+
+    Returns
+    -------
+    Explanation
+        What the given mapping costs; ``optimum`` is the best one.
+
+    Raises
+    ------
+    CostModelError
+        As :func:`explain`; or everything that is wrong with the mapping, by memory, operand and dimension.
+    """
+    from costmodel.explanation import explanation_of, given_analysis
+
+    analysis = analysis_of(
+        resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits, "layer", "steady", None, objective
+    )
+    priced, best = given_analysis(analysis, layer, mapping)
+    return explanation_of(priced, layer, drops=False, optimum=best)
 
 
 def reconcile(net: Network, inputs: Mapping[str, Example] | Sequence[Example] | None = None) -> Reconciliation:

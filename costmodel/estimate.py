@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Literal
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from costmodel.hardware import Compute, Constant, HardwareProfile, MemoryLevel
     from costmodel.hardware.profile import Objective
     from costmodel.joint.costs import JointCosts
+    from costmodel.mapping.levels.loopnest import LoopNest
     from costmodel.precision import Precision
     from costmodel.schedule import Schedule
     from costmodel.sparsity import ActivationCode, ActivationDensities
@@ -103,7 +104,8 @@ class Estimate:
     Totals are sums over axis 0; nothing here depends on another design point, nor, without a `schedule`, on the order of
     layers. With one, the outermost boundary is what the schedule moves. Constants of the profile may be columns, one value
     for each of `hardware_points`; the table then has one design point, or as many. With an `objective`, every layer is mapped
-    for it through all memories at once (one design point), in `time_limit_s` together where that is given.
+    for it through all memories at once (one design point), in `time_limit_s` together where that is given; rows in `given`
+    take that mapping instead.
     """
 
     table: LayerTable
@@ -115,6 +117,7 @@ class Estimate:
     mapper: Mapper = mapped
     objective: Objective | None = None
     time_limit_s: float | None = None
+    given: Mapping[int, LoopNest] = field(default_factory=dict)
 
     def repriced(self, hardware: HardwareProfile) -> Estimate:
         """The same traffic on hardware that differs in energies, rates and powers alone, not in sizes or formats."""
@@ -200,7 +203,7 @@ class Estimate:
         from costmodel.joint.tasks import Work
 
         work = Work(self.table, self.widths, self.precisions, self.hardware, self.feed_bytes("value"))
-        return joint_costs(work, self.objective, self.time_limit_s, self.code)
+        return joint_costs(work, self.objective, self.time_limit_s, self.code, self.given)
 
     @cached_property
     def off_chip(self) -> Crossing:

@@ -14,6 +14,7 @@ from costmodel.joint.solving import solved
 from costmodel.joint.tasks import tasks
 from costmodel.mapping.levels.hierarchy import OPERANDS
 from costmodel.mapping.levels.mapped import MappedNest
+from costmodel.mapping.levels.price import priced, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from costmodel.hardware import HardwareProfile, MemoryLevel
     from costmodel.hardware.profile import Objective
     from costmodel.joint.tasks import Task, Work
+    from costmodel.mapping.levels.loopnest import LoopNest
     from costmodel.mapping.levels.search import Found
     from costmodel.sparsity import ActivationCode
 
@@ -149,7 +151,9 @@ def whole(size: Floats) -> Ints:
     return np.ceil(np.round(size, 6)).astype(np.int64)
 
 
-def joint_costs(work: Work, objective: Objective, time_limit_s: float | None, code: ActivationCode | None) -> JointCosts:
+def joint_costs(
+    work: Work, objective: Objective, time_limit_s: float | None, code: ActivationCode | None, given: Mapping[int, LoopNest]
+) -> JointCosts:
     """Map every layer of a table through all memories of a profile for an objective, each by itself.
 
     Parameters
@@ -162,6 +166,8 @@ def joint_costs(work: Work, objective: Objective, time_limit_s: float | None, co
         For all layers together [s].
     code
         The run-length code of activations off chip; mappings are those of dense activations.
+    given
+        Legal mappings by row, taken in place of the best.
 
     Raises
     ------
@@ -170,14 +176,18 @@ def joint_costs(work: Work, objective: Objective, time_limit_s: float | None, co
     """
     asked = tasks(work)
     answers = solved(asked, objective, time_limit_s)
-    nests = {task.row: nest_of(task, found, objective) for task, found in zip(asked, answers, strict=True)}
+    nests = {task.row: nest_of(task, found, objective, given) for task, found in zip(asked, answers, strict=True)}
     moved = [one for task in asked for one in moved_by(task, nests[task.row])]
     moved += [one for row in streamed(work) for one in streamed_by(work, row)]
     return JointCosts(objective, work.hardware, len(work.table.names), nests, tuple(moved), code)
 
 
-def nest_of(task: Task, found: Found, objective: Objective) -> MappedNest:
-    """The mapping of a task as a result."""
+def nest_of(task: Task, found: Found, objective: Objective, given: Mapping[int, LoopNest]) -> MappedNest:
+    """The mapping of a task as a result: the best, or the one given, which the best bounds from below."""
+    if task.row in given:
+        own = priced(task.layer, task.hierarchy, given[task.row], task.fixed)
+        value = value_of(own, objective)
+        return MappedNest(objective, own, value, found.lower, optimal=value <= found.lower, steps=task.steps)
     return MappedNest(objective, found.priced, found.value, found.lower, optimal=found.optimal, steps=task.steps)
 
 

@@ -129,6 +129,17 @@ class Priced:
         return True
 
 
+def value_of(found: Priced, objective: str) -> float:
+    """Return what an objective minimises."""
+    if objective == "energy":
+        return found.energy_pj
+    if objective == "latency":
+        return found.latency_s
+    if objective == "edp":
+        return found.energy_pj * found.latency_s
+    return found.dram_bits / 8
+
+
 def flow_bits(layer: Layer, flow: Flow) -> int:
     """Bits of a flow at its outer store."""
     if flow.operand != "ofmap":

@@ -15,7 +15,7 @@ from costmodel.mapping.levels.arrays import COPIES, SIDE, STEPS, TILE, TRIPS, UN
 from costmodel.mapping.levels.forms import Plan, Resources, bypasses, forms, plan, traffic
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
 from costmodel.mapping.levels.loopnest import LoopNest, extents
-from costmodel.mapping.levels.price import PLAIN, Priced, priced
+from costmodel.mapping.levels.price import PLAIN, Priced, priced, value_of
 from costmodel.mapping.mapping import DIMS
 
 if TYPE_CHECKING:
@@ -62,17 +62,6 @@ class Found:
     def priced(self) -> Priced:
         """What the mapping moves and costs."""
         return priced(self.layer, self.hierarchy, self.nest, self.fixed)
-
-
-def value_of(found: Priced, objective: str) -> float:
-    """Return what an objective minimises."""
-    if objective == "energy":
-        return found.energy_pj
-    if objective == "latency":
-        return found.latency_s
-    if objective == "edp":
-        return found.energy_pj * found.latency_s
-    return found.dram_bits / 8
 
 
 def search(
