@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from costmodel.analysis import Analysis as Analysis
     from costmodel.api import advise as advise
     from costmodel.api import analyze as analyze
+    from costmodel.api import codesign as codesign
     from costmodel.api import compare as compare
     from costmodel.api import curve as curve
     from costmodel.api import from_torch as from_torch
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from costmodel.compression import Storage as Storage
     from costmodel.errors import CostModelError as CostModelError
     from costmodel.explore.budget import Budget as Budget
+    from costmodel.explore.codesign import CoDesign as CoDesign
     from costmodel.explore.curve import Curve as Curve
     from costmodel.explore.pareto import Front as Front
     from costmodel.explore.run import RunReport as RunReport
@@ -64,6 +66,7 @@ HOMES = {
     "Advice": "advice",
     "Analysis": "analysis",
     "Budget": "explore.budget",
+    "CoDesign": "explore.codesign",
     "Comparison": "comparison",
     "CostModelError": "errors",
     "Curve": "explore.curve",
@@ -87,6 +90,7 @@ HOMES = {
     "Scheme": "compression",
     "Storage": "compression",
     "analyze": "api",
+    "codesign": "api",
     "compare": "api",
     "curve": "api",
     "from_torch": "api",

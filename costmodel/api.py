@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from costmodel.compression import Scheme, Storage
     from costmodel.compression.scheme import Values
     from costmodel.explore.budget import Budget
+    from costmodel.explore.codesign import CoDesign
     from costmodel.explore.curve import Curve
     from costmodel.explore.engine import Pool
     from costmodel.explore.pareto import Front
@@ -46,6 +47,7 @@ __all__ = [
     "Network",
     "advise",
     "analyze",
+    "codesign",
     "compare",
     "curve",
     "from_torch",
@@ -780,6 +782,52 @@ def pareto(
     table = read_table(frame) if isinstance(frame, str | Path) else frame
     of = None if space is None else design_space(space)
     return pareto_of(table, by, maximise, fronts, of, Uncertainty(samples, seed, near))
+
+
+def codesign(
+    space: DesignSpace | str | Path | Mapping[str, Any],
+    goals: str | Sequence[str] = ("energy", "latency", "edp"),
+    *,
+    samples: int = 256,
+    seed: int = 0,
+) -> CoDesign:
+    """Find for every network of a space the hardware that suits it best, and what that costs the other networks.
+
+    Parameters
+    ----------
+    space
+        A DesignSpace, the path of its YAML file, or a mapping of its fields: networks, and axes of the hardware, such as
+        ``hw.sram``, ``hw.array.rows``, ``hw.dram.bandwidth``, ``dtype``.
+    goals
+        What is to be least, per input: ``energy``, ``latency``, ``edp`` (their product), as a list or separated by commas.
+    samples
+        Draws of the constants within their ranges, the same for every network and configuration.
+    seed
+        What decides the draws.
+
+    Returns
+    -------
+    CoDesign
+        Frozen; its ``repr`` is the report, ``best`` the configurations, and ``to_frame()`` has one row per goal, network and
+        configuration that is best for a network.
+
+    Raises
+    ------
+    CostModelError
+        Unknown goals, a space that varies networks' arguments, is too large, or has no point that can be priced.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> axes = {"hw.array.rows": [4, 12], "hw.array.columns": [14, 28]}
+    >>> space = {"name": "s", "network": ["squeezenet", "alexnet"], "hardware": "eyeriss", "axes": axes}
+    >>> cm.codesign(space, "latency", samples=8).of("latency", "squeezenet").at
+    {'hw.array.rows': 12, 'hw.array.columns': 28}
+    """
+    from costmodel.explore.codesign import codesign_of
+    from costmodel.explore.uncertainty import Uncertainty
+
+    return codesign_of(design_space(space), goals, Uncertainty(samples, seed))
 
 
 def design_space(space: DesignSpace | str | Path | Mapping[str, Any]) -> DesignSpace:

@@ -359,4 +359,36 @@ def curve(
     report(api.curve(net, layer, capacity, hardware, batch, dtype, bits, inputs), fmt, output, width)
 
 
-COMMANDS = (sweep, curve, search, pareto)
+@click.command()
+@click.argument("space", metavar="SPACE.yaml", type=click.Path(path_type=Path))
+@click.option(
+    "--by", "goals", default="energy,latency,edp", show_default=True, metavar="GOAL,...",
+    help="What is to be least, such as --by energy: energy, latency, or edp, their product; per input.",
+)
+@click.option(
+    "--samples", type=click.IntRange(min=2), default=256, show_default=True, metavar="N",
+    help="Draws of the constants within their ranges, such as --samples 1000.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
+    help="What decides the draws, such as --seed 1.",
+)
+@with_options(SHOWING)
+def codesign(
+    space: Path, goals: str, samples: int, seed: int, fmt: str, output: Path | None, width: int | None
+) -> None:
+    """Find for every network the hardware that suits it best, and what that costs the other networks.
+
+    SPACE.yaml lists the networks, and says what varies of the hardware.
+
+    \b
+    costmodel codesign examples/spaces/codesign.yaml
+    costmodel codesign space.yaml --by edp --samples 1000 --format csv
+    """
+    checked_output(output)
+    from costmodel import api
+
+    report(api.codesign(space, goals, samples=samples, seed=seed), fmt, output, width)
+
+
+COMMANDS = (sweep, curve, search, pareto, codesign)

@@ -7,7 +7,15 @@ from typing import Any, Final
 
 from costmodel.errors import InputError
 
-EXTRAS: Final = {"moocore": "search", "nevergrad": "search", "optuna": "search", "pymoo": "search", "pyarrow": "sweep"}
+EXTRAS: Final = {
+    "moocore": "search",
+    "nevergrad": "search",
+    "optuna": "search",
+    "pymoo": "search",
+    "pyarrow": "sweep",
+    "sklearn": "examples",
+    "torch": "torch",
+}
 """The extra that installs each library."""
 
 

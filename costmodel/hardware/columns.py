@@ -62,6 +62,24 @@ def with_columns(profile: HardwareProfile, columns: Mapping[str, Floats | Ints |
     return found
 
 
+def resized(profile: HardwareProfile, sizes: Mapping[str, int]) -> HardwareProfile:
+    """A profile of single values with axes of its array resized; see `HardwareProfile.with_array`."""
+    wrong = [f"{name}={size!r}" for name, size in sizes.items() if type(size) is not int or size < 1]
+    if wrong:
+        raise HardwareError(f"{profile.name}: {', '.join(wrong)} is no size of an array; give whole numbers from 1")
+    found = with_array(profile, sizes, set())
+    rates = {form: retold(rate, profile.compute.macs_per_cycle[form]) for form, rate in found.compute.macs_per_cycle.items()}
+    return replace(found, compute=replace(found.compute, macs_per_cycle=rates))
+
+
+def retold(rate: Constant, before: Constant) -> Constant:
+    """A rate that grew with the array, as one given by the user; one that did not as it was."""
+    if rate.value == before.value:
+        return before
+    where = f"was {before.text} ({before.source}), in proportion to the array"
+    return replace(rate, source=GIVEN_BY_USER, where=where, tier="assumed")
+
+
 def with_array(profile: HardwareProfile, sizes: Mapping[str, Any], given: set[str]) -> HardwareProfile:
     """The profile with axes of its array resized, and with as many more MACs per cycle in the formats not ``given``."""
     if not sizes:

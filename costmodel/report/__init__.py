@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.compression import Storage
+    from costmodel.explore.codesign import CoDesign
     from costmodel.explore.curve import Curve
     from costmodel.explore.pareto import Front
     from costmodel.explore.study import Search
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     Result: TypeAlias = (
         Advice
         | Analysis
+        | CoDesign
         | Comparison
         | Curve
         | Front
@@ -48,6 +50,7 @@ FORMATS: Final = ("text", "md", "json", "csv")
 DOCUMENTS: Final = {
     "Advice": "advice_document",
     "Analysis": "analysis_document",
+    "CoDesign": "codesign_document",
     "Comparison": "comparison_document",
     "Curve": "curve_document",
     "Front": "front_document",
@@ -82,7 +85,7 @@ def render(
     Parameters
     ----------
     result
-        An Advice, Analysis, Comparison, Curve, Front, MemoryTimeline, Reconciliation, Search, Shrinking, Storage,
+        An Advice, Analysis, CoDesign, Comparison, Curve, Front, MemoryTimeline, Reconciliation, Search, Shrinking, Storage,
         TrainingCost, UpdateCost or Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.

@@ -41,13 +41,25 @@ def design_table(
     columns = [[text(record[name]) for record in shown] for name in described]
     header = [Column(*two_lines(name), priority=number) for number, name in enumerate(described)]
     for name in figures:
-        unit = scale([float(record[name]) for record in shown], unit_of(name))
-        header.append(Column(visible(bare(name)), unit.unit))
-        columns.append([unit.text(float(record[name])) for record in shown])
+        unit, *cells = figure_texts([float(record[name]) for record in shown], unit_of(name))
+        header.append(Column(visible(bare(name)), unit))
+        columns.append(cells)
     for name, marked in (marks or {}).items():
         header.append(Column(name, numeric=False))
         columns.append(list(marked[:MOST_ROWS]))
     return Table(title, tuple(header), tuple(Row(cells) for cells in zip(*columns, strict=True)))
+
+
+def figure_texts(values: Sequence[float], unit: str) -> list[str]:
+    """The unit of figures, then each of them; without a unit, counts are scaled and fractions are not.
+
+    >>> figure_texts([0.0012, 0.0307], "J"), figure_texts([0.975, 1.0], "")
+    (['mJ', '1.20', '30.70'], ['', '0.9750', '1.0000'])
+    """
+    if not unit and any(value % 1 for value in values):
+        return ["", *(f"{value:.4f}" for value in values)]
+    found = scale(values, unit)
+    return [found.unit, *map(found.text, values)]
 
 
 def two_lines(name: str) -> tuple[str, str]:

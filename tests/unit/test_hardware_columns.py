@@ -102,3 +102,63 @@ def test_names_that_are_none():
         with_columns(profile, {"array.row": 1})
     with pytest.raises(HardwareError, match="no array axis 'rows': it has no array"):
         with_columns(cm.load_hardware("snapdragon"), {"array.rows": 1})
+
+
+# ---- sizes of the array, one profile
+
+
+def test_a_resized_array_is_a_profile_of_that_size():
+    """Rates of every format grow in proportion with their ranges, and all other constants are the same."""
+    before = machine(array={"rows": (4, ("k",)), "columns": (2, ("p",))})
+    after = before.with_array(rows=6, columns=4)
+
+    assert {name: axis.size for name, axis in after.compute.array.items()} == {"rows": 6, "columns": 4}
+    for form, rate in before.compute.macs_per_cycle.items():
+        grown = after.compute.macs_per_cycle[form]
+        assert (grown.low, grown.value, grown.high) == (3 * rate.low, 3 * rate.value, 3 * rate.high)
+    assert [c for c in before.constants() if "macs_per_cycle" not in c.name] == [
+        c for c in after.constants() if "macs_per_cycle" not in c.name
+    ]
+
+
+def test_resizing_to_the_same_size_changes_nothing():
+    """The profile itself, and back again."""
+    profile = cm.load_hardware("eyeriss")
+
+    assert profile.with_array(rows=12, columns=14) == profile
+    assert profile.with_array() == profile
+
+
+def test_a_rate_that_grew_says_what_it_was():
+    """Its source is no longer that of the profile, and back at the old size its value is the old one."""
+    profile = cm.load_hardware("eyeriss")
+    grown = profile.with_array(rows=24)
+    rate, again = grown.compute.macs_per_cycle["int16"], grown.with_array(rows=12).compute.macs_per_cycle["int16"]
+
+    assert str(rate).endswith("assumed: given by the user, was 168 MAC/cycle (chen2017), in proportion to the array")
+    assert again.value == profile.compute.macs_per_cycle["int16"].value
+
+
+@pytest.mark.parametrize("name", ["eyeriss", "ethos-u65-512"])
+def test_a_larger_array_is_never_slower(name):
+    """Whatever grows: all multipliers of the smaller array are in the larger one."""
+    profile = cm.load_hardware(name)
+    before = cm.analyze("squeezenet:version=1.1", profile).totals.latency_s
+    for axis, side in profile.compute.array.items():
+        grown = profile.with_array(**{axis: 2 * side.size})
+        assert cm.analyze("squeezenet:version=1.1", grown).totals.latency_s <= before
+
+
+@pytest.mark.parametrize(
+    ("profile", "sizes", "said"),
+    [
+        ("eyeriss", {"rows": 0}, "rows=0 is no size of an array; give whole numbers from 1"),
+        ("eyeriss", {"rows": 1.5, "columns": True}, "rows=1.5, columns=True is no size"),
+        ("eyeriss", {"row": 4}, r"no array axis 'row' \(did you mean 'rows'\?\): it has rows, columns"),
+        ("stm32h743", {"rows": 4}, "no array axis 'rows': it has no array"),
+    ],
+)
+def test_sizes_that_make_no_sense_are_refused(profile, sizes, said):
+    """One message per profile says what to give."""
+    with pytest.raises(HardwareError, match=said):
+        cm.load_hardware(profile).with_array(**sizes)
