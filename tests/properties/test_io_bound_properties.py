@@ -36,7 +36,7 @@ def test_every_layer_of_every_network_is_ordered_at_every_size(net):
 @pytest.mark.parametrize("net", ["alexnet", "squeezenet", "mobilenet_v2", "kws_rnn", "style_transfer"])
 def test_the_column_of_an_analysis_is_ordered(net, hw):
     """Layer by layer, on profiles with and without double buffering, several formats among them."""
-    for layer in cm.analyze(net, hw, schedule="layer").layers:
+    for layer in cm.analyze(net, hw, schedule="layer", objective="none").layers:
         assert layer.compulsory_bytes <= layer.io_bound_bytes <= layer.dram_bytes, layer.name
 
 
@@ -46,7 +46,7 @@ def test_an_analysis_and_a_curve_agree(hw):
     profile = cm.load_hardware(hw)
     size = int(profile.levels[1].capacity_bytes.value)
     curve = cm.curve("squeezenet", capacity=[size], hardware=profile)
-    analysis = cm.analyze("squeezenet", profile, schedule="layer")
+    analysis = cm.analyze("squeezenet", profile, schedule="layer", objective="none")
     expected = {layer.name: (layer.dram_bytes, layer.io_bound_bytes, layer.compulsory_bytes) for layer in analysis.layers}
 
     for layer in curve.layers:
@@ -57,7 +57,7 @@ def test_an_analysis_and_a_curve_agree(hw):
 def test_compressed_weights_and_coded_activations_are_bounded():
     """The bound holds behind codes, too: narrower operands only lower it."""
     compressed = cm.analyze("squeezenet@squeezenet-deep-compression-6bit", "stm32h743", schedule="layer")
-    coded = cm.analyze("alexnet", "eyeriss-168", schedule="layer", activation_density="alexnet")
+    coded = cm.analyze("alexnet", "eyeriss-168", schedule="layer", objective="none", activation_density="alexnet")
 
     for layer in (*compressed.layers, *coded.layers):
         assert layer.compulsory_bytes <= layer.io_bound_bytes <= layer.dram_bytes, layer.name

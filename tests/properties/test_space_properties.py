@@ -41,7 +41,8 @@ HARDWARE = {
 }
 PROFILES = {
     "eyeriss-168": {
-        "hw.dram.bandwidth": st.floats(1e5, 1e11), "hw.array.rows": st.integers(1, 40), "hw.rf.capacity": st.integers(3, 999),
+        "hw.dram.bandwidth": st.floats(1e5, 1e11), "hw.array.rows": st.integers(1, 40),
+        "hw.rf.capacity": st.integers(520, 2000),
     },
     "snapdragon": {"hw.vtcm.read_energy": st.floats(0, 100), "hw.dram.bandwidth": st.floats(1e5, 1e11)},
     "stm32h743": {},
