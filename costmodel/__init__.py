@@ -3,7 +3,7 @@
 Names are loaded on first use, so that ``import costmodel`` costs nothing.
 
 >>> import costmodel as cm
->>> cm.analyze("alexnet", "eyeriss-168").totals.macs
+>>> cm.analyze("alexnet", "snapdragon").totals.macs
 724406816
 """
 
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from costmodel.api import codesign as codesign
     from costmodel.api import compare as compare
     from costmodel.api import curve as curve
+    from costmodel.api import explain as explain
     from costmodel.api import from_torch as from_torch
     from costmodel.api import load_hardware as load_hardware
     from costmodel.api import load_link as load_link
     from costmodel.api import load_network as load_network
     from costmodel.api import memory as memory
     from costmodel.api import pareto as pareto
+    from costmodel.api import price_mapping as price_mapping
     from costmodel.api import reconcile as reconcile
     from costmodel.api import search as search
     from costmodel.api import shrink as shrink
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from costmodel.compression import Scheme as Scheme
     from costmodel.compression import Storage as Storage
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.explanation import Explanation as Explanation
     from costmodel.explore.budget import Budget as Budget
     from costmodel.explore.codesign import CoDesign as CoDesign
     from costmodel.explore.curve import Curve as Curve
@@ -72,6 +75,7 @@ HOMES = {
     "Curve": "explore.curve",
     "DesignSpace": "explore.space",
     "Dim": "graph",
+    "Explanation": "explanation",
     "Front": "explore.pareto",
     "Graph": "graph",
     "HardwareProfile": "hardware",
@@ -93,12 +97,14 @@ HOMES = {
     "codesign": "api",
     "compare": "api",
     "curve": "api",
+    "explain": "api",
     "from_torch": "api",
     "load_hardware": "api",
     "load_link": "api",
     "load_network": "api",
     "memory": "api",
     "pareto": "api",
+    "price_mapping": "api",
     "reconcile": "api",
     "search": "api",
     "shrink": "api",

@@ -190,7 +190,7 @@ def memory_of(
         weight_bytes=whole_bytes_of(stored_weight_bits(network.table, rows or (widths,) * len(network.table))),
         hardware=hardware.name if hardware else None,
         memory=level.name if level else None,
-        capacity_bytes=int(level.capacity_bytes.value) if level and level.capacity_bytes else None,
+        capacity_bytes=level.total_bytes if level else None,
         compressed=bool(network.table.encoded),
     )
 

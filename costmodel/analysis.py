@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from costmodel.boundary import layer_at, whole_bytes
+from costmodel.boundary import Boundary, layer_at, whole_bytes
 from costmodel.errors import InputError, NetworkError
 from costmodel.estimate import Estimate
+from costmodel.joint.choice import checked_objective, checked_time_limit
 from costmodel.mapping import Mapping, mapping_of
+from costmodel.mapping.levels.mapped import MappedNest
 from costmodel.precision import precision_of, tensor_bits
 from costmodel.schedule import KINDS, PHASES, Scheduler, checked_kind, checked_phase, memory_of, pins
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from costmodel.graph import FileNode, Graph, Tensor
     from costmodel.hardware import Constant, HardwareProfile, Source
+    from costmodel.hardware.profile import Objective
     from costmodel.precision import Precision
     from costmodel.reconciliation import Reconciliation
     from costmodel.schedule import Kind, Phase, Schedule
@@ -60,7 +63,9 @@ class LayerCost:
     schedule of it undercuts with this memory; ``binding`` names the resource that sets the latency; ``on_chip`` the operands
     that the schedule keeps on chip, or the cascade that the layer is part of;
     ``status`` is counted, free (by the rule in ``note``) or unknown; ``effective_macs`` are the MACs whose activation is
-    expected not to be zero, where densities of activations are given.
+    expected not to be zero, where densities of activations are given. ``mapping`` is that of the off-chip boundary or,
+    where layers are mapped for an objective, through all memories; ``accesses`` then gives ``read_bytes``, ``write_bytes``
+    and ``energy_j`` by memory and operand, what the multipliers take included.
     """
 
     name: str
@@ -96,8 +101,9 @@ class LayerCost:
     latency_high_s: float
     binding: str
     on_chip: str
-    mapping: Mapping | None
+    mapping: Mapping | MappedNest | None
     effective_macs: int | None = None
+    accesses: dict[str, dict[str, dict[str, float]]] | None = None
 
     @property
     def macs_per_dram_byte(self) -> float:
@@ -109,9 +115,17 @@ class LayerCost:
         record = {f.name: getattr(self, f.name) for f in fields(self)}
         record["macs_per_dram_byte"] = self.macs_per_dram_byte
         record["mapping"] = self.mapping.to_dict() if self.mapping else None
-        if self.effective_macs is None:
-            del record["effective_macs"]
+        for name in ("effective_macs", "accesses"):
+            if record[name] is None:
+                del record[name]
         return record
+
+    def flat(self) -> dict[str, Any]:
+        """Return the record with the mapping on one line, and energies by memory and operand as columns."""
+        record = {**self.to_dict(), "mapping": self.mapping.summary if self.mapping else ""}
+        found = record.pop("accesses", {})
+        energies = {f"energy_{level}_{op}_j": one["energy_j"] for level, ops in found.items() for op, one in ops.items()}
+        return {**record, **energies}
 
 
 @dataclass(frozen=True)
@@ -256,6 +270,8 @@ class Analysis:
         Nodes of the file behind the network, by layer; empty where there is none.
     reconciliation
         Its parameters against those of the framework, where asked for.
+    fallback
+        Why layers are not mapped for the objective that the profile declares; empty where they are, or it declares none.
     """
 
     network: str
@@ -270,6 +286,12 @@ class Analysis:
     scheduler: Scheduler
     nodes: Map[str, FileNode] = field(default_factory=dict)
     reconciliation: Reconciliation | None = None
+    fallback: str = ""
+
+    @property
+    def objective(self) -> Objective | None:
+        """What layers are mapped for through all memories; None where each boundary is priced by itself."""
+        return self.estimate.objective
 
     @property
     def schedule(self) -> Schedule:
@@ -281,11 +303,12 @@ class Analysis:
         if self.estimate.schedule is not None and (kind, phase) == (self.kind, self.phase):
             return self.estimate.schedule
         if (kind, phase) not in self.made:
-            found = self.scheduler.schedule(self.hardware, kind, phase)
-            if self.estimate.code is not None:
-                crossing = self.estimate.off_chip
-                found = replace(found, boundary=crossing, lower_bytes=int(crossing.moved_bytes.sum()))
-            self.made[kind, phase] = found
+            alone = self.alone and kind == "layer"
+            self.made[kind, phase] = (
+                self.scheduler.by_layer(self.hardware, phase, self.estimate.off_chip)
+                if alone
+                else self.scheduler.schedule(self.hardware, kind, phase)
+            )
         return self.made[kind, phase]
 
     @cached_property
@@ -294,11 +317,16 @@ class Analysis:
         return {}
 
     @property
+    def alone(self) -> bool:
+        """Whether no schedule is comparable: none knows which activations are zero, or maps for an objective."""
+        return self.estimate.code is not None or self.objective is not None
+
+    @property
     def schedules(self) -> tuple[Schedule, ...]:
         """Every kind of schedule; in both phases where they differ, since weights may stay."""
         return tuple(
             self.scheduled(kind, phase)
-            for kind in (KINDS if self.estimate.code is None else (self.kind,))
+            for kind in ((self.kind,) if self.alone else KINDS)
             for phase in PHASES
             if phase == self.phase or pins(self.hardware, kind, "steady")
         )
@@ -309,9 +337,12 @@ class Analysis:
         return {name: found[:, 0].tolist() for name, found in columns(self.estimate).items()}
 
     @cached_property
-    def mappings(self) -> dict[int, Mapping]:
+    def mappings(self) -> dict[int, Mapping] | dict[int, MappedNest]:
         """Mapping of each row whose operands are not all on chip already, by row number."""
         crossing, table = self.estimate.off_chip, self.estimate.table
+        if self.estimate.joint is not None:
+            return dict(self.estimate.joint.nests)
+        assert isinstance(crossing, Boundary)
         buffering = 2 if self.hardware.levels[1].double_buffered else 1
         found = {
             int(row): mapping_of(
@@ -333,6 +364,7 @@ class Analysis:
         values = self.values
         names, binding = self.estimate.binding()
         precisions, effective = self.estimate.precisions, self.estimate.effective_macs
+        accesses = self.estimate.accesses_by_operand()
         return tuple(
             LayerCost(
                 name=table.names[row],
@@ -348,6 +380,7 @@ class Analysis:
                 on_chip=self.estimate.schedule.places[row] if self.estimate.schedule else "",
                 mapping=self.mappings.get(row),
                 effective_macs=None if effective is None else int(effective[row, 0]),
+                accesses=None if accesses is None else accesses[row],
                 **{name: found[row] for name, found in values.items()},
             )
             for row in range(len(table.names))
@@ -409,7 +442,15 @@ class Analysis:
             "sources": [asdict(source) for source in self.sources()],
             **({"reconciliation": self.reconciliation.to_dict()} if self.reconciliation else {}),
             **({"activations": self.activations_dict()} if self.estimate.code else {}),
+            **({"objective": self.objective_dict()} if self.objective or self.fallback else {}),
         }
+
+    def objective_dict(self) -> dict[str, Any]:
+        """What layers are mapped for, and how far that is proved, as plain data."""
+        joint = self.estimate.joint
+        if joint is None:
+            return {"name": None, "reason": self.fallback}
+        return {"name": joint.objective, "mapped": len(joint.nests), "proved": joint.proved, "gap_ratio": joint.gap_ratio}
 
     def activations_dict(self) -> dict[str, Any]:
         """What was said of zeros among activations, as plain data."""
@@ -434,8 +475,7 @@ class Analysis:
         """One row per layer, one column per quantity; the mapping as text."""
         import pandas as pd
 
-        records = [{**layer.to_dict(), "mapping": str(layer.mapping or "")} for layer in self.layers]
-        return pd.DataFrame.from_records(records)
+        return pd.DataFrame.from_records([layer.flat() for layer in self.layers])
 
     def __repr__(self) -> str:
         """Return the table that the command line prints."""
@@ -492,23 +532,41 @@ def analysis_of(
     schedule: str | None = None,
     state: str = "steady",
     activations: ActivationDensities | None = None,
+    objective: str | None = None,
+    time_limit_s: float | None = None,
 ) -> Analysis:
     """Analysis of a graph without design axes, under the schedule that the profile declares or another.
+
+    Mapped through all memories for an objective, layer by layer: that given, else the profile's own, unless what is asked for
+    besides is priced boundary by boundary only.
 
     Raises
     ------
     InputError
-        The graph carries arrays: ``sweep`` evaluates those. Or densities of activations meet a schedule across layers.
+        The graph carries arrays: ``sweep`` evaluates those. Or densities of activations, or an objective, meet a schedule
+        across layers, or an objective compressed weights.
     """
-    kind, phase = checked_kind(schedule, hardware), checked_phase(state)
+    asked = None if objective is None else checked_objective(objective)
+    kind, phase = checked_kind("layer" if asked and schedule is None else schedule, hardware), checked_phase(state)
     if activations is not None and kind != "layer":
         raise InputError("activation densities are priced layer by layer, since no schedule knows them: use schedule layer")
     estimate = replace(single(graph, estimate_of(graph, hardware, batch, dtype, bits)), activations=activations)
+    reason = boundary_by_boundary(estimate, kind)
+    if asked and reason:
+        raise InputError(f"objective {asked}: {reason}; leave one of them out")
+    estimate = replace(
+        estimate,
+        objective=hardware.objective if objective is None and not reason else asked,
+        time_limit_s=checked_time_limit(time_limit_s),
+    )
+    if estimate.time_limit_s and not estimate.objective:
+        raise InputError("time limit: nothing is searched that long without an objective; give one, or leave the limit out")
     scheduler = Scheduler(graph, estimate.table, estimate.off_chip_widths, batch)
     if kind != "layer":
         estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))
-    estimate.boundaries  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
-    if kind == "layer" and estimate.code is None:
+    if estimate.joint is None:
+        estimate.boundaries  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
+    if kind == "layer" and estimate.code is None and isinstance(estimate.off_chip, Boundary):
         scheduler.alone = memory_of(hardware), estimate.off_chip
 
     def tensor_bytes(tensors: Sequence[Tensor]) -> int:
@@ -526,4 +584,14 @@ def analysis_of(
         phase,
         scheduler,
         graph.nodes,
+        fallback=reason if objective is None and hardware.objective else "",
     )
+
+
+def boundary_by_boundary(estimate: Estimate, kind: Kind) -> str:
+    """Why layers cannot be mapped through all memories at once; empty where they can."""
+    if kind != "layer":
+        return f"the schedule {kind} is made for off-chip bytes and one memory on chip, and objectives are layer by layer"
+    if estimate.table.encoded:
+        return "compressed weights change their width behind the first memory on chip, which no objective knows"
+    return ""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from costmodel.comparison import Comparison
     from costmodel.compression import Scheme, Storage
     from costmodel.compression.scheme import Values
+    from costmodel.explanation import Explanation
     from costmodel.explore.budget import Budget
     from costmodel.explore.codesign import CoDesign
     from costmodel.explore.curve import Curve
@@ -50,12 +51,14 @@ __all__ = [
     "codesign",
     "compare",
     "curve",
+    "explain",
     "from_torch",
     "load_hardware",
     "load_link",
     "load_network",
     "memory",
     "pareto",
+    "price_mapping",
     "reconcile",
     "search",
     "shrink",
@@ -125,6 +128,8 @@ def analyze(
     state: str = "steady",
     reconciled: bool = False,
     activation_density: float | str | Path | None = None,
+    objective: str | None = None,
+    time_limit_s: float | None = None,
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -154,6 +159,12 @@ def analyze(
     activation_density
         Share of activations that are not zero: a number for every layer, the name of a shipped measurement (``"alexnet"``), or
         a YAML file. They cross the off-chip boundary in a run-length code; needs the schedule ``layer``.
+    objective
+        What every layer is mapped for through all memories and the array at once: ``energy``, ``latency``, ``edp`` (their
+        product) or ``dram_bytes``; ``none`` prices each boundary between memories by itself; what the profile declares
+        where None. Needs the schedule ``layer``.
+    time_limit_s
+        How long to search for these mappings [s]; until they are proved optimal where None.
 
     Returns
     -------
@@ -177,8 +188,99 @@ def analyze(
         from costmodel.compression.activations import load_activations
 
         densities = load_activations(activation_density)
-    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state, densities)
+    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state, densities, objective, time_limit_s)
     return replace(analysis, reconciliation=reconcile(net, inputs)) if reconciled else analysis
+
+
+def explain(
+    net: Network,
+    hw: Hardware,
+    layer: str,
+    objective: str | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+    *,
+    drops: bool = True,
+) -> Explanation:
+    """Explain one layer: its loop nest, every access with its formula, energy and time by memory, what more room would save.
+
+    Parameters
+    ----------
+    net, hw, batch, dtype, bits, inputs
+        As for :func:`analyze`.
+    layer
+        Name of the layer.
+    objective
+        As for :func:`analyze`; ``none``, or None where the profile declares none, explains every boundary by itself.
+    drops
+        Whether to search, for every memory, for the least size at which what is minimised drops.
+
+    Returns
+    -------
+    Explanation
+        Frozen; its ``repr`` is the report.
+
+    Raises
+    ------
+    CostModelError
+        As :func:`analyze`, or no such layer, or one without a loop nest.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> cm.explain("squeezenet:version=1.1", "snapdragon", "conv10", drops=False).parts[0].formulas[0]
+    'dram reads of ifmap = 86,528 elements (512 planes x 13 rows x 13 columns) x 1 sweep = 86,528'
+    """
+    from costmodel.explanation import explanation_of
+
+    analysis = analysis_of(
+        resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits, "layer", "steady", None, objective
+    )
+    return explanation_of(analysis, layer, drops=drops)
+
+
+def price_mapping(
+    net: Network,
+    hw: Hardware,
+    layer: str,
+    mapping: Mapping[str, Any] | str | Path,
+    objective: str | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+) -> Explanation:
+    """Price a mapping of one layer that is given, beside the best.
+
+    Parameters
+    ----------
+    net, hw, objective, batch, dtype, bits, inputs
+        As for :func:`explain`.
+    layer
+        Name of the layer.
+    mapping
+        The mapping as plain data, as ``analysis.layers[i].mapping.to_dict()`` gives it, or a YAML or JSON file of it; or what
+        ``costmodel mapping --format json`` writes.
+
+    Returns
+    -------
+    Explanation
+        What the given mapping costs; ``optimum`` is the best one.
+
+    Raises
+    ------
+    CostModelError
+        As :func:`explain`; or everything that is wrong with the mapping, by memory, operand and dimension.
+    """
+    from costmodel.explanation import explanation_of, given_analysis
+
+    analysis = analysis_of(
+        resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits, "layer", "steady", None, objective
+    )
+    priced, best = given_analysis(analysis, layer, mapping)
+    return explanation_of(priced, layer, drops=False, optimum=best)
 
 
 def reconcile(net: Network, inputs: Mapping[str, Example] | Sequence[Example] | None = None) -> Reconciliation:
@@ -220,6 +322,7 @@ def compare(
     inputs: Mapping[str, Example] | None = None,
     schedule: str | None = None,
     state: str = "steady",
+    objective: str | None = None,
 ) -> Comparison:
     """Price networks side by side, and say why one moves less than another.
 
@@ -235,7 +338,7 @@ def compare(
         As for :func:`analyze`; or one per network, as a list or separated by commas (``"fp32,int8"``).
     inputs
         As for :func:`analyze`, by name; each network takes those that it has.
-    schedule, state
+    schedule, state, objective
         As for :func:`analyze`.
 
     Returns
@@ -260,7 +363,8 @@ def compare(
     profiles = [hw] if isinstance(hw, HardwareProfile | str | Path) else list(hw)
     dtypes = dtype.split(",") if isinstance(dtype, str) else dtype
     graphs = resolved_networks(nets, inputs)
-    return comparison_of(graphs, [resolved_hardware(profile) for profile in profiles], batch, dtypes, bits, schedule, state)
+    resolved = [resolved_hardware(profile) for profile in profiles]
+    return comparison_of(graphs, resolved, batch, dtypes, bits, schedule, state, objective)
 
 
 def curve(

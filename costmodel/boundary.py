@@ -53,12 +53,10 @@ class Widths:
 
 
 @dataclass(frozen=True)
-class Boundary:
+class Crossing:
     """Traffic between two neighbouring memories, int64 arrays (L, D) in bytes.
 
     ``psum_bytes`` is what unfinished outputs write, and read back again: it is part of ``ofmap_bytes`` twice.
-    ``solutions`` holds the mappings of the rows listed in ``mapped``, row after row, at the ``widths`` that cross: 0 for an
-    operand that is on chip already.
     """
 
     outer: str
@@ -67,9 +65,6 @@ class Boundary:
     ifmap_bytes: Ints
     ofmap_bytes: Ints
     psum_bytes: Ints
-    mapped: Ints
-    solutions: Solutions
-    widths: Widths
 
     @property
     def load_bytes(self) -> Ints:
@@ -85,6 +80,19 @@ class Boundary:
     def moved_bytes(self) -> Ints:
         """All bytes that cross."""
         return self.weight_bytes + self.ifmap_bytes + self.ofmap_bytes
+
+
+@dataclass(frozen=True)
+class Boundary(Crossing):
+    """The least traffic of every layer, each by itself, and the mappings behind it.
+
+    ``solutions`` holds the mappings of the rows listed in ``mapped``, row after row, at the ``widths`` that cross: 0 for an
+    operand that is on chip already.
+    """
+
+    mapped: Ints
+    solutions: Solutions
+    widths: Widths
 
 
 def operand_widths(table: LayerTable, precisions: Sequence[Precision]) -> Widths:
@@ -142,10 +150,13 @@ def problems_of(table: LayerTable, widths: Widths, rows: Ints, points: int) -> P
 
 
 def capacity_bits(level: MemoryLevel) -> Ints:
-    """Bits of ``level`` that a tile of every operand may take, one value or one per design point: half if double-buffered."""
+    """Bits of ``level`` that a tile of every operand may take, one value or one per design point: half if double-buffered.
+
+    A level that exists once per processing element counts with all of them together.
+    """
     if level.capacity_bytes is None:
         raise MappingError(f"memory level {level.name!r} has no capacity; only the backing store may go without")
-    most_bytes = np.minimum(level.capacity_bytes.value, float(LARGEST_BITS // 8))
+    most_bytes = np.minimum(level.capacity_bytes.value * level.instances, float(LARGEST_BITS // 8))
     return np.asarray(most_bytes).astype(np.int64) * 8 // (2 if level.double_buffered else 1)
 
 
@@ -191,7 +202,7 @@ def checked(
     for row in failing:
         point = row * points + int(np.flatnonzero(~solutions.fits[row * points : (row + 1) * points])[0])
         smallest = -(-smallest_buffer_bits(problems[point : point + 1]) * buffering // (8 * unit))
-        sizes = np.atleast_1d(level.capacity_bytes.value if level.capacity_bytes else 0)
+        sizes = np.atleast_1d(level.capacity_bytes.value * level.instances if level.capacity_bytes else 0)
         capacity = int(sizes[point % points % sizes.size])
         messages.append(
             f"{table.names[rows[row]]}: cannot be tiled into {level.name} of {capacity} B; "

@@ -177,6 +177,12 @@ PRICING: Final = (
     ),
     click.option("--strict", is_flag=True, help="Exit with 1 if any layer is unknown. [default: only say so on stderr]"),
 )  # fmt: skip
+OBJECTIVE: Final = click.option(
+    "--objective", type=click.Choice(("energy", "latency", "edp", "dram_bytes", "none")),
+    help="What every layer is mapped for through all memories and the array at once, such as --objective energy: the least "
+    "energy, time, their product or off-chip bytes; none prices each boundary between memories by itself. Layer by layer "
+    "only. [default: what the profile declares]",
+)  # fmt: skip
 SWEEPING: Final = (PRICING[0], *PRICING[3:6])
 """The batch, and how to print."""
 

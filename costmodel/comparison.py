@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from costmodel.analysis import SCHEMA_VERSION, Analysis, analysis_of
 from costmodel.boundary import weight_operand_elems
 from costmodel.errors import InputError
+from costmodel.joint.choice import NO_OBJECTIVE
 from costmodel.schedule import KINDS, peak_live_bytes
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def fit_of(analysis: Analysis, graph: Graph) -> Fit:
         analysis.hardware.name,
         analysis.totals.weight_bytes,
         peak_live_bytes(graph, max(widths.ifmap_bits, widths.ofmap_bits), analysis.batch),
-        int(level.capacity_bytes.value) if level.capacity_bytes else 0,
+        level.total_bytes or 0,
         moved["layer"],
         moved["resident"],
         moved["fused"],
@@ -307,7 +308,8 @@ class Comparison:
         """Off-chip and compulsory bytes per input of one analysis at another batch, under its kind of schedule."""
         if (index, batch) not in self.priced:
             one, graph = self.analyses[index], self.graphs[index]
-            found = analysis_of(graph, one.hardware, batch, self.dtypes[index], self.bits, one.kind, one.phase).estimate
+            options = self.dtypes[index], self.bits, one.kind, one.phase, None, one.objective or NO_OBJECTIVE
+            found = analysis_of(graph, one.hardware, batch, *options).estimate
             moved, least = found.off_chip.moved_bytes.sum(), found.compulsory_bytes.sum()
             self.priced[index, batch] = float(moved) / batch, float(least) / batch
         return self.priced[index, batch]
@@ -407,6 +409,7 @@ def comparison_of(
     bits: Mapping[str, int] | None,
     schedule: str | None = None,
     state: str = "steady",
+    objective: str | None = None,
 ) -> Comparison:
     """Every network on every piece of hardware; the first is the baseline. ``dtypes``: none, one, or one per network.
 
@@ -419,7 +422,8 @@ def comparison_of(
     jobs = [(graph, profile, dtype) for profile in hardware for graph, dtype in zip(graphs, each, strict=True)]
     if len(jobs) < 2:
         raise InputError("compare: needs at least two networks, or one network on two hardware profiles")
-    analyses = tuple(analysis_of(graph, profile, batch, dtype, bits, schedule, state) for graph, profile, dtype in jobs)
+    options = bits, schedule, state, None, objective
+    analyses = tuple(analysis_of(graph, profile, batch, dtype, *options) for graph, profile, dtype in jobs)
     return Comparison(analyses, tuple(graph for graph, _, _ in jobs), tuple(dtype for _, _, dtype in jobs), bits)
 
 

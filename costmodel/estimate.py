@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from costmodel.boundary import (
-    Boundary,
+    Crossing,
     boundary,
     capacity_bits,
     encoded_widths,
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from costmodel.boundary import Mapper, Widths
     from costmodel.graph import LayerTable
     from costmodel.hardware import Compute, Constant, HardwareProfile, MemoryLevel
+    from costmodel.hardware.profile import Objective
+    from costmodel.joint.costs import JointCosts
+    from costmodel.mapping.levels.loopnest import LoopNest
     from costmodel.precision import Precision
     from costmodel.schedule import Schedule
     from costmodel.sparsity import ActivationCode, ActivationDensities
@@ -69,6 +72,12 @@ def at(constant: Constant, bound: Bound) -> float | Floats:
     return value if isinstance(value, np.ndarray) else float(value)
 
 
+def access(level: MemoryLevel, read_bytes: float, write_bytes: float) -> dict[str, float]:
+    """What a level reads and writes, and the energy of both [J]."""
+    energy_j = float(access_j(read_bytes, level.read_pj_per_byte.value) + access_j(write_bytes, level.write_pj_per_byte.value))
+    return {"read_bytes": read_bytes, "write_bytes": write_bytes, "energy_j": energy_j}
+
+
 def fixed(amount: Ints | Floats) -> dict[Bound, Floats]:
     """An amount that is exact: counted, not assumed."""
     exact = np.asarray(amount, dtype=np.float64)
@@ -94,7 +103,9 @@ class Estimate:
 
     Totals are sums over axis 0; nothing here depends on another design point, nor, without a `schedule`, on the order of
     layers. With one, the outermost boundary is what the schedule moves. Constants of the profile may be columns, one value
-    for each of `hardware_points`; the table then has one design point, or as many.
+    for each of `hardware_points`; the table then has one design point, or as many. With an `objective`, every layer is mapped
+    for it through all memories at once (one design point), in `time_limit_s` together where that is given; rows in `given`
+    take that mapping instead.
     """
 
     table: LayerTable
@@ -104,6 +115,9 @@ class Estimate:
     activations: ActivationDensities | None = None
     hardware_points: int = 1
     mapper: Mapper = mapped
+    objective: Objective | None = None
+    time_limit_s: float | None = None
+    given: Mapping[int, LoopNest] = field(default_factory=dict)
 
     def repriced(self, hardware: HardwareProfile) -> Estimate:
         """The same traffic on hardware that differs in energies, rates and powers alone, not in sizes or formats."""
@@ -161,13 +175,13 @@ class Estimate:
         return np.asarray(self.operations * np.array([[row.mac_format == form] for row in self.precisions]))
 
     @cached_property
-    def boundaries(self) -> tuple[Boundary, ...]:
+    def boundaries(self) -> tuple[Crossing, ...]:
         """Least traffic across every boundary from the backing store inwards, each boundary by itself."""
         pairs = list(pairwise(self.hardware.levels))[1:]
         return (self.outermost, *(boundary(self.table, self.widths, o.name, inner, self.mapper) for o, inner in pairs))
 
     @cached_property
-    def outermost(self) -> Boundary:
+    def outermost(self) -> Crossing:
         """The first of the boundaries, and the only one that a compression of weights or activations concerns."""
         if self.schedule is not None:
             found = self.schedule.boundary
@@ -181,8 +195,21 @@ class Estimate:
         return coded_boundary(found, self.code)
 
     @cached_property
-    def off_chip(self) -> Boundary:
-        """Traffic between the backing store and the first memory on chip; no other boundary is mapped for it."""
+    def joint(self) -> JointCosts | None:
+        """What moves between all memories under the mappings for the objective, None without one."""
+        if self.objective is None:
+            return None
+        from costmodel.joint.costs import joint_costs
+        from costmodel.joint.tasks import Work
+
+        work = Work(self.table, self.widths, self.precisions, self.hardware, self.feed_bytes("value"))
+        return joint_costs(work, self.objective, self.time_limit_s, self.code, self.given)
+
+    @cached_property
+    def off_chip(self) -> Crossing:
+        """Traffic between the backing store and the memories on chip; no other boundary is mapped for it."""
+        if self.joint is not None:
+            return self.joint.off_chip
         return self.schedule.boundary if self.schedule is not None else self.outermost
 
     @cached_property
@@ -208,10 +235,14 @@ class Estimate:
 
     @cached_property
     def io_bound_bytes(self) -> Ints:
-        """What no schedule of the layer alone undercuts with the first memory on chip: compulsory traffic, or more [B]."""
+        """What no schedule of the layer alone undercuts with the memory on chip: compulsory traffic, or more [B].
+
+        That is the first memory where it is priced by itself, and all of them together where operands may pass it by.
+        """
         code, widths = self.code, self.off_chip_widths
         ratios = (1.0, 1.0) if code is None else (code.ifmap_ratio, code.ofmap_ratio)
-        capacity = capacity_bits(self.hardware.levels[1]) * widths.unit
+        levels = self.hardware.levels[1:2] if self.objective is None else self.hardware.levels[1:]
+        capacity = np.asarray(sum(capacity_bits(level) for level in levels) * widths.unit)
         return np.maximum(self.compulsory_bytes, schedule_bytes(nest_of(self.table), widths, capacity, ratios))
 
     def coded(self, size: Ints, operand: Literal["ifmap", "ofmap"]) -> Ints:
@@ -233,16 +264,24 @@ class Estimate:
         return np.asarray(self.executed_macs + self.table.other_ops, dtype=np.float64)
 
     def feed_bytes(self, bound: Bound) -> dict[str, Floats]:
-        """Bytes the multipliers take from the innermost memory, per operand; partial sums are read and written."""
+        """Bytes the multipliers take from the innermost memory, per operand; partial sums are read and written.
+
+        Mapped for an objective, elements take what they do not hold from a register, whose energy is part of the MAC's.
+        """
         level, macs = self.hardware.levels[-1], self.executed_macs.astype(np.float64)
         bits = {"weight": self.widths.weight, "ifmap": self.widths.ifmap, "ofmap": self.widths.psum}
         reuse = {op: at(level.macs_per_access[op], INVERSE[bound]) if op in level.macs_per_access else 1.0 for op in bits}
-        return {op: np.asarray(operand_feed_bytes(macs, bits[op].astype(np.float64), reuse[op])) for op in bits}
+        found = {op: np.asarray(operand_feed_bytes(macs, bits[op].astype(np.float64), reuse[op])) for op in bits}
+        if self.objective is None:
+            return found
+        return {op: np.broadcast_to(size if op in level.holds else np.float64(0), self.shape) for op, size in found.items()}
 
     def access_bytes(self, bound: Bound = "value") -> list[tuple[MemoryLevel, Floats, Floats]]:
         """Bytes read from and written to every level, backing store first."""
-        crossing = self.boundaries
         feeds = self.feed_bytes(bound)
+        if self.joint is not None:
+            return self.joint_access_bytes(self.joint, feeds)
+        crossing = self.boundaries
         out = [b.load_bytes.astype(np.float64) for b in crossing] + [sum(feeds.values(), np.zeros((1, 1)))]
         back = [b.store_bytes.astype(np.float64) for b in crossing] + [feeds["ofmap"]]
         rows = []
@@ -250,6 +289,30 @@ class Estimate:
             filled = out[index - 1] if index else np.zeros((1, 1))
             drained = back[index - 1] if index else np.zeros((1, 1))
             rows.append((level, out[index] + drained, back[index] + filled))
+        return rows
+
+    def joint_access_bytes(self, joint: JointCosts, feeds: Mapping[str, Floats]) -> list[tuple[MemoryLevel, Floats, Floats]]:
+        """Bytes read and written where layers are mapped through all levels: their flows, and at the innermost the feed."""
+        rows = [(level, joint.total(at, "read"), joint.total(at, "write")) for at, level in enumerate(self.hardware.levels)]
+        level, read, written = rows[-1]
+        rows[-1] = level, read + sum(feeds.values(), np.zeros((1, 1))), written + feeds["ofmap"]
+        return rows
+
+    def accesses_by_operand(self) -> list[dict[str, dict[str, dict[str, float]]]] | None:
+        """Per row, by memory and operand: bytes read and written and their energy, the multipliers' feed included.
+
+        None without an objective: boundary by boundary, they are not told apart.
+        """
+        if self.joint is None:
+            return None
+        feeds, last = self.feed_bytes("value"), len(self.hardware.levels) - 1
+        rows: list[dict[str, dict[str, dict[str, float]]]] = [{} for _ in range(self.shape[0])]
+        for (number, level), operand in product(enumerate(self.hardware.levels), feeds):
+            taken = feeds[operand] if number == last else np.zeros((1, 1))
+            read = self.joint.accesses[number, operand, "read"] + taken
+            written = self.joint.accesses[number, operand, "write"] + (taken if operand == "ofmap" else 0.0)
+            for row, found in enumerate(rows):
+                found.setdefault(level.name, {})[operand] = access(level, float(read[row, 0]), float(written[row, 0]))
         return rows
 
     @cached_property
@@ -277,13 +340,22 @@ class Estimate:
         compute, rate = self.hardware.compute, INVERSE[bound]
         rates = {form: at(compute.macs_per_cycle[form], rate) for form in self.formats}
         macs_per_cycle = rates[self.precision.mac_format] if len(rates) == 1 else self.rates_of(rates)
-        times = {"compute": compute_s(self.operations, macs_per_cycle, self.array_ratio, at(compute.clock_hz, rate))}
         feeds = sum(self.feed_bytes(bound).values(), np.zeros((1, 1)))
-        through = [b.moved_bytes.astype(np.float64) for b in self.boundaries] + [feeds]
+        if self.joint is None:
+            work, ratio = self.operations, self.array_ratio
+            through = [b.moved_bytes.astype(np.float64) for b in self.boundaries] + [feeds]
+        else:
+            work, ratio = self.busy_slots(self.joint), np.ones((1, 1))
+            through = [self.joint.through(level) for level in range(len(self.hardware.levels) - 1)] + [feeds]
+        times = {"compute": compute_s(work, macs_per_cycle, ratio, at(compute.clock_hz, rate))}
         for level, moved in zip(self.hardware.levels, through, strict=True):
             if level.bandwidth_bytes_per_s is not None:
                 times[level.name] = transfer_s(moved, at(level.bandwidth_bytes_per_s, rate))
         return {name: np.broadcast_to(np.asarray(t), self.shape) for name, t in times.items()}
+
+    def busy_slots(self, joint: JointCosts) -> Floats:
+        """Operations that the array has time for while it is busy: idle elements in a layer's MACs, then other operations."""
+        return np.where(self.table.macs > 0, joint.slots, 0.0) + self.table.other_ops
 
     def rates_of(self, rates: Mapping[str, float | Floats]) -> Floats:
         """The MACs per cycle of every row, (L, 1) or (L, D); rows without operations take those of the precision."""

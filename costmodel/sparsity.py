@@ -19,7 +19,7 @@ from costmodel.formulas.compression import run_length_bits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from costmodel.boundary import Boundary, Widths
+    from costmodel.boundary import Crossing, Widths
     from costmodel.graph import LayerTable
 
     Ints = NDArray[np.int64]
@@ -102,7 +102,7 @@ def coded_bytes(size: Ints, ratio: Floats) -> Ints:
     return np.ceil(size * ratio).astype(np.int64)
 
 
-def coded_boundary(crossing: Boundary, code: ActivationCode) -> Boundary:
+def coded_boundary(crossing: Crossing, code: ActivationCode) -> Crossing:
     """The traffic of a boundary behind the code; partial sums are never coded, since none of them need be zero."""
     finished = crossing.ofmap_bytes - 2 * crossing.psum_bytes
     return replace(

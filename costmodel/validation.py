@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.activations import sized
-from costmodel.analysis import Analysis, analysis_of
+from costmodel.analysis import Analysis, analysis_of, estimate_of
 from costmodel.compression import load_scheme, storage_of
 from costmodel.compression.activations import load_activations
 from costmodel.compression.sizes import declared_streams, stored_layer
@@ -18,6 +19,8 @@ from costmodel.hardware import load_hardware
 from costmodel.hardware.link_loading import load_link
 from costmodel.importers import load_network
 from costmodel.importers.described import described_graph
+from costmodel.joint.choice import NO_OBJECTIVE
+from costmodel.mapping.levels.mapped import MappedNest
 from costmodel.precision import stored
 from costmodel.schedule.conventions import convention
 from costmodel.schedule.timeline import timeline
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from costmodel.analysis import LayerCost
     from costmodel.compression import LayerStorage
 
     Row = Mapping[str, Any]
@@ -77,10 +81,14 @@ def network(spec: str) -> Graph:
 
 
 @lru_cache(maxsize=64)
-def priced(spec: str, hardware: str, batch: int, dtype: str | None, activations: str | None = None) -> Analysis:
-    """One analysis per network, profile and options."""
+def priced(
+    spec: str, hardware: str, batch: int, dtype: str | None, activations: str | None = None, objective: str = NO_OBJECTIVE
+) -> Analysis:
+    """One analysis per network, profile and options; each boundary by itself unless mapped for an objective."""
     densities = load_activations(activations) if activations else None
-    return analysis_of(network(spec), load_hardware(hardware), batch, dtype, None, activations=densities)
+    return analysis_of(
+        network(spec), load_hardware(hardware), batch, dtype, None, activations=densities, objective=objective
+    )
 
 
 def graph_of(row: Row) -> Graph:
@@ -170,6 +178,26 @@ TRAINED: Final[Mapping[str, Callable[[Row], float]]] = {
 """Figures of training, by quantity."""
 
 
+def mapped_cycles(layer: LayerCost) -> int:
+    """Steps of the array in the mapping of a layer."""
+    if not isinstance(layer.mapping, MappedNest):
+        raise InputError(f"{layer.name}: has no mapping through all memories; give the row an objective")
+    return layer.mapping.cycles * layer.mapping.steps
+
+
+def mapped_energy_j(layer: LayerCost) -> float:
+    """Energy of MACs and of all accesses; biases and other operations, which mappers do not count, left out [J]."""
+    share = layer.macs / (layer.macs + layer.other_ops)
+    return layer.energy_j - layer.energy_mac_j * (1 - share)
+
+
+MAPPED: Final[Mapping[str, Callable[[LayerCost], float]]] = {
+    "mapped_cycles": mapped_cycles,
+    "mapped_energy_j": mapped_energy_j,
+}
+"""Figures of mappings as other mappers count, by quantity."""
+
+
 def counted(table: LayerTable, row: Row) -> float:
     """Return a figure that needs no hardware."""
     quantity = row["quantity"]
@@ -190,9 +218,10 @@ def counted(table: LayerTable, row: Row) -> float:
 def costed(row: Row) -> float:
     """Return a figure of a network on hardware; ``*_words`` are bytes over the width of an activation.
 
-    Restricted to the layer or layers named, else to products (convolution, linear, matmul) for words, else to nothing.
+    Restricted to the layer or layers named, else to products (convolution, linear, matmul) for words or where the row says
+    so, else to nothing. Layers are mapped for the row's ``objective``, each boundary by itself where it has none.
     """
-    options = row.get("batch", 1), row.get("dtype"), row.get("activations")
+    options = row.get("batch", 1), row.get("dtype"), row.get("activations"), row.get("objective", NO_OBJECTIVE)
     analysis = priced(row["network"], row["hardware"], *options)
     quantity, words = row["quantity"], row["quantity"].endswith("_words")
     column = f"{quantity.removesuffix('_words')}_bytes" if words else quantity
@@ -200,14 +229,38 @@ def costed(row: Row) -> float:
     layers = [
         layer
         for layer in analysis.layers
-        if (layer.name in named if named else not words or layer.op in PRODUCTS)
+        if (layer.name in named if named else not (words or row.get("products")) or layer.op in PRODUCTS)
     ]
-    total = sum(getattr(layer, column) for layer in layers)
+    of = MAPPED.get(column, attrgetter(column))
+    total = sum(of(layer) for layer in layers)
     return total * 8 / analysis.precision.ifmap_bits if words else float(total)
+
+
+def chip(row: Row) -> float:
+    """Return a figure of a chip that runs given mappings: bytes off chip, of its first buffer, or energy of one input [J].
+
+    Energy is that of the chip by itself, without the backing store.
+    """
+    from costmodel.joint.given import given_costs, on_chip_pj
+    from costmodel.joint.tasks import Work
+
+    hardware, batch = load_hardware(row["hardware"]), row["batch"]
+    densities = load_activations(row["activations"]) if "activations" in row else None
+    estimate = replace(estimate_of(network(row["network"]), hardware, batch, row.get("dtype"), None), activations=densities)
+    work = Work(estimate.table, estimate.widths, estimate.precisions, hardware, estimate.feed_bytes("value"))
+    costs = given_costs(work, row["mappings"], estimate.code)
+    if row["quantity"] == "buffer_bytes":
+        return float(sum(costs.total(1, way).sum() for way in ("read", "write")))
+    if row["quantity"] == "chip_energy_j":
+        return sum(on_chip_pj(nest.priced) * nest.steps for nest in costs.nests.values()) * 1e-12 / float(batch)
+    found = costs.off_chip
+    return float(found.weight_bytes.sum() + found.ifmap_bytes.sum() + found.ofmap_bytes.sum())
 
 
 def actual(row: Row) -> float:
     """Compute our figure for a row."""
+    if "mappings" in row:
+        return chip(row)
     if "scheme" in row:
         return storage(row)
     if row["quantity"] in STORED:

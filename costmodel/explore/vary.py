@@ -191,7 +191,7 @@ class _Pricer:
         """Size of the first memory on chip at a point [B]; smaller ones come first, since larger ones can do what they do."""
         level = self.hardware.levels[1]
         given = [int(v) for name, v in zip(self.names, at, strict=True) if name == f"{HARDWARE}{level.name}.capacity"]
-        return given[0] if given else int(level.capacity_bytes.value) if level.capacity_bytes else 0
+        return given[0] if given else level.total_bytes or 0
 
     def chosen(self, at: tuple[Value, ...]) -> tuple[HardwareProfile, dict[str, Any]]:
         """Hardware and settings of a point; widths that are the network's own win."""

@@ -19,6 +19,7 @@ from costmodel.hardware.profile import (
     LEVEL_KINDS,
     LEVEL_NAME,
     LOOP_DIMS,
+    OBJECTIVES,
     OPERANDS,
     RESERVED_LEVELS,
     RESIDENCIES,
@@ -28,6 +29,8 @@ from costmodel.hardware.profile import (
     Constant,
     HardwareProfile,
     MemoryLevel,
+    elements,
+    room_problems,
 )
 from costmodel.hardware.regular import Data, IrregularError, expect, flag, keys, one_of, table, text, whole
 
@@ -43,6 +46,7 @@ _PROFILE = (
     "static_power",
     "layer_overhead",
 )
+_LEVEL_OPTIONS = ("double_buffered", "macs_per_access", "parts", "holds", "bypass", "per_element")
 _LEVEL = ("kind", "capacity", "read_energy", "write_energy", "bandwidth")
 _EXACT_INTS = 1 << 53
 
@@ -64,7 +68,7 @@ def profile_of(data: Data, file: Path, shipped: Bibliography) -> HardwareProfile
     IrregularError
         Data that `schema.ProfileSpec` refuses, or takes in another form.
     """
-    keys(data, _PROFILE, ("description", "inherits", "psum_bits", "residency", "fusion", "sources"))
+    keys(data, _PROFILE, ("description", "inherits", "psum_bits", "residency", "fusion", "objective", "sources"))
     expect(type(data.get("inherits", "")) in (str, type(None)))
     sources = shipped.extended(sources_of(data.get("sources", {})))
     compute = _compute(data["compute"], sources)
@@ -73,7 +77,7 @@ def profile_of(data: Data, file: Path, shipped: Bibliography) -> HardwareProfile
         title=text(data["title"], 3),
         default_dtype=one_of(data["default_dtype"], tuple(compute.macs_per_cycle)),
         psum_bits=whole(data.get("psum_bits", 32), 1, 64),
-        levels=_levels(table(data["memory"], 2), sources),
+        levels=_levels(table(data["memory"], 2), sources, compute),
         compute=compute,
         static_w=_constant("static_power", data["static_power"], fields.STATIC_POWER, sources),
         layer_overhead_s=_constant("layer_overhead", data["layer_overhead"], fields.LAYER_OVERHEAD, sources),
@@ -82,23 +86,34 @@ def profile_of(data: Data, file: Path, shipped: Bibliography) -> HardwareProfile
         description=text(data.get("description", "")),
         residency=one_of(data.get("residency", "none"), RESIDENCIES),
         fusion=flag(data.get("fusion", False)),
+        objective=_optional(data.get("objective"), OBJECTIVES),
     )
     expect(profile.residency != "none" or not profile.fusion)
     cited = {constant.source for constant in profile.constants()}
     return replace(profile, bibliography=sources.only(cited))
 
 
-def _levels(memory: Data, sources: Bibliography) -> tuple[MemoryLevel, ...]:
+def _optional(value: Any, known: tuple[Any, ...]) -> Any:  # noqa: ANN401 - YAML data
+    """Return one of several words, or None where there is none."""
+    return None if value is None else one_of(value, known)
+
+
+def _levels(memory: Data, sources: Bibliography, compute: Compute) -> tuple[MemoryLevel, ...]:
     last = list(memory)[-1]
     levels = tuple(_level(name, data, sources, innermost=name == last) for name, data in memory.items())
     for position, level in enumerate(levels):
         expect((level.kind == "backing") == (position == 0))
         expect(position == 0 or level.capacity_bytes is not None)
-    return levels
+        expect(position > 0 or (level.holds == OPERANDS and not level.parts and not level.bypass))
+        expect(level is levels[-1] or not level.per_element)
+        expect(level is not levels[-1] or not level.bypass)
+        expect(level is not levels[-1] or level.per_element or level.holds == OPERANDS)
+        expect(compute.array is not None or not level.per_element)
+    return tuple(replace(level, instances=elements(compute.array)) if level.per_element else level for level in levels)
 
 
 def _level(name: str, given: Any, sources: Bibliography, *, innermost: bool) -> MemoryLevel:  # noqa: ANN401 - YAML data
-    data = keys(given, _LEVEL, ("double_buffered", "macs_per_access"))
+    data = keys(given, _LEVEL, _LEVEL_OPTIONS)
     expect(name not in RESERVED_LEVELS and LEVEL_NAME.fullmatch(name))
 
     def constant(field: str) -> Constant:
@@ -109,10 +124,17 @@ def _level(name: str, given: Any, sources: Bibliography, *, innermost: bool) -> 
 
     reuse = _by_name(f"{name}.macs_per_access", data.get("macs_per_access", {}), OPERANDS, sources)
     expect(innermost or not reuse)
+    parts = _by_name(f"{name}.parts", data.get("parts", {}), OPERANDS, sources)
+    holds = _operands(data.get("holds", list(OPERANDS)))
+    bypass = _operands(data.get("bypass", []))
+    expect(holds and set(bypass) <= set(holds))
+    capacity = limit("capacity")
+    sizes = {operand: part.value for operand, part in parts.items()}
+    expect(not (room_problems(capacity.value, sizes, holds) if capacity else parts))
     return MemoryLevel(
         name=name,
         kind=one_of(data["kind"], LEVEL_KINDS),
-        capacity_bytes=limit("capacity"),
+        capacity_bytes=capacity,
         read_pj_per_byte=constant("read_energy"),
         write_pj_per_byte=constant("write_energy"),
         bandwidth_bytes_per_s=limit("bandwidth"),
@@ -120,7 +142,19 @@ def _level(name: str, given: Any, sources: Bibliography, *, innermost: bool) -> 
         macs_per_access={key: reuse.get(key) or _no_reuse(name, key) for key in OPERANDS}
         if innermost
         else {},
+        parts=parts,
+        holds=holds,
+        bypass=bypass,
+        per_element=flag(data.get("per_element", False)),
     )
+
+
+def _operands(given: Any) -> tuple[str, ...]:  # noqa: ANN401 - YAML data
+    """Return operands in their usual order, each given once."""
+    expect(type(given) is list)
+    found = {one_of(operand, OPERANDS) for operand in given}
+    expect(len(found) == len(given))
+    return tuple(operand for operand in OPERANDS if operand in found)
 
 
 def _no_reuse(level: str, operand: str) -> Constant:
@@ -144,10 +178,12 @@ def _compute(given: Any, sources: Bibliography) -> Compute:  # noqa: ANN401 - YA
 
 
 def _axis(given: Any) -> ArrayAxis:  # noqa: ANN401 - YAML data
-    data = keys(given, ("size", "dims"))
+    data = keys(given, ("size", "dims"), ("multicast", "reduction"))
     size, dims = data["size"], data["dims"]
     expect(type(size) is int and size > 0 and type(dims) is list and dims)
-    return ArrayAxis(size, tuple(one_of(dim, LOOP_DIMS) for dim in dims))
+    unrolled = tuple(one_of(dim, LOOP_DIMS) for dim in dims)
+    expect(len(set(unrolled)) == len(unrolled))
+    return ArrayAxis(size, unrolled, flag(data.get("multicast", True)), flag(data.get("reduction", True)))
 
 
 def _by_name(path: str, data: Any, names: tuple[str, ...], sources: Bibliography) -> dict[str, Constant]:  # noqa: ANN401 - YAML data

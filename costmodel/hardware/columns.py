@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.errors import HardwareError
-from costmodel.hardware.profile import GIVEN_BY_USER, Constant, HardwareProfile, did_you_mean
+from costmodel.hardware.profile import GIVEN_BY_USER, Constant, HardwareProfile, did_you_mean, elements
 from costmodel.hardware.variation import field_of, swapped
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ def with_array(profile: HardwareProfile, sizes: Mapping[str, Any], given: set[st
     for form, rate in rates.items():
         if form not in given:
             rates[form] = replace(rate, value=rate.value * growth, low=rate.low * growth, high=rate.high * growth)
-    return replace(profile, compute=replace(profile.compute, array=array, macs_per_cycle=rates))
+    many = elements(array)
+    levels = tuple(replace(level, instances=many) if level.per_element else level for level in profile.levels)
+    return replace(profile, levels=levels, compute=replace(profile.compute, array=array, macs_per_cycle=rates))
 
 
 def column(name: str, value: Floats | Ints | float) -> Constant:

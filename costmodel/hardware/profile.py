@@ -6,18 +6,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from costmodel.errors import HardwareError
 from costmodel.units import quantity
 
-Tier = Literal["measured", "datasheet", "literature", "scaled", "assumed"]
+Tier = Literal["measured", "datasheet", "literature", "calibrated", "scaled", "assumed"]
 TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 LevelKind = Literal["backing", "scratchpad", "cache"]
 LEVEL_KINDS: Final[tuple[LevelKind, ...]] = get_args(LevelKind)
 Residency = Literal["none", "activations", "all"]
 RESIDENCIES: Final[tuple[Residency, ...]] = get_args(Residency)
+Objective = Literal["energy", "latency", "edp", "dram_bytes"]
+OBJECTIVES: Final[tuple[Objective, ...]] = get_args(Objective)
 LEVEL_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED_LEVELS: Final = ("compute", "static_power", "layer_overhead")
 """Words of a constant's path that are no memory level."""
@@ -31,6 +34,7 @@ TIER_RATIO: Final[Mapping[str, float]] = {
     "measured": 1.05,
     "datasheet": 1.1,
     "literature": 1.25,
+    "calibrated": 1.35,
     "scaled": 1.5,
     "assumed": 2.0,
 }
@@ -125,8 +129,20 @@ class Source:
 class MemoryLevel:
     """One memory; ``None`` stands for a capacity without bound or a bandwidth that never limits.
 
-    ``macs_per_access`` is filled on the innermost level only: how many MACs one element read there (or one
-    partial sum read and written) feeds, by operand.
+    Attributes
+    ----------
+    macs_per_access
+        On the innermost level only: how many MACs one element read there (or one partial sum read and written) feeds, by
+        operand.
+    parts
+        Size of the part that an operand has for itself, by operand [B]; the rest of the capacity is for the others.
+    holds
+        Operands that it may hold.
+    bypass
+        Operands of these that may pass it by where that is cheaper.
+    instances
+        How many of them there are: as many as processing elements where each has its own, which ``capacity_bytes`` and
+        ``parts`` then speak of.
     """
 
     name: str
@@ -137,14 +153,30 @@ class MemoryLevel:
     bandwidth_bytes_per_s: Constant | None
     double_buffered: bool = False
     macs_per_access: Mapping[str, Constant] = field(default_factory=dict)
+    parts: Mapping[str, Constant] = field(default_factory=dict)
+    holds: tuple[str, ...] = OPERANDS
+    bypass: tuple[str, ...] = ()
+    per_element: bool = False
+    instances: int = 1
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Size of all instances together [B]; None without bound."""
+        return None if self.capacity_bytes is None else int(self.capacity_bytes.value) * self.instances
 
 
 @dataclass(frozen=True)
 class ArrayAxis:
-    """One axis of the array of multipliers and the loop dimensions that may be unrolled along it."""
+    """One axis of the array of multipliers and the loop dimensions that may be unrolled along it.
+
+    With ``multicast`` a value that several units along it want is read once, with ``reduction`` their partial sums are added
+    on the way out; without, each unit reads and writes by itself.
+    """
 
     size: int
     dims: tuple[str, ...]
+    multicast: bool = True
+    reduction: bool = True
 
 
 @dataclass(frozen=True)
@@ -156,6 +188,16 @@ class Compute:
     mac_pj: Mapping[str, Constant]
     array: Mapping[str, ArrayAxis] | None = None
 
+    @property
+    def elements(self) -> int:
+        """Processing elements of the array; 1 where there is none."""
+        return elements(self.array)
+
+
+def elements(array: Mapping[str, ArrayAxis] | None) -> int:
+    """Processing elements of an array; 1 where there is none."""
+    return prod(axis.size for axis in (array or {}).values())
+
 
 @dataclass(frozen=True)
 class HardwareProfile:
@@ -164,6 +206,7 @@ class HardwareProfile:
     ``psum_bits`` is the width of partial sums of integer formats (floating-point formats add at 32 bits);
     ``overlap`` says whether transfers overlap with compute; ``residency`` what may stay in the first memory on chip
     beyond one layer (``all``: activations, and weights for ever), ``fusion`` whether layers are cascaded in stripes;
+    ``objective`` what layers are mapped for through all memories at once, None where each boundary is priced by itself;
     ``bibliography`` holds the sources that the constants cite.
     """
 
@@ -181,6 +224,7 @@ class HardwareProfile:
     bibliography: Mapping[str, Source] = field(default_factory=dict)
     residency: Residency = "none"
     fusion: bool = False
+    objective: Objective | None = None
 
     @cached_property
     def _by_name(self) -> dict[str, Constant]:
@@ -290,9 +334,34 @@ def _level_constants(level: MemoryLevel) -> tuple[Constant, ...]:
         level.write_pj_per_byte,
         level.bandwidth_bytes_per_s,
     )
-    return tuple(constant for constant in found if constant is not None) + tuple(
-        level.macs_per_access.values()
-    )
+    given = tuple(constant for constant in found if constant is not None)
+    return (*given, *level.macs_per_access.values(), *level.parts.values())
+
+
+def room_problems(
+    capacity_bytes: float, parts: Mapping[str, float], holds: tuple[str, ...]
+) -> list[tuple[tuple[str, ...], str]]:
+    """What is wrong with the parts of a level: the field below it that is at fault, and a sentence.
+
+    >>> room_problems(10.0, {"weight": 10.0}, ("weight", "ifmap"))
+    [(('holds',), 'no room for ifmap: the parts take all 10 B; give ifmap a part, or leave it out of holds')]
+    """
+    found: list[tuple[tuple[str, ...], str]] = []
+    for operand in parts:
+        if operand not in holds:
+            text = f"a part for {operand}, which the level does not hold: add {operand} to holds, or take the part away"
+            found.append((("parts", operand), text))
+    together = sum(parts.values())
+    if together > capacity_bytes:
+        sizes = ", ".join(f"{operand} {size:.0f} B" for operand, size in parts.items())
+        text = f"{sizes} are {together:.0f} B together, the capacity is {capacity_bytes:.0f} B: make them smaller or it larger"
+        found.append((("parts",), text))
+    without = [operand for operand in holds if operand not in parts]
+    if together == capacity_bytes and without:
+        names = " and ".join(without)
+        text = f"no room for {names}: the parts take all {capacity_bytes:.0f} B; give {names} a part, or leave it out of holds"
+        found.append((("holds",), text))
+    return found
 
 
 def did_you_mean(given: str, known: Any) -> str:  # noqa: ANN401 - any iterable of names

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -27,11 +27,14 @@ from costmodel.hardware import constants as fields
 from costmodel.hardware.profile import (
     LEVEL_NAME,
     LOOP_DIMS,
+    OPERANDS,
     RESERVED_LEVELS,
     Format,
     LevelKind,
+    Objective,
     Residency,
     Tier,
+    room_problems,
 )
 
 Finding = tuple[tuple[str, ...], str]
@@ -119,6 +122,13 @@ Power: TypeAlias = Annotated[ConstantSpec, checks(fields.STATIC_POWER)]
 Overhead: TypeAlias = Annotated[ConstantSpec, checks(fields.LAYER_OVERHEAD)]
 
 
+Operand: TypeAlias = Literal["weight", "ifmap", "ofmap"]
+
+
+def _every_operand() -> list[Operand]:
+    return ["weight", "ifmap", "ofmap"]
+
+
 class LevelSpec(Strict):
     """A memory."""
 
@@ -132,9 +142,24 @@ class LevelSpec(Strict):
     double_buffered: StrictBool = Field(
         False, description="whether half of the capacity is filled while the other is used"
     )
-    macs_per_access: dict[Literal["weight", "ifmap", "ofmap"], Reuse] = Field(
+    macs_per_access: dict[Operand, Reuse] = Field(
         default_factory=dict,
         description="innermost level only: MACs that one element accessed feeds; default 1",
+    )
+    parts: dict[Operand, Capacity] = Field(
+        default_factory=dict,
+        description="size of the part that an operand has for itself, such as '448 B'; the rest is for the others",
+    )
+    holds: list[Operand] = Field(
+        default_factory=_every_operand, description="operands that the level may hold; default all three"
+    )
+    bypass: list[Operand] = Field(
+        default_factory=list,
+        description="operands that may pass the level by where that is cheaper; not on the innermost level",
+    )
+    per_element: StrictBool = Field(
+        False,
+        description="innermost level only: whether every processing element has one; capacity and parts are those of one",
     )
 
 
@@ -143,8 +168,26 @@ class AxisSpec(Strict):
 
     size: StrictInt = Field(gt=0, description="number of units along the axis")
     dims: list[Literal["n", "g", "k", "c", "p", "q", "r", "s"]] = Field(
-        min_length=1, description=f"loop dimensions unrolled along it, of {' '.join(LOOP_DIMS)}"
+        json_schema_extra={"minItems": 1}, description=f"loop dimensions unrolled along it, of {' '.join(LOOP_DIMS)}"
     )
+    multicast: StrictBool = Field(
+        True, description="whether a value that several units along it want is read once, or by each"
+    )
+    reduction: StrictBool = Field(
+        True, description="whether partial sums of units along it are added on their way out, or each leaves by itself"
+    )
+
+    @field_validator("dims")
+    @classmethod
+    def _unrolling(cls, dims: list[str], info: ValidationInfo) -> list[str]:
+        if not dims:
+            units = info.data.get("size", "the")
+            text = f"[] given, so that {units} units unroll nothing: name loop dimensions, such as [k]"
+            raise problem(((), text))
+        twice = [dim for dim in dict.fromkeys(dims) if dims.count(dim) > 1]
+        if twice:
+            raise problem(((), f"{' and '.join(twice)} given more than once: each loop dimension once is enough"))
+        return dims
 
 
 class ComputeSpec(Strict):
@@ -212,6 +255,11 @@ class ProfileSpec(Strict):
     fusion: StrictBool = Field(
         False, description="whether layers are cascaded stripe by stripe; needs residency of activations or all"
     )
+    objective: Objective | None = Field(
+        None,
+        description="what layers are mapped for through all memories at once: 'energy', 'latency', 'edp' or 'dram_bytes'; "
+        "without it, each boundary between memories is priced by itself",
+    )
     memory: dict[StrictStr, LevelSpec] = Field(
         min_length=2, description="levels from the backing store inwards, by name"
     )
@@ -236,6 +284,7 @@ class ProfileSpec(Strict):
         found = [finding for name in levels for finding in _bad_level_name(name)]
         for position, (name, level) in enumerate(levels.items()):
             found += _misplaced(name, level, position, innermost=position == len(levels) - 1)
+            found += _operand_findings(name, level, position, innermost=position == len(levels) - 1)
         if found:
             raise problem(*found)
         return levels
@@ -249,6 +298,14 @@ class ProfileSpec(Strict):
             text = f"no {default}, which is the default_dtype: give it, or choose one of {known}"
             raise problem((("macs_per_cycle",), text))
         return compute
+
+    @model_validator(mode="after")
+    def _elements_exist(self) -> ProfileSpec:
+        name, level = list(self.memory.items())[-1]
+        if level.per_element and not self.compute.array:
+            text = "true, but compute has no array, so that there are no elements: add one, or write per_element: false"
+            raise problem((("memory", name, "per_element"), text))
+        return self
 
 
 def _bad_level_name(name: str) -> list[Finding]:
@@ -270,6 +327,62 @@ def _misplaced(name: str, level: LevelSpec, position: int, *, innermost: bool) -
     if level.macs_per_access and not innermost:
         found.append(((name, "macs_per_access"), "only the innermost level has it: move it there"))
     return found
+
+
+OPERAND_FIELDS: Final = ("parts", "holds", "bypass", "per_element")
+"""What a level says of operands, which the backing store does not."""
+
+
+def _operand_findings(name: str, level: LevelSpec, position: int, *, innermost: bool) -> list[Finding]:
+    """Return what is wrong with the operands that a level holds, passes by and has parts for."""
+    if position == 0:
+        given = [field for field in OPERAND_FIELDS if not _as_default(level, field)]
+        return [((name, field), "the backing store holds everything: leave it out") for field in given]
+    found: list[Finding] = [((name, *at), text) for at, text in _bad_operand_lists(level)]
+    if level.per_element and not innermost:
+        found.append(((name, "per_element"), "only the innermost level can be one per processing element: move it there"))
+    if level.bypass and innermost:
+        passing = " and ".join(level.bypass)
+        text = f"{passing} cannot pass by the innermost level, where the multipliers read: leave it out of holds instead"
+        found.append(((name, "bypass"), text))
+    if innermost and not level.per_element and level.holds:
+        homeless = [operand for operand in OPERANDS if operand not in level.holds]
+        if homeless:
+            text = f"no home for {' and '.join(homeless)}, which multipliers read here: add it, or write per_element: true"
+            found.append(((name, "holds"), text))
+    if level.capacity is not None and level.holds:
+        sizes: dict[str, float] = {operand: _bytes(part) for operand, part in level.parts.items() if part is not None}
+        problems = room_problems(_bytes(level.capacity), sizes, tuple(level.holds))
+        found += [((name, *at), text) for at, text in problems]
+    return found
+
+
+def _as_default(level: LevelSpec, field: str) -> bool:
+    """Whether a level says of a field what would hold anyway."""
+    return bool(getattr(level, field) == LevelSpec.model_fields[field].get_default(call_default_factory=True))
+
+
+def _bad_operand_lists(level: LevelSpec) -> Iterator[Finding]:
+    """Yield what is wrong with the lists of operands of a level by themselves."""
+    if not level.holds:
+        yield ("holds",), "[] given, which makes the level hold nothing: name operands, or take the level away"
+    for field in ("holds", "bypass"):
+        given = getattr(level, field)
+        twice = [operand for operand in dict.fromkeys(given) if given.count(operand) > 1]
+        if twice:
+            yield (field,), f"{' and '.join(twice)} given more than once: once is enough"
+    strange = [operand for operand in level.bypass if operand not in level.holds]
+    if strange and level.holds:
+        text = f"{' and '.join(strange)} never enters the level: add it to holds, or leave it out of bypass"
+        yield ("bypass",), text
+    unlimited = [operand for operand, part in level.parts.items() if part is None]
+    if unlimited:
+        yield ("parts", unlimited[0]), "'unlimited' given: write its size"
+
+
+def _bytes(spec: ConstantSpec) -> float:
+    """Return the size that was checked already."""
+    return fields.number(spec.value, fields.CAPACITY)
 
 
 def allowed_fields(path: tuple[str | int, ...]) -> Mapping[str, Any]:

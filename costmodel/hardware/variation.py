@@ -13,6 +13,7 @@ from costmodel.hardware.profile import (
     HardwareProfile,
     MemoryLevel,
     did_you_mean,
+    room_problems,
 )
 
 Quantity = str | float
@@ -39,7 +40,17 @@ def varied(profile: HardwareProfile, request: Request) -> HardwareProfile:
     if request.value == UNLIMITED:
         _check_may_be_unlimited(profile, path)
         return _Swap(path, None).profile(profile)
-    return _Swap(path, _given(profile, request)).profile(profile)
+    return _with_room(_Swap(path, _given(profile, request)).profile(profile))
+
+
+def _with_room(profile: HardwareProfile) -> HardwareProfile:
+    """Refuse a profile with a level that its parts no longer fit into."""
+    for level in profile.levels:
+        sizes = {operand: part.value for operand, part in level.parts.items()}
+        found = room_problems(level.capacity_bytes.value, sizes, level.holds) if level.capacity_bytes else []
+        if found:
+            raise HardwareError(*(f"{profile.name}: {'.'.join((level.name, *at))}: {text}" for at, text in found))
+    return profile
 
 
 def swapped(profile: HardwareProfile, new: Constant) -> HardwareProfile:
@@ -122,6 +133,7 @@ class _Swap:
             macs_per_access={
                 key: self.constant(each.name, each) for key, each in old.macs_per_access.items()
             },
+            parts={key: self.constant(each.name, each) for key, each in old.parts.items()},
         )
 
     def compute(self, old: Compute) -> Compute:

@@ -35,6 +35,11 @@ class Mapping:
         tiled = ", ".join(f"{d} {self.trips[d]}x{self.tile[d]}" for d in self.order)
         return f"{self.stationary} stationary; " + (f"for {tiled}" if tiled else "one tile")
 
+    @property
+    def summary(self) -> str:
+        """The mapping on one line."""
+        return str(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the mapping as plain data for JSON."""
         return {

@@ -29,7 +29,10 @@ RELEVANT = {
 
 @dataclass(frozen=True)
 class Layer:
-    """One row of the layer table on its own: loop dimensions per group, geometry, operand widths in bits."""
+    """One row of the layer table on its own: loop dimensions per group, geometry, operand widths in bits.
+
+    ``weight_count`` and ``ofmap_count`` are the elements of one sweep over the operand where the loops only bound them.
+    """
 
     n: int = 1
     g: int = 1
@@ -51,6 +54,8 @@ class Layer:
     ifmap_bits: int = 8
     ofmap_bits: int = 8
     psum_bits: int = 32
+    weight_count: int | None = None
+    ofmap_count: int | None = None
 
     @property
     def height(self) -> Axis:
@@ -65,11 +70,15 @@ class Layer:
     @property
     def weight_elems(self) -> int:
         """Elements of the weight operand of all groups."""
+        if self.weight_count is not None:
+            return self.weight_count
         return self.g * self.k * self.c * self.r * self.s
 
     @property
     def ofmap_elems(self) -> int:
         """Elements of the ofmap."""
+        if self.ofmap_count is not None:
+            return self.ofmap_count
         return self.n * self.g * self.k * self.p * self.q
 
 

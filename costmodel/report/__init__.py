@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from costmodel.analysis import Analysis
     from costmodel.comparison import Comparison
     from costmodel.compression import Storage
+    from costmodel.explanation import Explanation
     from costmodel.explore.codesign import CoDesign
     from costmodel.explore.curve import Curve
     from costmodel.explore.pareto import Front
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         | CoDesign
         | Comparison
         | Curve
+        | Explanation
         | Front
         | MemoryTimeline
         | Reconciliation
@@ -53,6 +55,7 @@ DOCUMENTS: Final = {
     "CoDesign": "codesign_document",
     "Comparison": "comparison_document",
     "Curve": "curve_document",
+    "Explanation": "explanation_document",
     "Front": "front_document",
     "MemoryTimeline": "memory_document",
     "Reconciliation": "reconciliation_document",
@@ -85,8 +88,8 @@ def render(
     Parameters
     ----------
     result
-        An Advice, Analysis, CoDesign, Comparison, Curve, Front, MemoryTimeline, Reconciliation, Search, Shrinking, Storage,
-        TrainingCost, UpdateCost or Variation.
+        An Advice, Analysis, CoDesign, Comparison, Curve, Explanation, Front, MemoryTimeline, Reconciliation, Search,
+        Shrinking, Storage, TrainingCost, UpdateCost or Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

@@ -17,6 +17,7 @@ from costmodel.report.document import Document
 from costmodel.report.dominance import dominance
 from costmodel.report.layer_table import layer_table
 from costmodel.report.names import visible
+from costmodel.report.objective import mapped_for
 from costmodel.report.schedule_table import cascades, executed, schedule_table
 from costmodel.report.totals import totals_facts
 
@@ -50,5 +51,5 @@ def reconciled(analysis: Analysis) -> tuple[Block, ...]:
 def title(analysis: Analysis) -> str:
     """What was priced."""
     name = f"{visible(analysis.network)} on {visible(analysis.hardware.name)}"
-    how = executed(analysis.kind, analysis.phase)
+    how = mapped_for(analysis.objective) if analysis.objective else executed(analysis.kind, analysis.phase)
     return f"{name}, {visible(analysis.precision.name)}, batch {analysis.batch}, {how}"

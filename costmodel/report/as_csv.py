@@ -63,7 +63,7 @@ def layer_records(analysis: Analysis) -> Iterator[dict[str, Any]]:
         "batch": analysis.batch,
     }
     for layer in analysis.layers:
-        record = {**context, **layer.to_dict(), "mapping": str(layer.mapping or "")}
+        record = {**context, **layer.flat()}
         yield {key: visible(value) if isinstance(value, str) else value for key, value in record.items()}
 
 

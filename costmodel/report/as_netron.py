@@ -134,7 +134,8 @@ def remarks(place: Place, layers: Sequence[LayerCost]) -> Iterator[Entry]:
             yield place.entry(f"{prefix}weight, ifmap and ofmap", f"{bits}; MACs at {layer.mac_format}")
             yield place.entry(f"{prefix}bound by", layer.binding)
             if layer.mapping:
-                yield place.entry(f"{prefix}mapping off chip", str(layer.mapping))
+                what = "mapping" if layer.accesses else "mapping off chip"
+                yield place.entry(f"{prefix}{what}", layer.mapping.summary)
 
 
 def about(place: Place, analysis: Analysis) -> Iterator[Entry]:

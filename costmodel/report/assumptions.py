@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from costmodel.report.document import Column, Row, Sentences, Table
 from costmodel.report.names import visible
 from costmodel.report.numbers import counted, listed
+from costmodel.report.objective import mapping_sentences
 from costmodel.units import quantity
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def modelling(analyses: Sequence[Analysis]) -> Sentences:
     """Simplifications of the model, for analyses on one profile under one kind of schedule."""
     hardware, kind = analyses[0].hardware, analyses[0].kind
     as_stored = any(analysis.precision.as_stored for analysis in analyses)
+    objective = all(analysis.objective for analysis in analyses)
     compressed = any(analysis.estimate.table.encoded for analysis in analyses)
     store, first = (level.name for level in hardware.levels[:2])
     room = "of it" if kind == "layer" else "of what is left"
@@ -113,7 +115,8 @@ def modelling(analyses: Sequence[Analysis]) -> Sentences:
         (
             *(widths if as_stored else ()),
             EXECUTED[kind].format(store=store, memory=first),
-            TILED[kind].format(memory=first, half=half),
+            *(() if objective else (TILED[kind].format(memory=first, half=half),)),
+            *mapping_sentences(analyses),
             *order_kept(analyses),
             COMPRESSED.format(store=store, memory=first) if compressed else DENSE,
             "Every other operation (activation, pooling, normalisation) costs what a MAC costs.",

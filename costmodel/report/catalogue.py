@@ -6,14 +6,16 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from costmodel.hardware.profile import OPERANDS
 from costmodel.report.assumptions import constant_range
 from costmodel.report.document import Column, Document, Row, Sentences, Table
 from costmodel.report.names import visible
-from costmodel.report.numbers import counted, share
+from costmodel.report.numbers import counted, listed, share
+from costmodel.report.objective import mapped_for
 
 if TYPE_CHECKING:
     from costmodel.compression import Scheme
-    from costmodel.hardware import Constant, HardwareProfile
+    from costmodel.hardware import Constant, HardwareProfile, MemoryLevel
     from costmodel.hardware.link import Link
 
 
@@ -204,9 +206,32 @@ def about(found: HardwareProfile) -> Sentences:
             f"partial sums: {counted(found.psum_bits, 'bit')} of integer formats, 32 bits of the others",
             f"transfers and compute: {timing(found)}",
             f"across layers: {across(found)}",
+            *through(found),
             f"file: {visible(str(found.file))}",
         ),
     )
+
+
+def through(found: HardwareProfile) -> Iterator[str]:
+    """What layers are mapped for, and what memories hold where they do not simply hold everything."""
+    if found.objective:
+        yield f"objective: layers are {mapped_for(found.objective)}, through all memories at once"
+    for level in found.levels:
+        said = list(holding(level))
+        if said:
+            yield f"{level.name}: {', '.join(said)}"
+
+
+def holding(level: MemoryLevel) -> Iterator[str]:
+    """What is particular about a memory."""
+    if level.per_element:
+        yield f"one in each of {counted(level.instances, 'processing element')}"
+    if level.holds != OPERANDS:
+        yield f"holds {listed(list(level.holds))} only"
+    if level.bypass:
+        yield f"{listed(list(level.bypass))} may pass it by"
+    if level.parts:
+        yield "a part for " + listed([f"{operand} of {part.text}" for operand, part in level.parts.items()])
 
 
 def timing(found: HardwareProfile) -> str:

@@ -148,7 +148,7 @@ def layer_line(layer: LayerCost, name: str, style: Style, *, widths: bool = Fals
         sums=sums([layer]),
         binding=visible(layer.binding),
         on_chip=visible(layer.on_chip),
-        mapping=visible(str(layer.mapping or "")),
+        mapping=visible(layer.mapping.summary if layer.mapping else ""),
         widths=operand_widths(layer) if widths else "",
     )
 

@@ -42,12 +42,12 @@ def schedule_table(analysis: Analysis) -> Table:
     """One line per kind of schedule, the one that was priced marked.
 
     The last line is what every schedule moves: inputs and outputs once, and weights that cannot stay. Nothing where
-    activations are coded: schedules across layers do not know what will be zero.
+    activations are coded, since schedules across layers do not know what will be zero, or layers mapped for an objective.
     """
-    if analysis.estimate.code is not None:
+    if analysis.alone:
         return Table("", COLUMNS, ())
     level = analysis.hardware.levels[1]
-    size = si_bytes(level.capacity_bytes.value) if level.capacity_bytes else ""
+    size = si_bytes(level.total_bytes) if level.total_bytes else ""
     declared = NAMES[declared_kind(analysis.hardware)]
     title = f"Across layers: what {level.name} of {size} saves (priced: *; the profile declares {declared})"
     alone = analysis.scheduled("layer", analysis.phase).dram_bytes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
-from costmodel.boundary import LARGEST_BITS, Boundary, boundary
+from costmodel.boundary import LARGEST_BITS, boundary
 from costmodel.errors import InputError
 from costmodel.schedule.costs import Costs
 from costmodel.schedule.order import least_memory_order
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from costmodel.boundary import Widths
+    from costmodel.boundary import Boundary, Crossing, Widths
     from costmodel.graph import Graph, LayerTable
     from costmodel.hardware import HardwareProfile, MemoryLevel
 
@@ -94,7 +94,7 @@ class Schedule:
     phase: Phase
     level: str
     capacity_bytes: int
-    boundary: Boundary
+    boundary: Crossing
     again_macs: Ints
     places: tuple[str, ...]
     order: tuple[str, ...]
@@ -247,12 +247,13 @@ class Scheduler:
             self.improved[key] = memory, self._improved(known, hardware, least, whole=whole)
         return self.improved[key][1]
 
-    def by_layer(self, hardware: HardwareProfile, phase: Phase) -> Schedule:
-        """Every layer by itself: the sum of the optima of the layers."""
+    def by_layer(self, hardware: HardwareProfile, phase: Phase, crossing: Crossing | None = None) -> Schedule:
+        """Every layer by itself: the sum of the optima of the layers, or what is said to cross."""
         level, memory = hardware.levels[1], memory_of(hardware)
-        if self.alone is None or self.alone[0] != memory:
-            self.alone = memory, boundary(self.table, self.widths, hardware.levels[0].name, level)
-        crossing = self.alone[1]
+        if crossing is None:
+            if self.alone is None or self.alone[0] != memory:
+                self.alone = memory, boundary(self.table, self.widths, hardware.levels[0].name, level)
+            crossing = self.alone[1]
         moved = int(crossing.moved_bytes.sum())
         nothing = np.zeros((len(self.table.names), 1), dtype=np.int64)
         order = tuple(step.name for step in self.program.steps)
@@ -359,7 +360,7 @@ def collection_paused() -> Iterator[None]:
 
 def level_bits(level: MemoryLevel) -> int:
     """Size of a memory on chip [bits]."""
-    return min(int(level.capacity_bytes.value) * 8, LARGEST_BITS) if level.capacity_bytes else 0
+    return min(level.total_bytes * 8, LARGEST_BITS) if level.total_bytes else 0
 
 
 def memory_of(hardware: HardwareProfile) -> Memory:

@@ -14,9 +14,9 @@ from tests.architecture.source import ROOT, Source, listing, package
 
 LAYERS = (
     "errors", "data", "units", "formulas", "graph", "playbook", "hardware", "mapping", "precision", "boundary", "io_bound",
-    "sparsity", "schedule", "estimate", "importers", "reconciliation", "results", "analysis", "activations", "compression",
-    "comparison", "advice", "training", "updates", "explore", "report", "validation", "api", "cli_shared", "cli_explore",
-    "cli", "__main__",
+    "sparsity", "joint", "schedule", "estimate", "importers", "reconciliation", "results", "analysis", "explanation",
+    "activations", "compression", "comparison", "advice", "training", "updates", "explore", "report", "validation", "api",
+    "cli_shared", "cli_explore", "cli", "__main__",
 )  # fmt: skip
 """From the bottom upwards."""
 

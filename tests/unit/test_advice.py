@@ -57,10 +57,10 @@ def test_what_ifs_are_ranked_by_the_objective(objective):
 
 def test_what_ifs_are_priced_like_any_network():
     """The figures of a what-if are those of the transformed graph, analysed by itself."""
-    for one in cm.advise("alexnet", "eyeriss", batch=2).what_ifs:
+    for one in cm.advise("alexnet", "horowitz-45nm", batch=2).what_ifs:
         if one.step != "lower_precision":
             graph = cm.transform("alexnet", one.step, one.strength).graph
-            assert figures(one.analysis) == figures(cm.analyze(graph, "eyeriss", batch=2))
+            assert figures(one.analysis) == figures(cm.analyze(graph, "horowitz-45nm", batch=2))
 
 
 def test_lower_precision_is_priced_at_its_widths():

@@ -123,6 +123,11 @@ def changed(line: str, new: str) -> str:
     return WHOLE.replace(line, new)
 
 
+def with_sram(line: str) -> str:
+    """Return the whole profile with one more line in its buffer."""
+    return changed("    kind: scratchpad", f"    kind: scratchpad\n    {line}")
+
+
 ONE_MISTAKE = {
     "misspelt field": (
         changed("    kind: backing", "    knid: backing"),
@@ -322,6 +327,65 @@ ONE_MISTAKE = {
     "array of size zero": (
         changed("  mac_energy", "  array: {rows: {size: 0, dims: [r]}}\n  mac_energy"),
         ["toy.yaml:21:18: compute.array.rows.size: 0 given: input should be greater than 0"],
+    ),
+    "array that unrolls nothing": (
+        changed("  mac_energy", "  array: {rows: {size: 12, dims: []}}\n  mac_energy"),
+        ["toy.yaml:21:28: compute.array.rows.dims: [] given, so that 12 units unroll nothing: name loop dimensions"],
+    ),
+    "dimension unrolled twice along a side": (
+        changed("  mac_energy", "  array: {rows: {size: 12, dims: [k, c, k]}}\n  mac_energy"),
+        ["toy.yaml:21:28: compute.array.rows.dims: k given more than once: each loop dimension once is enough"],
+    ),
+    "multicast that is no yes or no": (
+        changed("  mac_energy", "  array: {rows: {size: 12, dims: [k], multicast: 2}}\n  mac_energy"),
+        ["toy.yaml:21:39: compute.array.rows.multicast: 2 given: "],
+    ),
+    "unknown objective": (
+        changed("overlap: true", "overlap: true\nobjective: enrgy"),
+        ["toy.yaml:5:1: objective: 'enrgy' is not known (did you mean 'energy'?): write 'energy', 'latency', 'edp'"],
+    ),
+    "parts beyond the capacity": (
+        with_sram("parts: {weight: 60 KiB | assumed | why, ofmap: 8 KiB | assumed | why}"),
+        ["toy.yaml:14:5: memory.sram.parts: weight 61440 B, ofmap 8192 B are 69632 B together, the capacity is 65536 B: "],
+    ),
+    "no room beside the parts": (
+        with_sram("parts: {weight: 64 KiB | assumed | why}"),
+        ["toy.yaml:12:3: memory.sram.holds: no room for ifmap and ofmap: the parts take all 65536 B; give ifmap and ofmap a"],
+    ),
+    "part without end": (
+        with_sram("parts: {weight: unlimited}"),
+        ["toy.yaml:14:13: memory.sram.parts.weight: 'unlimited' given: write its size"],
+    ),
+    "innermost memory without an operand": (
+        with_sram("holds: [weight, ofmap]"),
+        ["toy.yaml:14:5: memory.sram.holds: no home for ifmap, which multipliers read here: add it, or write per_element"],
+    ),
+    "memory that holds nothing": (
+        with_sram("holds: []"),
+        ["toy.yaml:14:5: memory.sram.holds: [] given, which makes the level hold nothing: name operands"],
+    ),
+    "operand held twice": (
+        with_sram("holds: [weight, ifmap, weight, ofmap]"),
+        ["toy.yaml:14:5: memory.sram.holds: weight given more than once: once is enough"],
+    ),
+    "unknown operand held": (
+        with_sram("holds: [weights]"),
+        ["toy.yaml:14:13: memory.sram.holds.0: 'weights' is not known (did you mean 'weight'?)"],
+    ),
+    "bypass of the innermost memory": (
+        with_sram("bypass: [weight]"),
+        ["toy.yaml:14:5: memory.sram.bypass: weight cannot pass by the innermost level, where the multipliers read"],
+    ),
+    "elements without an array": (
+        with_sram("per_element: true"),
+        ["toy.yaml:14:5: memory.sram.per_element: true, but compute has no array, so that there are no elements"],
+    ),
+    "operands of the backing store": (
+        changed("    kind: backing", "    kind: backing\n    holds: [weight]\n    bypass: [ifmap]"),
+        [
+            "toy.yaml:8:5: memory.dram.holds: the backing store holds everything: leave it out",
+            "toy.yaml:9:5: memory.dram.bypass: the backing store holds everything: leave it out",
+        ],
     ),
     "bad source entry": (
         WHOLE + "sources:\n  mine: {titel: My bench}\n",
@@ -630,12 +694,16 @@ def test_profile_names_are_sorted_and_hold_no_bibliography():
         "ethos-u85-512",
         "eyeriss",
         "eyeriss-168",
+        "eyeriss-calibrated",
         "horowitz-45nm",
         "k20x",
+        "os-16x16",
         "snapdragon",
         "snapdragon-cpu",
         "stm32h743",
         "stm32n6",
+        "tpu-v1",
+        "ws-16x16",
     )
 
 

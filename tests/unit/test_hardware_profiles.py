@@ -166,7 +166,9 @@ def test_eyeriss_168_is_hardware_a():
     """12 x 14 elements, 55,296 and 168 x 260 words, energies 1, 1, 6, 200 per 16-bit word."""
     profile = load_hardware("eyeriss-168")
     dram, glb, rf = profile.levels
-    assert (glb.capacity_bytes.value, rf.capacity_bytes.value) == (55296 * 2, 168 * (12 + 224 + 24) * 2)
+    assert (glb.total_bytes, rf.total_bytes) == (55296 * 2, 168 * (12 + 224 + 24) * 2)
+    assert {operand: part.value / 2 for operand, part in rf.parts.items()} == {"weight": 224, "ifmap": 12, "ofmap": 24}
+    assert (rf.per_element, rf.instances, glb.bypass, profile.objective) == (True, 168, ("weight",), "energy")
     assert [2 * level.read_pj_per_byte.value for level in profile.levels] == [400 / 2, 12 / 2, 2 / 2]
     assert [2 * level.write_pj_per_byte.value for level in profile.levels] == [200, 6, 1]
     assert (profile.compute.mac_pj["int16"].value, profile.compute.macs_per_cycle["int16"].value) == (
@@ -185,6 +187,36 @@ def test_eyeriss_chip_has_the_published_ratios():
     unit = profile.compute.mac_pj["int16"].value
     assert pytest.approx([2 * level.read_pj_per_byte.value / unit for level in profile.levels]) == [200, 6, 1]
     assert profile.compute.clock_hz.value * profile.compute.macs_per_cycle["int16"].value == 33.6e9
+
+
+STATIONARY = {
+    "ws-16x16": ("weight", 16, {"rows": ("c",), "columns": ("k",)}),
+    "os-16x16": ("ofmap", 32, {"rows": ("p",), "columns": ("q",)}),
+}
+"""What an element keeps, its bits, and what is unrolled along the sides."""
+
+
+@pytest.mark.parametrize("name", STATIONARY)
+def test_what_an_element_keeps_makes_an_array_stationary(name):
+    """One value of one operand in each of 16 x 16 elements, and a buffer of 128 KiB."""
+    operand, bits, dims = STATIONARY[name]
+    profile = load_hardware(name)
+    _, buffer, pe = profile.levels
+    assert (pe.holds, pe.total_bytes, buffer.total_bytes) == ((operand,), 256 * bits // 8, 128 * 1024)
+    assert {axis: entry.dims for axis, entry in profile.compute.array.items()} == dims
+    assert [2 * level.read_pj_per_byte.value for level in profile.levels] == [200, 6, 1]
+
+
+def test_tpu_is_as_published():
+    """65,536 MACs at 700 MHz are 92 TOPS; 28 MiB on chip; a tile of 64 KiB of weights, and one for double buffering."""
+    profile = load_hardware("tpu-v1")
+    rate_hz = value("tpu-v1", "compute.clock") * value("tpu-v1", "compute.macs_per_cycle.int8")
+    _, buffer, accumulators, pe = profile.levels
+    assert round(2 * rate_hz / 1e12) == 92
+    assert buffer.total_bytes + accumulators.total_bytes == 28 * 2**20
+    assert accumulators.total_bytes == 4096 * 256 * profile.psum_bits // 8
+    assert (pe.total_bytes, pe.double_buffered) == (2 * 64 * 1024, True)
+    assert [level.holds for level in profile.levels[1:]] == [("ifmap", "ofmap"), ("ofmap",), ("weight",)]
 
 
 def test_horowitz_shows_a_hundredfold_dram():

@@ -30,15 +30,26 @@ def constants(profile) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_constant_can_be_changed_alone(name):
-    """Twice its value, exact, given by the user; all others stay."""
+    """Twice its value, half that of a part, which must fit; exact, given by the user; all others stay."""
     profile = load_hardware(name)
     for before in profile.constants():
-        changed = profile.with_constant(before.name, before.value * 2)
+        new = before.value * (0.5 if ".parts." in before.name else 2)
+        changed = profile.with_constant(before.name, new)
         (after,) = [constant for constant in changed.constants() if constant.name == before.name]
-        assert (before.value * 2,) * 3 == (after.low, after.value, after.high)
+        assert (new,) * 3 == (after.low, after.value, after.high)
         assert (after.source, after.tier) == (GIVEN_BY_USER, "assumed")
         assert before.unit == after.unit
-        assert constants(changed) == constants(profile) | {before.name: before.value * 2}
+        assert constants(changed) == constants(profile) | {before.name: new}
+
+
+def test_parts_stay_within_their_memory():
+    """A part that is made too large, or a memory too small for its parts, is refused by name."""
+    profile = load_hardware("eyeriss-168")
+    with pytest.raises(HardwareError, match=r"^eyeriss-168: rf\.parts: weight 500 B, ifmap 24 B, ofmap 48 B are 572 B tog"):
+        profile.with_constant("rf.parts.weight", "500 B")
+    with pytest.raises(HardwareError, match=r"the capacity is 256 B: make them smaller or it larger$"):
+        profile.with_constant("rf.capacity", "256 B")
+    assert profile.with_constant("rf.parts.weight", "64 B").level("rf").parts["weight"].value == 64.0
 
 
 def test_quantities_and_ranges():

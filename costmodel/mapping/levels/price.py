@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
 from costmodel.mapping.levels.loopnest import LoopNest, chain, extents, factor
-from costmodel.mapping.levels.walks import afresh, along_outputs, along_taps, largest
+from costmodel.mapping.levels.walks import afresh, along_outputs, along_taps, distinct, largest
 from costmodel.mapping.nest import RELEVANT
 
 if TYPE_CHECKING:
+    from costmodel.mapping.axis import Axis
     from costmodel.mapping.nest import Layer
 
 PLAIN: Final = Fixed()
@@ -103,7 +104,8 @@ class Priced:
         """Energy of all accesses, of what no mapping changes, and of static power [pJ]."""
         stores = self.hierarchy.stores
         price = {"read": [store.read_pj for store in stores], "write": [store.write_pj for store in stores]}
-        accesses = sum(bits * price[way][at][operand] for at, operand, way, bits in self.moved)
+        moved = [one for one in self.moved if one[1] in stores[one[0]].holds]  # a register's energy is part of the MAC's
+        accesses = sum(bits * price[way][at][operand] for at, operand, way, bits in moved)
         return accesses + self.fixed.energy_pj + self.hierarchy.static_w * self.latency_s * 1e12
 
     @cached_property
@@ -117,11 +119,25 @@ class Priced:
 
     @property
     def fits(self) -> bool:
-        """Whether every store has room for what it holds."""
-        return all(
-            fits(store.capacity_bits, store.part_bits, used)
-            for store, used in zip(self.hierarchy.on_chip, self.used_bits, strict=True)
-        )
+        """Whether every store has room for what it holds; a register has room for one value."""
+        values = Counter(self.layer, self.hierarchy, self.nest).tile_elems(len(self.used_bits))
+        for store, used in zip(self.hierarchy.on_chip, self.used_bits, strict=True):
+            stored = {operand: bits for operand, bits in used.items() if operand in store.holds}
+            one_value = all(values[operand] <= 1 for operand in used if operand not in stored)
+            if not (one_value and fits(store.capacity_bits, store.part_bits, stored)):
+                return False
+        return True
+
+
+def value_of(found: Priced, objective: str) -> float:
+    """Return what an objective minimises."""
+    if objective == "energy":
+        return found.energy_pj
+    if objective == "latency":
+        return found.latency_s
+    if objective == "edp":
+        return found.energy_pj * found.latency_s
+    return found.dram_bits / 8
 
 
 def flow_bits(layer: Layer, flow: Flow) -> int:
@@ -184,8 +200,14 @@ class Counter:
 
     def held(self, store: int) -> tuple[str, ...]:
         """Operands in a store; elements have at least a register for each."""
+        if self.inside(store):
+            return OPERANDS
         passing = self.nest.passes_by(store - 1)
-        return tuple(operand for operand in OPERANDS if operand not in passing)
+        return tuple(operand for operand in self.hierarchy.stores[store].holds if operand not in passing)
+
+    def inside(self, store: int) -> bool:
+        """Whether a store exists once per element of the array."""
+        return self.hierarchy.stores[store].per_element
 
     def parent(self, store: int, operand: str) -> int:
         """The nearest store outside that holds an operand."""
@@ -229,7 +251,7 @@ class Counter:
     def flow(self, store: int, operand: str) -> Flow:
         """What an operand moves between a store and the one outside it."""
         block, innermost, inside = self.stepping(store, operand)
-        last = self.hierarchy.in_elements and store == len(self.tiles) - 1
+        last = self.inside(store)
         irrelevant = [dim for dim in self.tiles[0] if dim not in RELEVANT[operand]]
         sweeps = prod(self.counted(dim, block, inside) for dim in irrelevant)
         outer = inner = sweeps
@@ -258,40 +280,58 @@ class Counter:
         """Elements of one sweep over an operand, at the store outside and at this one."""
         if operand == "weight":
             return self.layer.weight_elems, self.layer.weight_elems
-        base = self.layer.n * self.layer.g * self.layer.c
-        last = self.hierarchy.in_elements and store == len(self.tiles) - 1
-        shared, own = base, base
+        shared = own = self.layer.n * self.layer.g * self.layer.c
         for output, tap in SPATIAL:
-            spread = last and factor(self.nest, output) * factor(self.nest, tap) > 1
-            walked = "" if spread else innermost
-            apart = last and not all(self.together(dim, "ifmap") for dim in (output, tap))
-            shared *= self.positions(output, tap, block, walked, apart=apart)
-            own *= self.positions(output, tap, block, walked, apart=last)
+            if self.inside(store):
+                shared *= self.wanted(output, tap, block, innermost)
+                own *= self.wanted(output, tap, block, innermost, sharing=False)
+            else:
+                fetched = self.positions(output, tap, block, innermost)
+                shared, own = shared * fetched, own * fetched
         return shared, own
 
-    def positions(self, output: str, tap: str, block: int, innermost: str, *, apart: bool) -> int:
-        """Positions fetched along an axis in one sweep; ``apart``: by every element of the array for itself."""
-        geometry = self.layer.height if output == "p" else self.layer.width
-        tile = self.nest.tiles[-1] if apart else self.tiles[block]
-        if innermost in (output, tap):
-            outside = self.tiles[block - 1]
-            if innermost == output:
-                return along_outputs(geometry, tile[output], tile[tap], outside[output])
-            return along_taps(geometry, tile[output], tile[tap], outside[tap])
+    def positions(self, output: str, tap: str, block: int, innermost: str) -> int:
+        """Positions fetched along an axis in one sweep."""
+        geometry, tile = self.axis(output), self.tiles[block]
+        if innermost == output:
+            return along_outputs(geometry, tile[output], tile[tap], self.tiles[block - 1][output])
+        if innermost == tap:
+            return along_taps(geometry, tile[output], tile[tap], self.tiles[block - 1][tap])
         return afresh(geometry, tile[output], tile[tap])
+
+    def wanted(self, output: str, tap: str, block: int, innermost: str, *, sharing: bool = True) -> int:
+        """Positions read along an axis for all elements of the array in one sweep; without ``sharing``: written in them."""
+        spread = [factor(self.nest, dim) for dim in (output, tap)]
+        if spread == [1, 1]:
+            return self.positions(output, tap, block, innermost)
+        tile = self.nest.tiles[-1]
+        dims = zip((output, tap), spread, strict=True)
+        together = [many if sharing and self.together(dim, "ifmap") else 1 for dim, many in dims]
+        return distinct(self.axis(output), (tile[output], together[0]), (tile[tap], together[1]))
+
+    def axis(self, output: str) -> Axis:
+        """Geometry of the axis of an output dimension."""
+        return self.layer.height if output == "p" else self.layer.width
 
     def used_bits(self, store: int, passes: Mapping[int, int]) -> dict[str, int]:
         """Room that the largest tile of every operand needs in a store [bit]."""
-        in_element = self.hierarchy.in_elements and store == len(self.tiles) - 1
-        t = self.nest.tiles[-1] if in_element else self.tiles[store]
-        groups = 1 if in_element else t["g"]
-        area = largest(self.layer.height, t["p"], t["r"]) * largest(self.layer.width, t["q"], t["s"])
-        used = {
-            "weight": groups * t["k"] * t["c"] * t["r"] * t["s"] * self.layer.weight_bits,
-            "ifmap": groups * t["n"] * t["c"] * area * self.layer.ifmap_bits,
-            "ofmap": groups * t["n"] * t["k"] * t["p"] * t["q"] * self.ofmap_width(store, t, passes),
+        values, tile = self.tile_elems(store), self.nest.tiles[store - 1]
+        width = {
+            "weight": self.layer.weight_bits,
+            "ifmap": self.layer.ifmap_bits,
+            "ofmap": self.ofmap_width(store, tile, passes),
         }
-        return {operand: used[operand] for operand in self.held(store)}
+        return {operand: values[operand] * width[operand] for operand in self.held(store)}
+
+    def tile_elems(self, store: int) -> dict[str, int]:
+        """Elements of the largest tile of every operand at a store; in elements, of one of them."""
+        t = self.nest.tiles[store - 1]
+        area = largest(self.layer.height, t["p"], t["r"]) * largest(self.layer.width, t["q"], t["s"])
+        return {
+            "weight": t["g"] * t["k"] * t["c"] * t["r"] * t["s"],
+            "ifmap": t["g"] * t["n"] * t["c"] * area,
+            "ofmap": t["g"] * t["n"] * t["k"] * t["p"] * t["q"],
+        }
 
     def ofmap_width(self, store: int, tile: Mapping[str, int], passes: Mapping[int, int]) -> int:
         """Partial sums lie in a store whose tile does not hold the whole reduction, or where they come back from inside."""

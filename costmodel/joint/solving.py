@@ -1,0 +1,79 @@
+"""The search, asked once for every distinct layer of a process."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from time import monotonic
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from costmodel.errors import MappingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from costmodel.joint.tasks import Task
+    from costmodel.mapping import Layer
+    from costmodel.mapping.levels.hierarchy import Fixed
+    from costmodel.mapping.levels.search import Found
+
+    Question: TypeAlias = tuple[str, str, Layer, Fixed]
+
+MOST_ANSWERS: Final = 4096
+LEAST_TIME_S: Final = 1e-3
+"""What a search is given where the time is over: it returns the best that it sees at once."""
+
+ANSWERS: Final[OrderedDict[Question, Found]] = OrderedDict()
+"""Optima that were proved in this process, the latest last."""
+
+
+def solved(tasks: Sequence[Task], objective: str, time_limit_s: float | None = None) -> list[Found]:
+    """Return the best mapping of every task for an objective, each distinct layer searched once.
+
+    Parameters
+    ----------
+    tasks
+        What to map.
+    objective
+        ``energy``, ``latency``, ``edp`` or ``dram_bytes``.
+    time_limit_s
+        For all of them together [s]; without bound where None.
+
+    Raises
+    ------
+    MappingError
+        Every layer that fits nowhere.
+    """
+    ends = None if time_limit_s is None else monotonic() + time_limit_s
+    names = {id(task.hierarchy): repr(task.hierarchy) for task in tasks}
+    asked: list[Question] = [(names[id(task.hierarchy)], objective, task.layer, task.fixed) for task in tasks]
+    found = {question: ANSWERS[question] for question in asked if question in ANSWERS}
+    found |= searched({q: task for q, task in zip(asked, tasks, strict=True) if q not in found}, objective, ends)
+    keep(found)
+    return [found[question] for question in asked]
+
+
+def searched(missing: dict[Question, Task], objective: str, ends: float | None) -> dict[Question, Found]:
+    """Search for what is not known yet, each layer in its share of the time until the clock shows ``ends``."""
+    from costmodel.mapping.levels.search import search
+
+    found: dict[Question, Found] = {}
+    problems: list[str] = []
+    for number, (question, task) in enumerate(missing.items()):
+        share = None if ends is None else max((ends - monotonic()) / (len(missing) - number), LEAST_TIME_S)
+        try:
+            (found[question],) = search([task.layer], task.hierarchy, objective, task.fixed, share)
+        except MappingError as error:
+            problems += [f"{task.name}: {problem}" for problem in error.problems]
+    if problems:
+        raise MappingError(*problems)
+    return found
+
+
+def keep(found: dict[Question, Found]) -> None:
+    """Remember what was proved optimal, and forget the oldest beyond a bound."""
+    for question, answer in found.items():
+        if answer.optimal:
+            ANSWERS[question] = answer
+            ANSWERS.move_to_end(question)
+    while len(ANSWERS) > MOST_ANSWERS:
+        ANSWERS.popitem(last=False)

@@ -1,0 +1,24 @@
+"""Compilation of the search's loops where Numba is installed; without it the same functions run interpreted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiler() -> Callable[[Function], Function]:
+    """Numba's, with its cache on disk; the identity where Numba is not installed."""
+    try:
+        from numba import njit
+    except ImportError:
+        return lambda function: function
+    chosen: Callable[[Function], Function] = njit(cache=True)
+    return chosen
+
+
+compiled = compiler()

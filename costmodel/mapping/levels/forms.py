@@ -1,0 +1,186 @@
+"""Plans of a hierarchy: what passes by, which operand stays in place in each block, and what each sweep then costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise, product
+from math import inf
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from costmodel.mapping.levels.hierarchy import OPERANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from costmodel.mapping.levels.hierarchy import Hierarchy
+    from costmodel.mapping.nest import Layer
+
+    Floats = NDArray[np.float64]
+
+Passing = tuple[frozenset[str], ...]
+
+
+def bypasses(hierarchy: Hierarchy) -> Iterator[Passing]:
+    """Every choice of operands that pass by the stores on chip; each keeps a store that feeds the multipliers."""
+    choices = []
+    for store in hierarchy.on_chip:
+        never = frozenset(OPERANDS) - frozenset(store.holds)
+        optional = [] if store.per_element else [operand for operand in store.optional if operand in store.holds]
+        chosen = [frozenset(o for o, out in zip(optional, flags, strict=True) if out) for flags in product((0, 1), repeat=len(optional))]
+        choices.append([frozenset() if store.per_element else never | out for out in chosen])
+    for passing in product(*choices):
+        if all(feeds(hierarchy, passing, operand) for operand in OPERANDS):
+            yield passing
+
+
+def feeds(hierarchy: Hierarchy, passing: Passing, operand: str) -> bool:
+    """Whether an operand is in the innermost store that can hold it: elements have at least a register."""
+    if hierarchy.in_elements:
+        return True
+    homes = [at for at, store in enumerate(hierarchy.on_chip) if operand in store.holds]
+    return bool(homes) and operand not in passing[homes[-1]]
+
+
+@dataclass(frozen=True)
+class Charges:
+    """What one sweep costs at a boundary, by resource: counted once for all elements (``shared``), for each (``own``), always."""
+
+    shared: Floats
+    own: Floats
+    always: Floats
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What bounds count: energy, the times of ports that can limit, and bits of the backing store where these are minimised."""
+
+    hierarchy: Hierarchy
+    dram: bool
+
+    @property
+    def ports(self) -> list[int]:
+        """Stores whose port can limit."""
+        return [at for at, store in enumerate(self.hierarchy.stores[:-1]) if store.bits_per_s < inf]
+
+    @property
+    def many(self) -> int:
+        """Number of resources."""
+        return 1 + len(self.ports) + self.dram
+
+    def row(self, energy: float, outer: int, bits: float) -> Floats:
+        """Energy, and bits that a store exchanges with those further in."""
+        found = np.zeros(self.many)
+        found[0] = energy
+        for at, store in enumerate(self.ports):
+            if store == outer:
+                found[1 + at] = bits / self.hierarchy.stores[store].bits_per_s
+        if self.dram and outer == 0:
+            found[-1] = bits
+        return found
+
+    def charges(self, layer: Layer, operand: str, outer: int, inner: int) -> Charges:
+        """What a sweep over an operand costs between two stores; of the ifmap, per position along both axes."""
+        out, own = self.hierarchy.stores[outer], self.hierarchy.stores[inner]
+        inside = 1.0 if operand in own.holds else 0.0  # a register's energy is part of the MAC's
+        read, write = own.read_pj[operand] * inside, own.write_pj[operand] * inside
+        if operand != "ofmap":
+            elems = layer.weight_elems if operand == "weight" else layer.n * layer.g * layer.c
+            bits = float(elems * getattr(layer, f"{operand}_bits"))
+            return Charges(self.row(bits * out.read_pj[operand], outer, bits), self.row(bits * write, -1, 0), self.row(0, -1, 0))
+        wide, final = float(layer.ofmap_elems * layer.psum_bits), float(layer.ofmap_elems * layer.ofmap_bits)
+        shared = self.row(wide * (out.read_pj[operand] + out.write_pj[operand] + write), outer, 2 * wide)
+        each = self.row(wide * read, -1, 0)
+        finished = self.row(final * (out.write_pj[operand] + read), outer, final)
+        return Charges(shared, each, finished - shared - each)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Charges of every boundary under one choice of what passes by."""
+
+    passing: Passing
+    holds: NDArray[np.int64]
+    shared: Floats
+    own: Floats
+    always: Floats
+
+
+def traffic(layer: Layer, hierarchy: Hierarchy, passing: Passing, resources: Resources) -> Traffic:
+    """Charges of every boundary, arrays (L + 1, 3, resources)."""
+    stores = len(hierarchy.stores)
+    holds = np.ones((stores, 3), dtype=np.int64)
+    shared, own = np.zeros((2, stores, 3, resources.many))
+    always = np.zeros(resources.many)
+    for store in range(1, stores):
+        for at, operand in enumerate(OPERANDS):
+            holds[store, at] = operand not in passing[store - 1]
+            if holds[store, at]:
+                outer = max(level for level in range(store) if holds[level, at])
+                found = resources.charges(layer, operand, outer, store)
+                shared[store, at], own[store, at] = found.shared, found.own
+                always += found.always
+    return Traffic(passing, holds, shared, own, always)
+
+
+def ties_of(outer: int, stay: int) -> tuple[int, ...]:
+    """Ties that can cost less: of what stays in both blocks, of the ifmap for the overlap kept outside, of everything."""
+    if stay == outer:
+        return (0, 1, 2)
+    return (0, 1) if OPERANDS[stay] == "ifmap" else (0,)
+
+
+def forms(stores: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Operands in place in the blocks of stores 1 to L, and what is tied to the store outside: 0 nothing, 1 theirs, 2 all."""
+    for stays in product(range(3), repeat=stores):
+        ties = [(0,), *(ties_of(outer, stay) for outer, stay in pairwise(stays))]
+        for tied in product(*ties):
+            yield stays, tied
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What passes by and which operand stays in place in each block, and the charges by the level whose trips multiply them.
+
+    ``flow`` (L + 2, 3, resources) at the boundaries numbered below ``stores``; ``outer`` and ``own`` (3, resources) for elements
+    of the array, ``counted`` (3,) the level for these, ``walked`` the level within a tile of which they walk over the ifmap.
+    """
+
+    traffic: Traffic
+    stays: tuple[int, ...]
+    tied: tuple[int, ...]
+    stores: int
+    flow: Floats
+    outer: Floats
+    own: Floats
+    counted: NDArray[np.int64]
+    walked: int
+
+
+def changed_by(operand: int, stays: tuple[int, ...], tied: tuple[int, ...]) -> int:
+    """Block whose loops change an operand in the innermost store: that of a store outside where the tiles are the same."""
+    block = len(stays)
+    while tied[block - 1] == 2 or (tied[block - 1] and stays[block - 1] == operand):
+        block -= 1
+    return block
+
+
+def plan(hierarchy: Hierarchy, traffic: Traffic, stays: tuple[int, ...], tied: tuple[int, ...]) -> Plan:
+    """Charges by level: those of a tied boundary join those of the one outside."""
+    inside = hierarchy.in_elements
+    stores = len(hierarchy.stores) - inside
+    flow = np.zeros((len(hierarchy.stores) + 1, 3, traffic.always.size))
+    flow[:stores] = (traffic.shared + traffic.own)[:stores]
+    for level in range(stores - 1, 1, -1):
+        stay = stays[level - 1]
+        moved = slice(None) if tied[level - 1] == 2 else slice(stay, stay + 1)
+        if tied[level - 1]:
+            flow[level - 1, moved] += flow[level, moved]
+            flow[level, moved] = 0.0
+    blocks = [changed_by(operand, stays, tied) for operand in range(3)]
+    counted = np.array([block - (stays[block - 1] == operand) for operand, block in enumerate(blocks)], dtype=np.int64)
+    elements = 1.0 if inside else 0.0
+    return Plan(traffic, stays, tied, stores, flow, traffic.shared[-1] * elements, traffic.own[-1] * elements, counted, blocks[1] - 1)

@@ -1,0 +1,417 @@
+"""The exact search for the best mapping of a layer through a whole hierarchy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from costmodel.errors import MappingError
+from costmodel.mapping.levels.arrays import COPIES, SIDE, STEPS, TILE, TRIPS, UNROLLED, work_record
+from costmodel.mapping.levels.forms import Plan, Resources, bypasses, forms, plan, traffic
+from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
+from costmodel.mapping.levels.loopnest import LoopNest, extents
+from costmodel.mapping.levels.price import PLAIN, Priced, priced, value_of
+from costmodel.mapping.mapping import DIMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from costmodel.mapping.nest import Layer
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+OBJECTIVES: Final = ("energy", "latency", "edp", "dram_bytes")
+UNBOUNDED: Final = 1e300
+BUDGET: Final = 1 << 16
+"""Steps of the search between two looks at the clock."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The mapping found for one layer.
+
+    Attributes
+    ----------
+    nest
+        The mapping.
+    value
+        What was minimised: energy [pJ], latency [s], their product [pJ s] or bytes exchanged with the backing store.
+    lower
+        What no mapping undercuts; the value itself where ``optimal``.
+    optimal
+        Whether the search was completed.
+    """
+
+    layer: Layer
+    hierarchy: Hierarchy
+    fixed: Fixed
+    nest: LoopNest
+    value: float
+    lower: float
+    optimal: bool
+
+    @cached_property
+    def priced(self) -> Priced:
+        """What the mapping moves and costs."""
+        return priced(self.layer, self.hierarchy, self.nest, self.fixed)
+
+
+def search(
+    layers: Sequence[Layer],
+    hierarchy: Hierarchy,
+    objective: str = "energy",
+    fixed: Sequence[Fixed] | Fixed = PLAIN,
+    time_limit_s: float | None = None,
+) -> list[Found]:
+    """Find the best mapping of each layer; equal layers are searched once.
+
+    Parameters
+    ----------
+    layers
+        The layers.
+    hierarchy
+        The stores and the array.
+    objective
+        One of ``OBJECTIVES``. Among equals of latency or DRAM bytes, the least energy is taken; among equals of energy, where the
+        array's elements have no store, the least latency; else the first in the order of the search.
+    fixed
+        What no mapping changes, of every layer or of all.
+    time_limit_s
+        Seconds after which a layer's best mapping so far is taken; None: no limit.
+
+    Returns
+    -------
+    list of Found
+        One per layer.
+
+    Raises
+    ------
+    MappingError
+        No tile of a layer fits into a store, or no store holds an operand.
+    """
+    if objective not in OBJECTIVES:
+        raise MappingError(f"objective {objective!r} is unknown; choose one of {', '.join(OBJECTIVES)}")
+    each = [fixed] * len(layers) if isinstance(fixed, Fixed) else list(fixed)
+    known: dict[tuple[Layer, Fixed], Found] = {}
+    for layer, constant in zip(layers, each, strict=True):
+        if (layer, constant) not in known:
+            known[layer, constant] = Search(layer, hierarchy, objective, constant).run(time_limit_s)
+    return [known[key] for key in zip(layers, each, strict=True)]
+
+
+class Arrays(NamedTuple):
+    """What the compiled search reads and writes."""
+
+    w: Any
+    spans: Floats
+    rows: Ints
+    wants: Floats
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A plan and what no mapping of it undercuts; ``rest`` is what levels further out than each are charged at least."""
+
+    first: float
+    second: float
+    plan: Plan
+    rest: Floats
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best found so far."""
+
+    first: float
+    second: float
+    plan: Plan
+    tile: Ints
+    pick: Ints
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search for one layer."""
+
+    layer: Layer
+    hierarchy: Hierarchy
+    objective: str
+    fixed: Fixed
+
+    @cached_property
+    def resources(self) -> Resources:
+        """What bounds count."""
+        return Resources(self.hierarchy, dram=self.objective == "dram_bytes")
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The layer on the hierarchy as arrays, and what is minimised."""
+        arrays = arrays_of(self.layer, self.hierarchy)
+        aim(arrays.w, self)
+        return arrays
+
+    @property
+    def breaks_ties(self) -> bool:
+        """Whether a second criterion is minimised too: energy, or latency where energy does not depend on the array."""
+        if self.objective == "energy":
+            return bool(self.hierarchy.sides) and not self.hierarchy.in_elements
+        return self.objective != "edp"
+
+    def plans(self) -> list[Bounded]:
+        """Every plan with the bound of its best mapping, the most promising first."""
+        from costmodel.mapping.levels import kernel
+
+        found = []
+        known: dict[bytes, Floats] = {}
+        w = self.arrays.w
+        w.least_steps = self.fewest_steps()
+        for passing in bypasses(self.hierarchy):
+            charged = traffic(self.layer, self.hierarchy, passing, self.resources)
+            charged.always[0] += self.fixed.energy_pj
+            for stays, tied in forms(len(self.hierarchy.on_chip)):
+                one = plan(self.hierarchy, charged, stays, tied)
+                rest = self.rest(one, known)
+                w.always[: self.resources.many] = charged.always
+                w.total[: self.resources.many] = w.always[: self.resources.many] + rest[-1]
+                first, second = kernel.score(w, kernel.fewest_steps(w))
+                if first < inf:
+                    found.append(Bounded(first, second, one, rest))
+        return sorted(found, key=lambda entry: (entry.first, entry.second))
+
+    def fewest_steps(self) -> float:
+        """Return the fewest steps of any mapping; infinite where no element has room."""
+        from costmodel.mapping.levels import kernel
+
+        w = self.arrays.w
+        w.holds[: w.last + 1] = [[operand in store.holds or store.per_element for operand in OPERANDS] for store in self.hierarchy.stores]
+        return float(kernel.fewest_of_all(w, self.arrays.spans, self.arrays.rows))
+
+    def rest(self, one: Plan, known: dict[bytes, Floats]) -> Floats:
+        """Sums of what levels further out than each are charged at least, (L + 2, resources)."""
+        from costmodel.mapping.levels import kernel
+
+        many, (w, spans, *_) = self.resources.many, self.arrays
+        rest = np.zeros((len(self.hierarchy.stores) + 2, many))
+        load(w, one)
+        kernel.charged_outermost(w, spans)
+        rest[1] = w.total[:many]
+        for level in range(1, int(w.last) + 1):
+            parts = [w.stays[level : level + 2], w.holds[level], w.flow[level : level + 2], w.counted == level, w.outer, w.own]
+            key = bytes([level]) + b"".join(part.tobytes() for part in parts)
+            if key not in known:
+                elements = float(self.hierarchy.elements) if level == w.inner else 1.0
+                known[key] = np.array([kernel.least_alone(w, spans, level, at, elements, inf, False) for at in range(many)])
+            rest[level + 1] = rest[level] + known[key]
+        rest[-1] = rest[int(w.last) + 1]
+        return rest
+
+    def run(self, time_limit_s: float | None) -> Found:
+        """Search under a rising limit, so that little more than the best is looked at; then among equals of the best."""
+        until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
+        plans, w = self.plans(), self.arrays.w
+        best: Best | None = None
+        proved = False
+        lower = min((entry.first for entry in plans), default=inf)
+        for second in (0, 1) if self.breaks_ties else (0,):
+            w.second = second
+            least = min((entry.second if second else entry.first for entry in plans), default=inf)
+            ceiling = float(w.best[1]) if second else inf
+            for limit in limits(least, ceiling):
+                w.best[second] = limit
+                w.found = 0
+                done, best = self.passed(plans, best, until)
+                if w.found or not done:
+                    break
+                if not second:
+                    lower = max(lower, limit)
+            if best is None:
+                raise MappingError(f"no tile fits: {self.layer}")
+            proved = proved or done
+            w.best[:] = best.first, best.second
+            if not done:
+                break
+        return self.found(best, best.first if proved else lower, proved)
+
+    def passed(self, plans: list[Bounded], best: Best | None, until: float) -> tuple[bool, Best | None]:
+        """Search plan after plan below the limit; whether it was completed, and the best found."""
+        from costmodel.mapping.levels import kernel
+
+        arrays, many = self.arrays, self.resources.many
+        w = arrays.w
+        for entry in plans:
+            if not kernel.improves(w, entry.first, entry.second):
+                if entry.first > w.best[0]:
+                    break
+                continue
+            load(w, entry.plan)
+            w.rest[: len(entry.rest), :many] = entry.rest
+            kernel.start(w, arrays.rows)
+            known = int(w.found), float(w.best[0]), float(w.best[1])
+            more = True
+            while more:
+                more = kernel.explore(*arrays, BUDGET)
+                if (int(w.found), float(w.best[0]), float(w.best[1])) != known:
+                    known = int(w.found), float(w.best[0]), float(w.best[1])
+                    best = Best(known[1], known[2], entry.plan, w.best_tile.copy(), w.best_pick.copy())
+                if more and best is not None and perf_counter() > until:
+                    return False, best
+        return True, best
+
+    def found(self, best: Best, lower: float, proved: bool) -> Found:
+        """Describe the best mapping, the loops of every block in their best order."""
+        tiles, unroll = tiles_of(self.arrays, best, self.hierarchy)
+        choices = [orders(stay) for stay in best.plan.stays]
+        passing = best.plan.traffic.passing
+        nest = LoopNest(tiles, tuple(choice[0] for choice in choices), unroll, passing)
+        value, second = inf, inf
+        for at, choice in enumerate(choices):
+            for order in choice:
+                other = LoopNest(tiles, (*nest.orders[:at], order, *nest.orders[at + 1 :]), unroll, passing)
+                price = priced(self.layer, self.hierarchy, other, self.fixed)
+                found = value_of(price, self.objective), price.latency_s if self.objective == "energy" else price.energy_pj
+                if found < (value, second):
+                    (value, second), nest = found, other
+        return Found(self.layer, self.hierarchy, self.fixed, nest, value, value if proved else min(lower, value), proved)
+
+
+def orders(stay: int) -> list[str]:
+    """Orders of a block whose innermost loops leave an operand in place."""
+    walked = {0: "pq", 1: "pqrs", 2: "rs"}[stay]
+    inside = {0: "npq", 1: "k", 2: "crs"}[stay]
+    outside = [dim for dim in "gnkcpqrs" if dim not in inside]
+    found = []
+    for loop in walked:
+        if stay == 1:
+            found.append("".join([dim for dim in outside if dim != loop] + [loop, "k"]))
+        else:
+            found.append("".join(outside + [dim for dim in inside if dim != loop] + [loop]))
+    return found
+
+
+def tiles_of(arrays: Arrays, best: Best, hierarchy: Hierarchy) -> tuple[tuple[dict[str, int], ...], dict[str, tuple[int, int]]]:
+    """Tiles of the stores on chip, and what is unrolled."""
+    rows = arrays.rows[best.pick]
+    levels = range(1, len(hierarchy.stores))
+    tiles = [dict(zip(DIMS, map(int, best.tile[level]), strict=True)) for level in levels]
+    if hierarchy.in_elements:
+        tiles[-1] = dict(zip(DIMS, map(int, rows[:, TILE]), strict=True))
+    unroll = {dim: (int(row[SIDE]), int(row[UNROLLED])) for dim, row in zip(DIMS, rows, strict=True) if row[SIDE] >= 0}
+    return tuple(tiles), unroll
+
+
+def arrays_of(layer: Layer, hierarchy: Hierarchy) -> Arrays:
+    """Arrays of a layer on a hierarchy."""
+    from costmodel.mapping.levels.tables import least_fetched, spans_of
+
+    w = work_record()
+    w.extent = [extents(layer)[dim] for dim in DIMS]
+    w.tile[0] = w.extent
+    w.trips[0] = 1.0
+    w.gaps = [[layer.stride_h, layer.dilation_h], [layer.stride_w, layer.dilation_w]]
+    w.geometry = [[layer.pad_top, layer.ifmap_h], [layer.pad_left, layer.ifmap_w]]
+    w.bits = [layer.weight_bits, layer.ifmap_bits, layer.ofmap_bits, layer.psum_bits]
+    w.least = [least_fetched(layer.height), least_fetched(layer.width)]
+    w.fetched = w.least.prod()
+    w.last = len(hierarchy.on_chip)
+    w.inner = w.last + (not hierarchy.in_elements)
+    rooms(w, hierarchy)
+    spans = spans_of(layer.height, layer.width)
+    rows, begin = candidates_of(layer, hierarchy, w, spans)
+    w.begin = begin
+    for dim in range(8):
+        w.fewest[dim] = rows[begin[dim] : begin[dim + 1], [COPIES, TRIPS, STEPS]].min(axis=0)
+    counts = np.diff(begin)
+    return Arrays(w, spans, rows, np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0))
+
+
+def load(w: Any, one: Plan) -> None:  # noqa: ANN401  # a record
+    """Write a plan into the record."""
+    w.stays[:], w.tied[:] = -1, 0
+    w.stays[1 : 1 + len(one.stays)], w.tied[1 : 1 + len(one.tied)] = one.stays, one.tied
+    w.holds[: len(one.traffic.holds)] = one.traffic.holds
+    w.stores = one.stores
+    many = one.outer.shape[1]
+    w.always[:many] = one.traffic.always
+    w.flow[: len(one.flow), :, :many] = one.flow
+    w.outer[:, :many], w.own[:, :many], w.counted, w.walked = one.outer, one.own, one.counted, one.walked
+
+
+def aim(w: Any, search: Search) -> None:  # noqa: ANN401  # a record
+    """Write what is minimised into the record."""
+    h, fixed = search.hierarchy, search.fixed
+    w.kind = OBJECTIVES.index(search.objective)
+    w.ports, w.resources = len(search.resources.ports), search.resources.many
+    w.scale = h.elements / h.macs_per_s if h.macs_per_s < inf else 0.0
+    w.compute_s, w.feed_s, w.overhead_s = fixed.compute_s, fixed.feed_s, fixed.overhead_s
+    w.overlap, w.static_pj_per_s = h.overlap, h.static_w * 1e12
+    w.best = inf, inf
+
+
+def rooms(w: Any, hierarchy: Hierarchy) -> None:  # noqa: ANN401  # a record
+    """Write the bits that operands share in each store and those of their parts, and the values that a register holds."""
+    w.room[:] = -1.0
+    w.values = UNBOUNDED
+    w.unrolls[:], w.sides = 0, len(hierarchy.sides)
+    for level, store in enumerate(hierarchy.stores):
+        w.room[level, 0] = UNBOUNDED if store.capacity_bits is None else store.capacity_bits
+        for at, operand in enumerate(OPERANDS):
+            if operand in store.part_bits:
+                w.room[level, 1 + at] = store.part_bits[operand]
+            if store.per_element and operand not in store.holds:
+                w.room[level, 1 + at], w.values[at] = UNBOUNDED, 1.0
+    for at, side in enumerate(hierarchy.sides):
+        w.side[at] = side.size, side.multicast, side.reduction
+        w.unrolls[:, at] = [dim in side.dims for dim in DIMS]
+
+
+DEPENDS: Final = {"n": (1, 2), "k": (0, 2), "c": (0, 1), "p": (2,), "q": (2,), "r": (0,), "s": (0,)}
+"""Operands whose elements in a tile are at least the tile's size along a dimension."""
+
+
+def longest(layer: Layer, hierarchy: Hierarchy, w: Any, dim: str, some: bool) -> int:  # noqa: ANN401  # a record
+    """Largest tile of an element along a dimension; ``some``: every tile has positions of the ifmap."""
+    total = int(getattr(layer, dim))
+    if not hierarchy.in_elements or dim == "g":
+        return 1
+    level = int(w.last)
+    bits = (layer.weight_bits, layer.ifmap_bits, min(layer.ofmap_bits, layer.psum_bits))
+    for at in DEPENDS[dim]:
+        own = w.room[level, 1 + at] if w.room[level, 1 + at] >= 0 else w.room[level, 0]
+        if some or at != 1:
+            total = int(min(total, w.values[at], own // bits[at] if bits[at] else total))
+    return max(total, 1)
+
+
+def candidates_of(layer: Layer, hierarchy: Hierarchy, w: Any, spans: Floats) -> tuple[Ints, Ints]:  # noqa: ANN401  # a record
+    """Candidates of the innermost tile along every dimension, and where each dimension's begin."""
+    from costmodel.mapping.levels.candidates import along
+
+    found = []
+    some = bool(spans[0, 0, 1, 1] > 0 and spans[1, 0, 1, 1] > 0)
+    for dim in DIMS:
+        sides = [(at, side.size) for at, side in enumerate(hierarchy.sides) if dim in side.dims]
+        most = longest(layer, hierarchy, w, dim, some)
+        table = spans[0 if dim in "pr" else 1]
+        rows = along(
+            int(getattr(layer, dim)), most, np.array(sides, dtype=np.int64).reshape(-1, 2), dim in "pqrs", dim in "rs", table
+        )
+        order = np.lexsort((rows[:, TILE], rows[:, UNROLLED], rows[:, TRIPS]))
+        found.append(rows[order])
+    begin = np.concatenate([[0], np.cumsum([len(rows) for rows in found])]).astype(np.int64)
+    return np.concatenate(found), begin
+
+
+def limits(least: float, ceiling: float) -> Iterator[float]:
+    """Rising limits to search under, from a bound up to what is known to be reached."""
+    for factor in (1.0001, 1.01, 1.04, 1.15, 1.5, 4.0):
+        if 0 < least * factor < ceiling:
+            yield least * factor
+    yield ceiling

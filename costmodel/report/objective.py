@@ -1,0 +1,61 @@
+"""What a report says of mappings through all memories: for what, how far they are proved, and where they are not made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from costmodel.report.names import visible
+from costmodel.report.numbers import at_most, counted, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from costmodel.analysis import Analysis
+    from costmodel.hardware.profile import Objective
+    from costmodel.joint.costs import JointCosts
+
+LEAST: Final[dict[Objective, str]] = {
+    "energy": "least energy",
+    "latency": "least time",
+    "edp": "least product of energy and time",
+    "dram_bytes": "fewest off-chip bytes",
+}
+
+
+def mapped_for(objective: Objective) -> str:
+    """What layers are mapped for, in words.
+
+    >>> mapped_for("edp")
+    'mapped for the least product of energy and time'
+    """
+    return f"mapped for the {LEAST[objective]}"
+
+
+def mapping_sentences(analyses: Sequence[Analysis]) -> Iterator[str]:
+    """What holds of analyses on one profile whose layers are mapped for an objective, or would be but for a reason."""
+    joint = [analysis.estimate.joint for analysis in analyses if analysis.estimate.joint is not None]
+    for objective in dict.fromkeys(one.objective for one in joint):
+        same = [one for one in joint if one.objective == objective]
+        yield (
+            f"Every layer by itself is {mapped_for(objective)}, through {listed([visible(x) for x in memories(same[0])])} and "
+            f"over the array at once; {proved(same)}."
+        )
+    declared = analyses[0].hardware.objective
+    for reason in dict.fromkeys(analysis.fallback for analysis in analyses if analysis.fallback):
+        yield f"The profile's objective, {declared}, is not used: {reason}. Each boundary is priced by itself."
+
+
+def memories(joint: JointCosts) -> list[str]:
+    """Names of the memories."""
+    return [level.name for level in joint.hardware.levels]
+
+
+def proved(found: Sequence[JointCosts]) -> str:
+    """How far it is proved that no mapping is better."""
+    count = sum(len(one.nests) for one in found)
+    optimal = sum(one.proved for one in found)
+    gap = max(one.gap_ratio for one in found)
+    if optimal == count:
+        return f"{counted(count, 'mapping')} proved to be the best there is"
+    rest = f"in the others at most {at_most(gap)} might be saved"
+    return f"{optimal} of {counted(count, 'mapping')} proved to be the best there is, {rest}"
