@@ -14,8 +14,8 @@ from tests.architecture.source import ROOT, Source, listing, package
 
 LAYERS = (
     "errors", "data", "units", "formulas", "graph", "playbook", "hardware", "mapping", "precision", "boundary", "sparsity",
-    "joint", "schedule", "estimate", "importers", "reconciliation", "results", "analysis", "explanation", "activations", "compression",
-    "comparison", "advice", "training", "updates", "explore", "report", "validation", "api", "cli", "__main__",
+    "joint", "schedule", "estimate", "importers", "reconciliation", "results", "analysis", "explanation", "activations",
+    "compression", "comparison", "advice", "training", "updates", "explore", "report", "validation", "api", "cli", "__main__",
 )  # fmt: skip
 """From the bottom upwards."""
 
