@@ -23,7 +23,7 @@ HERE: Final = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import costmodel as cm  # noqa: E402 - after the path
-from benchmarks import importing, scheduling, work  # noqa: E402 - after the path
+from benchmarks import importing, mapping, peers, running, scheduling, spaces, work  # noqa: E402 - after the path
 from benchmarks.result import HEADER, MB, Result, per_second, shown, times  # noqa: E402 - after the path
 
 RESULTS: Final = HERE / "RESULTS.md"
@@ -221,19 +221,43 @@ profile loaded and eight designs swept before the clock starts; the fastest of {
 only add time. The loop builds and analyses {SAMPLE} designs spread over the same grid.
 The first analysis in a process includes what later ones find in caches. VGG-19 with weights ({importing.VGG19_BYTES:,} bytes)
 and the deep Swin are written by `benchmarks/files.py` before the clock starts; memory is the peak of a process of its own,
-the pages of the file that it touched included. onnx-tool {importing.ONNX_TOOL} runs in an environment of its own, which the
-benchmark makes.
+the pages of the file that it touched included. A run of a design space is a process of its own as well, timed from before
+its workers start to after its last file; its memory is that of the process and its workers. onnx-tool {importing.ONNX_TOOL}
+runs in an environment of its own, which the benchmark makes.
+
+Mapped networks are analysed for {mapping.OBJECTIVE} with nothing known of earlier ones, equal layers once; compiled code is in
+its cache. Where one round takes more than ten seconds, it is the only one. {peers.NN_DATAFLOW.title} and
+{peers.ZIGZAG.title} run once, in one process each and an environment of its own, with
+{" and ".join((*peers.NN_DATAFLOW.pinned, *peers.ZIGZAG.pinned))}, their imports not timed.
+Energies are compared like with like, on the same layers without biases: 1 for a MAC, 1 for a word in an element, 6 in
+the buffer, 200 off chip. nn-dataflow computes the convolutions of AlexNet in halves, each of which reads its inputs,
+padding among them; so do we beside it. Its time includes three poolings, its energy here does not. It counts no writes
+into elements, so that its transfers through the array are priced as those. Its elements have one memory of 260 words
+instead of three of 12, 224 and 24, and everything may pass by its buffer. It takes one partial sum and one window of
+inputs for all that an element keeps, so that rows of partial sums stay where there is no room for them: what it counts
+is no mapping that this machine could run, and no goal is set against it. `benchmarks/schedule.py` prices its schedules
+with every word that they move. ZigZag is made to charge every MAC for its operands; by default it reads for free what
+stays at the output of a register file.
 """
 
 
-def measured(designs: int) -> Iterator[Result]:
-    """All results, each as soon as it is there."""
-    parts: tuple[Callable[[], Iterator[Result]], ...] = (
-        warm, cold, partial(sweeps, designs), search, orders, scheduling.schedules, scheduling.chains, scheduling.capacities,
-        importing.files_cold, importing.deep_file, importing.large_file,
-    )  # fmt: skip
-    for part in parts:
-        yield from part()
+def parts(designs: int) -> dict[str, Callable[[], Iterator[Result]]]:
+    """What is measured, by name, in order."""
+    return {
+        "warm": warm, "cold": cold, "sweeps": partial(sweeps, designs), "search": search, "orders": orders,
+        "schedules": scheduling.schedules, "chains": scheduling.chains, "capacities": scheduling.capacities,
+        "spaces": spaces.spaces, "scaling": running.scaling, "overheads": running.overheads, "run-memory": running.memory,
+        "files": importing.files_cold, "deep": importing.deep_file, "large": importing.large_file,
+        "mapping": mapping.networks, "growth": mapping.growth, "memory": mapping.memory,
+        "nn-dataflow": mapping.nn_dataflow, "zigzag": mapping.zigzag,
+    }  # fmt: skip
+
+
+def measured(designs: int, only: Sequence[str] = ()) -> Iterator[Result]:
+    """All results, or those of some parts, each as soon as it is there."""
+    for name, part in parts(designs).items():
+        if not only or name in only:
+            yield from part()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -243,18 +267,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", default=str(RESULTS), help="file to write, - for none")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--metrics", default="", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--only", action="append", default=[], choices=list(parts(DESIGNS)), metavar="PART",
+        help=f"only this part, printed and not written; repeatable: {', '.join(parts(DESIGNS))}",
+    )  # fmt: skip
     options = parser.parse_args(argv)
     if options.worker:
         worker(options.worker, options.designs, options.metrics.split(","))
         return 0
     on = machine()
     results = []
-    for result in measured(options.designs):
+    for result in measured(options.designs, options.only):
         sys.stderr.write(" | ".join(filter(None, result.cells())) + "\n")
         results.append(result)
     extra = "" if options.designs == DESIGNS else f" --designs {options.designs}"
+    extra += "".join(f" --only {name}" for name in options.only)
     text = page(f"python benchmarks/run.py{extra}", on, results)
-    if options.output == "-":
+    if options.output == "-" or (options.only and options.output == str(RESULTS)):
         sys.stdout.write(text)
     else:
         Path(options.output).write_text(text, encoding="utf-8")

@@ -7,7 +7,7 @@ from math import prod
 import pytest
 
 import costmodel as cm
-from benchmarks import files, work
+from benchmarks import files, layers, mapping, peers, run, schedule, work
 
 HARDWARE = ("eyeriss-168", "snapdragon", "horowitz-45nm")
 DESIGNS = 1000
@@ -75,3 +75,43 @@ def test_search_of_one_layer(benchmark):
 def test_order_of_least_memory(benchmark, network):
     """Every order is proved."""
     assert benchmark(work.ordered, work.compiled(network))
+
+
+def test_mapping(benchmark):
+    """A layer through all memories, proved."""
+    found = benchmark(mapping.mapped, layers.distinct(1))
+
+    assert found.proved
+    assert found.energies["conv64"] > 5 * 64 * 64 * 9 * 14 * 14
+
+
+def test_layers_of_the_benchmarks():
+    """AlexNet by itself has its MACs; in halves, twice half as many; other layers are all different."""
+    network, alone, halves = cm.load_network("alexnet").table(), layers.alexnet().table(), layers.alexnet_in_halves().table()
+    macs = {name: int(count) for name, count in zip(network.names, network.macs[:, 0], strict=True) if count}
+
+    assert dict(zip(alone.names, alone.macs[:, 0].tolist(), strict=True)) == macs
+    counts = dict(zip(halves.names, halves.macs[:, 0].tolist(), strict=True))
+    assert {name: count * (1 + (name in layers.HALVED)) for name, count in counts.items()} == macs
+    assert len(set(layers.distinct(32).table().k[:, 0].tolist())) == 32
+    assert int(layers.matmul(64).table().macs.sum()) == 64**3
+
+
+def test_schedules_of_another_mapper():
+    """A schedule of nn_dataflow moves partial sums that its elements have no room for: more than it counts, and than ours."""
+    conv4 = {"trips": [[192, 1, 1], [1, 1, 48], [1, 1, 1]], "orders": [[0, 2, 1], [0, 2, 1]]}
+    (again,) = schedule.energies(layers.alexnet_in_halves(), {"conv4": conv4}).values()
+    counted = 732_716_544 / 2
+    sums = 13 * 13 * 192
+
+    assert again - counted > 6 * 2 * 191 * sums
+    assert 374.1e6 < again < 500e6
+
+
+def test_environments_of_peers():
+    """Every peer is pinned and has its script; each part of the run has a name of its own."""
+    for peer in (peers.NN_DATAFLOW, peers.ZIGZAG):
+        assert (peers.HERE / peer.script).is_file()
+        assert all("==" in one for one in peer.pinned)
+        assert peer.title.split()[1] in str(peer.python)
+    assert {"mapping", "growth", "memory", "nn-dataflow", "zigzag"} <= set(run.parts(1000))

@@ -11,11 +11,11 @@ import numpy as np
 from costmodel.boundary import Boundary, layer_at, whole_bytes
 from costmodel.errors import InputError, NetworkError
 from costmodel.estimate import Estimate
-from costmodel.joint import checked_objective, checked_time_limit
+from costmodel.joint.choice import checked_objective, checked_time_limit
 from costmodel.mapping import Mapping, mapping_of
 from costmodel.mapping.levels.mapped import MappedNest
 from costmodel.precision import precision_of, tensor_bits
-from costmodel.schedule import KINDS, PHASES, Scheduler, checked_kind, checked_phase, pins
+from costmodel.schedule import KINDS, PHASES, Scheduler, checked_kind, checked_phase, memory_of, pins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Map
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 COUNT_COLUMNS = ("params", "macs", "other_ops")
 SIZE_COLUMNS = ("weight_bytes", "ifmap_bytes", "ofmap_bytes")
-DRAM_COLUMNS = ("weight_dram_bytes", "ifmap_dram_bytes", "ofmap_dram_bytes", "dram_bytes", "compulsory_bytes")
+DRAM_COLUMNS = (
+    "weight_dram_bytes", "ifmap_dram_bytes", "ofmap_dram_bytes", "dram_bytes", "compulsory_bytes", "io_bound_bytes",
+)  # fmt: skip
 ENERGY_COLUMNS = ("energy_mac_j", "energy_on_chip_j", "energy_off_chip_j", "energy_static_j")
 RANGE_COLUMNS = ("energy_j", "energy_low_j", "energy_high_j", "latency_s", "latency_low_s", "latency_high_s")
 SUMMED = COUNT_COLUMNS + SIZE_COLUMNS + DRAM_COLUMNS + ENERGY_COLUMNS + RANGE_COLUMNS
@@ -57,8 +59,9 @@ class LayerCost:
 
     ``*_bits`` are the widths that its operands are priced at and ``mac_format`` the multiplier; ``weight_bytes`` is the stored
     size of its parameters; ``*_dram_bytes`` cross the off-chip boundary under the optimal
-    mapping; ``compulsory_bytes`` is the least that any mapping of the layer alone moves; ``binding`` names the resource
-    that sets the latency; ``on_chip`` the operands that the schedule keeps on chip, or the cascade that the layer is part of;
+    mapping; ``compulsory_bytes`` is the least that any mapping of the layer alone moves, ``io_bound_bytes`` what no
+    schedule of it undercuts with this memory; ``binding`` names the resource that sets the latency; ``on_chip`` the operands
+    that the schedule keeps on chip, or the cascade that the layer is part of;
     ``status`` is counted, free (by the rule in ``note``) or unknown; ``effective_macs`` are the MACs whose activation is
     expected not to be zero, where densities of activations are given. ``mapping`` is that of the off-chip boundary or,
     where layers are mapped for an objective, through all memories; ``accesses`` then gives ``read_bytes``, ``write_bytes``
@@ -85,6 +88,7 @@ class LayerCost:
     ofmap_dram_bytes: int
     dram_bytes: int
     compulsory_bytes: int
+    io_bound_bytes: int
     energy_mac_j: float
     energy_on_chip_j: float
     energy_off_chip_j: float
@@ -139,6 +143,7 @@ class Totals:
     ofmap_dram_bytes: int
     dram_bytes: int
     compulsory_bytes: int
+    io_bound_bytes: int
     energy_mac_j: float
     energy_on_chip_j: float
     energy_off_chip_j: float
@@ -206,7 +211,7 @@ def total(estimate: Estimate, name: str) -> NDArray[Any]:
     if name in ("params", "macs", "other_ops"):
         return table.total(name)
     if table.encoded or any(np.any(bits % 8) for bits in operands.values()):
-        return np.asarray(column(estimate, name).sum(axis=0))
+        return summed(column(estimate, name))
     each = {operand: (bits[:, 0] // 8).tolist() for operand, bits in operands.items()}
     match name.split("_"):
         case ["weight", "bytes"]:
@@ -217,7 +222,18 @@ def total(estimate: Estimate, name: str) -> NDArray[Any]:
             moved = [table.total(f"{operand}_elems", each[operand]) for operand in operands]
             return np.asarray(sum(moved) - table.total("bias_elems", each["weight"]))
         case _:
-            return np.asarray(column(estimate, name).sum(axis=0))
+            return summed(column(estimate, name))
+
+
+def summed(values: NDArray[Any]) -> NDArray[Any]:
+    """Sum over the layers, one after the other: rounded alike at every design point, however many there are.
+
+    ``sum(axis=0)`` adds in pairs where there is one design point.
+    """
+    found = values[0].copy()
+    for row in values[1:]:
+        found += row
+    return np.asarray(found)
 
 
 def weight_bytes(estimate: Estimate) -> NDArray[np.int64]:
@@ -548,7 +564,10 @@ def analysis_of(
     scheduler = Scheduler(graph, estimate.table, estimate.off_chip_widths, batch)
     if kind != "layer":
         estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))
-    estimate.off_chip  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
+    if estimate.joint is None:
+        estimate.boundaries  # noqa: B018 - a layer that does not fit is an error here, not when the result is read
+    if kind == "layer" and estimate.code is None and isinstance(estimate.off_chip, Boundary):
+        scheduler.alone = memory_of(hardware), estimate.off_chip
 
     def tensor_bytes(tensors: Sequence[Tensor]) -> int:
         return sum(-(-int(tensor.elems) * tensor_bits(tensor, estimate.precision) // 8) for tensor in tensors) * batch

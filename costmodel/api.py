@@ -15,7 +15,8 @@ from costmodel.hardware.link_loading import load_link
 from costmodel.importers import inputs_each, inventory_of, load_builder, load_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Executor
     from typing import Any
 
     import pandas as pd
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
     from costmodel.compression import Scheme, Storage
     from costmodel.compression.scheme import Values
     from costmodel.explanation import Explanation
+    from costmodel.explore.budget import Budget
+    from costmodel.explore.codesign import CoDesign
+    from costmodel.explore.curve import Curve
+    from costmodel.explore.engine import Pool
+    from costmodel.explore.pareto import Front
+    from costmodel.explore.run import RunReport
+    from costmodel.explore.space import DesignSpace
+    from costmodel.explore.study import Search
     from costmodel.explore.vary import Variation
     from costmodel.importers.files import Examples
     from costmodel.importers.torch import Example, Module
@@ -39,17 +48,22 @@ __all__ = [
     "Network",
     "advise",
     "analyze",
+    "codesign",
     "compare",
+    "curve",
     "explain",
     "from_torch",
     "load_hardware",
     "load_link",
     "load_network",
     "memory",
+    "pareto",
     "price_mapping",
     "reconcile",
+    "search",
     "shrink",
     "storage",
+    "stream",
     "sweep",
     "train_cost",
     "transform",
@@ -353,6 +367,57 @@ def compare(
     return comparison_of(graphs, resolved, batch, dtypes, bits, schedule, state, objective)
 
 
+def curve(
+    net: Network,
+    layer: str | None = None,
+    capacity: str | Iterable[int | str] = "1KiB:16MiB",
+    hardware: Hardware | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    bits: Mapping[str, int] | None = None,
+    inputs: Mapping[str, Example] | Sequence[Example] | None = None,
+) -> Curve:
+    """Give the exact minimum of off-chip bytes against the size of the memory, beside what no schedule undercuts.
+
+    Parameters
+    ----------
+    net, batch, inputs
+        As for :func:`analyze`.
+    layer
+        Name of one layer, for every size at which its minimum drops; all layers where None.
+    capacity
+        Sizes of the memory: ``"1KiB:16MiB"``, which doubles, ``"1KiB:1MiB:4x"``, ``"64KiB,1MiB"``, or a sequence of bytes.
+    hardware
+        Hardware whose number format, width of partial sums and double buffering are used; none is needed.
+    dtype
+        As for :func:`analyze`; int8 where neither it nor hardware nor a quantised file says one.
+    bits
+        As for :func:`analyze`; without hardware, partial sums of integers have 32 bits.
+
+    Returns
+    -------
+    Curve
+        Frozen; its ``repr`` is the report, ``to_frame()`` has one row per size and layer.
+
+    Raises
+    ------
+    CostModelError
+        One clear message per problem. A memory that no tile fits into is no error: ``dram_bytes`` is None there.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> found = cm.curve("alexnet", layer="conv3", capacity="16KiB:256KiB:4x")
+    >>> [(point.compulsory_bytes, point.io_bound_bytes, point.dram_bytes) for point in found.points]
+    [(992896, 1214680, 1685120), (992896, 992896, 992896), (992896, 992896, 992896)]
+    """
+    from costmodel.explore.curve import capacities_of, curve_of
+
+    sizes = capacities_of(capacity)
+    profile = None if hardware is None else resolved_hardware(hardware)
+    return curve_of(resolved_network(net, inputs), profile, sizes, layer, batch, dtype, bits)
+
+
 def memory(
     net: Network,
     dtype: str | None = None,
@@ -464,39 +529,52 @@ def storage(
 
 
 def sweep(
-    build: Callable[..., Graph] | str | Path,
-    axes: Mapping[str, Sequence[Any]],
-    hw: Hardware,
+    build: DesignSpace | Callable[..., Graph] | str | Path,
+    axes: Mapping[str, Sequence[Any]] | None = None,
+    hw: Hardware | None = None,
     batch: int = 1,
     dtype: str | None = None,
     metrics: Sequence[str] | None = None,
+    executor: Executor | None = None,
+    chunk: int | None = None,
 ) -> pd.DataFrame:
-    """Price a whole design space: every combination of builder arguments, exact mapping included.
+    """Price a whole design space: every combination of what varies, exact mapping included.
 
-    Arguments that the builder annotates ``Dim`` or ``Ratio`` become arrays in one vectorised graph per topology; the
-    others (a version, a kind of bypass) select the topology.
+    With a :class:`DesignSpace`, or the path of one, every point that meets the constraints is evaluated, on any executor:
+    ``cm.sweep(space, metrics=["params", "energy_j"], executor=pool)``. The frame is the same for every executor and chunk.
+
+    With a builder, ``axes`` are its arguments. Those that it annotates ``Dim`` or ``Ratio`` become arrays in one vectorised
+    graph per topology; the others (a version, a kind of bypass) select the topology.
 
     Parameters
     ----------
     build
-        A function that returns a Graph, the name of a shipped network, or the path of a ``.py`` with ``build``.
+        A DesignSpace or the path of its YAML file; or a function that returns a Graph, the name of a shipped network, or the
+        path of a ``.py`` with ``build``.
     axes
-        Values per argument.
+        Values per argument of a builder; a DesignSpace has its own.
     hw, batch, dtype
-        As for :func:`analyze`.
+        As for :func:`analyze`, for a builder; a DesignSpace has its own.
     metrics
-        Columns wanted, all by default; only what they need is computed, so ``["params", "macs", "compulsory_bytes"]``
-        never asks the mapper.
+        Columns wanted, all but ``io_bound_bytes`` by default; only what they need is computed, so
+        ``["params", "macs", "compulsory_bytes"]`` never asks the mapper.
+    executor
+        For a DesignSpace: any ``concurrent.futures.Executor``, such as a ThreadPoolExecutor, a ProcessPoolExecutor or
+        ``Client.get_executor()`` of Dask; it is left open. The calling thread evaluates where None.
+    chunk
+        For a DesignSpace: grid points that are sent to the executor together; by default some hundreds to thousands.
 
     Returns
     -------
     pandas.DataFrame
-        One row per design, the last axis fastest: the arguments, then the metrics, summed over the layers.
+        One row per design, the last axis fastest: what varies, then the metrics, summed over the layers. With a DesignSpace
+        ``point`` is in front, the index of the grid point, and ``problem`` is behind, which says why a point has no figures.
 
     Raises
     ------
     CostModelError
-        Unknown arguments or metrics, empty axes, or a design that cannot be built or mapped.
+        Unknown arguments or metrics, empty axes, a DesignSpace none of whose points meets the constraints, a worker that died;
+        with a builder a design that cannot be built or mapped.
 
     Examples
     --------
@@ -504,11 +582,122 @@ def sweep(
     >>> designs = cm.sweep("squeezenet", {"squeeze_ratio": [0.125, 0.5]}, "snapdragon", metrics=["params"])
     >>> designs["params"].tolist()
     [1248424, 3404392]
+    >>> axes = {"net.squeeze_ratio": [0.125, 0.5]}
+    >>> space = cm.DesignSpace(name="two", network="squeezenet", hardware="snapdragon", axes=axes)
+    >>> cm.sweep(space, metrics=["params"])["params"].tolist()
+    [1248424, 3404392]
     """
-    from costmodel.explore import sweep_of
+    space = resolved_space(build)
+    if space is None:
+        if axes is None or hw is None or executor is not None or chunk is not None:
+            raise InputError("sweep: a builder needs axes and hw, and takes neither executor nor chunk; make it a DesignSpace")
+        from costmodel.explore import sweep_of
 
-    function = build if callable(build) else load_builder(str(build))
-    return sweep_of(function, axes, resolved_hardware(hw), batch, dtype, metrics)
+        function = build if callable(build) else load_builder(str(build))
+        return sweep_of(function, axes, resolved_hardware(hw), batch, dtype, metrics)
+    if axes is not None or hw is not None or batch != 1 or dtype is not None:
+        raise InputError(f"sweep: {space.name} says its axes, hardware, batch and dtype itself; leave them away")
+    from costmodel.explore.run import sweep_space
+
+    return sweep_space(space, metrics, executor, chunk)
+
+
+def resolved_space(given: object) -> DesignSpace | None:
+    """A DesignSpace as it is or from its YAML file; None for anything else."""
+    from costmodel.explore.space import DesignSpace
+
+    if isinstance(given, str | Path) and Path(given).suffix.lower() in (".yaml", ".yml"):
+        return DesignSpace.load(given)
+    return given if isinstance(given, DesignSpace) else None
+
+
+def stream(
+    space: DesignSpace | str | Path,
+    path: str | Path,
+    metrics: Sequence[str] | None = None,
+    workers: int | None = None,
+    dask: str | None = None,
+    executor: Executor | None = None,
+    chunk: int | None = None,
+    progress: Callable[[RunReport], None] | None = None,
+    *,
+    resume: bool = False,
+) -> RunReport:
+    """Price a whole design space into a directory of Parquet files, in memory that does not grow with the space.
+
+    A part is on disk as a whole or not at all, so that a run that is killed, interrupted or out of disk can be continued.
+
+    Parameters
+    ----------
+    space
+        A DesignSpace, or the path of its YAML file.
+    path
+        The directory, such as ``"designs.parquet"``; ``pandas.read_parquet`` reads it. It must not exist, unless ``resume``.
+    metrics
+        As for :func:`sweep`.
+    workers
+        Processes of this machine, started for the run; a script must call this below ``if __name__ == "__main__":``. The
+        calling process evaluates where None or 1.
+    dask
+        Instead: the address of a Dask scheduler, or ``"local"`` for a cluster of ``workers`` started for the run.
+    executor
+        Instead: any ``concurrent.futures.Executor``; it is left open.
+    chunk
+        Grid points of a part; by default from the size of the space, and those of the run that is continued.
+    progress
+        Called with the report so far whenever a part is on disk.
+    resume
+        Whether to continue the run in the directory, if there is one: the same space, metrics and version of this package.
+
+    Returns
+    -------
+    RunReport
+        Numbers of points, rows, rows with a problem, and parts.
+
+    Raises
+    ------
+    CostModelError
+        A directory that exists, or another run in it with ``resume``; a full disk, workers that died, a scheduler that does
+        not answer; a space none of whose points meets the constraints.
+    KeyboardInterrupt
+        Interrupted: the directory can be continued.
+
+    Examples
+    --------
+    >>> import costmodel as cm, pandas as pd, tempfile
+    >>> axes = {"net.squeeze_ratio": [0.125, 0.5]}
+    >>> space = cm.DesignSpace(name="two", network="squeezenet", hardware="snapdragon", axes=axes)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     report = cm.stream(space, f"{directory}/designs.parquet", metrics=["params"])
+    ...     params = pd.read_parquet(report.path)["params"].tolist()
+    >>> report.rows, report.parts, params
+    (2, 1, [1248424, 3404392])
+    """
+    found = resolved_space(space)
+    if found is None:
+        raise InputError(f"stream: {space!r} is no DesignSpace, nor the path of a .yaml file of one")
+    from costmodel.explore import run
+
+    return run.stream(found, path, metrics, pool(workers, dask, executor), chunk, progress, resume=resume)
+
+
+def pool(workers: int | None, dask: str | None, executor: Executor | None) -> Pool:
+    """Where a run evaluates its chunks."""
+    from costmodel.explore.engine import pool_of
+
+    if executor is not None:
+        if workers is not None or dask is not None:
+            raise InputError("stream: an executor has its own workers; give one of workers, dask and executor")
+        return pool_of(executor)
+    if dask is not None:
+        from costmodel.explore.dask_workers import dask as of_dask
+
+        return of_dask(dask, workers)
+    if workers is None or workers == 1:
+        return pool_of(None)
+    from costmodel.explore.workers import processes
+
+    return processes(workers)
 
 
 def vary(
@@ -567,6 +756,181 @@ def vary(
     ]
     chosen = [axis_of(name, values, profile) for name, values in axes.items()]
     return variation_of(subjects, profile, chosen, batch, schedule, state)
+
+
+def search(
+    space: DesignSpace | str | Path | Mapping[str, Any],
+    objectives: str | Sequence[str],
+    trials: int,
+    budget: Budget | Sequence[str] | None = None,
+    maximise: str | Sequence[str] = (),
+    *,
+    storage: str | Path | None = None,
+    sampler: str = "tpe",
+    seed: int = 0,
+    batch: int = 10,
+) -> Search:
+    """Search a design space with Optuna, several trials priced in one vectorised call.
+
+    Parameters
+    ----------
+    space
+        A DesignSpace, the path of its YAML file, or a mapping of its fields.
+    objectives
+        Metrics that are to be small, as a list or separated by commas, by name or short name (``energy``, ``latency``,
+        ``dram``, ``storage``, ``ram``).
+    trials
+        Points tried in total, those included that ``storage`` has already.
+    budget
+        What must not be exceeded, or texts such as ``"max_energy=5 mJ"``.
+    maximise
+        Those of the objectives that are to be large.
+    storage
+        Where trials are kept: a file ``.journal`` or ``.log``, an SQLite file ``.db``, or the address of a data base; memory
+        where None. A search that finds its study there goes on with it.
+    sampler
+        ``tpe``, ``nsga2`` or ``random``.
+    seed
+        What decides the points tried.
+    batch
+        Trials that are asked for and priced together.
+
+    Returns
+    -------
+    Search
+        Frozen; its ``repr`` is the report, ``to_frame()`` has one row per best point.
+
+    Raises
+    ------
+    CostModelError
+        Unknown objectives or limits, a storage of something else, or no point within the budget: then how far the closest is.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> axes = {"net.squeeze_ratio": [0.125, 0.5, 1.0]}
+    >>> space = {"name": "s", "network": "squeezenet", "hardware": "snapdragon", "axes": axes}
+    >>> cm.search(space, "params", trials=10, sampler="random").to_frame()["params"].tolist()
+    [1248424]
+    """
+    from costmodel.explore.study import Settings, search_of
+
+    return search_of(design_space(space), objectives, trials, budget, maximise, storage, Settings(sampler, seed, batch))
+
+
+def pareto(
+    frame: pd.DataFrame | str | Path,
+    by: str | Sequence[str],
+    maximise: str | Sequence[str] = (),
+    fronts: int | None = 1,
+    space: DesignSpace | str | Path | Mapping[str, Any] | None = None,
+    *,
+    samples: int = 256,
+    seed: int = 0,
+    near: int = 1000,
+) -> Front:
+    """Find the rows of a table that no other row beats, by exact non-dominated sorting.
+
+    Parameters
+    ----------
+    frame
+        A DataFrame, or the path of a CSV or Parquet table or of what ``costmodel sweep`` wrote.
+    by
+        Columns that are compared, as a list or separated by commas; short names of metrics are columns, too.
+    maximise
+        Those of them of which more is better.
+    fronts
+        How many ranks are given: 1 is the front alone, None all.
+    space
+        The design space that the table is of, to mark rows whose place on the front depends on constants that are not known
+        exactly: its column ``point`` says which point a row is.
+    samples
+        Draws of the constants within their ranges, the same for every row.
+    seed
+        What decides the draws.
+    near
+        How many rows are looked at, in whole fronts from the first one on; those behind count as beaten in every draw.
+
+    Returns
+    -------
+    Front
+        Frozen; its ``repr`` is the report, ``to_frame()`` has the rows, and for each its ``rank`` and, with a space, its
+        ``front_share``, the share of the draws in which it is on the front.
+
+    Raises
+    ------
+    CostModelError
+        Columns that are missing or no numbers, tables without figures, or a space that the table is not of.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> axes = {"squeeze_ratio": [0.125, 0.5], "base_e": [64, 128]}
+    >>> designs = cm.sweep("squeezenet", axes, "snapdragon", metrics=["params", "macs"])
+    >>> cm.pareto(designs, "params,macs").to_frame()[["squeeze_ratio", "base_e", "rank"]].values.tolist()
+    [[0.125, 64.0, 0.0]]
+    """
+    from costmodel.explore.pareto import pareto_of, read_table
+    from costmodel.explore.uncertainty import Uncertainty
+
+    table = read_table(frame) if isinstance(frame, str | Path) else frame
+    of = None if space is None else design_space(space)
+    return pareto_of(table, by, maximise, fronts, of, Uncertainty(samples, seed, near))
+
+
+def codesign(
+    space: DesignSpace | str | Path | Mapping[str, Any],
+    goals: str | Sequence[str] = ("energy", "latency", "edp"),
+    *,
+    samples: int = 256,
+    seed: int = 0,
+) -> CoDesign:
+    """Find for every network of a space the hardware that suits it best, and what that costs the other networks.
+
+    Parameters
+    ----------
+    space
+        A DesignSpace, the path of its YAML file, or a mapping of its fields: networks, and axes of the hardware, such as
+        ``hw.sram``, ``hw.array.rows``, ``hw.dram.bandwidth``, ``dtype``.
+    goals
+        What is to be least, per input: ``energy``, ``latency``, ``edp`` (their product), as a list or separated by commas.
+    samples
+        Draws of the constants within their ranges, the same for every network and configuration.
+    seed
+        What decides the draws.
+
+    Returns
+    -------
+    CoDesign
+        Frozen; its ``repr`` is the report, ``best`` the configurations, and ``to_frame()`` has one row per goal, network and
+        configuration that is best for a network.
+
+    Raises
+    ------
+    CostModelError
+        Unknown goals, a space that varies networks' arguments, is too large, or has no point that can be priced.
+
+    Examples
+    --------
+    >>> import costmodel as cm
+    >>> axes = {"hw.array.rows": [4, 12], "hw.array.columns": [14, 28]}
+    >>> space = {"name": "s", "network": ["squeezenet", "alexnet"], "hardware": "eyeriss", "axes": axes}
+    >>> cm.codesign(space, "latency", samples=8).of("latency", "squeezenet").at
+    {'hw.array.rows': 12, 'hw.array.columns': 28}
+    """
+    from costmodel.explore.codesign import codesign_of
+    from costmodel.explore.uncertainty import Uncertainty
+
+    return codesign_of(design_space(space), goals, Uncertainty(samples, seed))
+
+
+def design_space(space: DesignSpace | str | Path | Mapping[str, Any]) -> DesignSpace:
+    """Return a design space as it is; load a path, or take the fields of a mapping."""
+    from costmodel.explore.space import DesignSpace
+
+    if isinstance(space, DesignSpace):
+        return space
+    return DesignSpace.load(space) if isinstance(space, str | Path) else DesignSpace.of(space)
 
 
 def advise(

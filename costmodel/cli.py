@@ -1,353 +1,37 @@
-"""The command line: arguments, formats and exit codes; everything else is the library's.
-
-Results go to stdout, everything else to stderr. Exit codes: 0, 1 for a check that failed, 2 for input that cannot be used.
-Modules that cost time to load are imported inside the commands.
-"""
+"""The command line: arguments, formats and exit codes; everything else is the library's."""
 
 from __future__ import annotations
 
-import os
-import shlex
-import shutil
-import stat
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import gc
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn
 
 import click
 
-from costmodel import __version__
+from costmodel import __version__, cli_explore, cli_mapping
+from costmodel.cli_shared import (
+    COUNTING,
+    FAILED_CHECK,
+    HARDWARE,
+    INPUT,
+    OBJECTIVE,
+    PRICING,
+    SCHEDULING,
+    Commands,
+    attach,
+    checked_attachment,
+    checked_output,
+    printable,
+    report,
+    reported,
+    show,
+    strictly,
+    with_options,
+    write_atomically,
+)
 from costmodel.errors import CostModelError, InputError
 
-if TYPE_CHECKING:
-    from costmodel.analysis import Analysis
-    from costmodel.report import Result
-    from costmodel.report.document import Document
-
-FORMATS: Final = ("text", "md", "json", "csv")
-FAILED_CHECK: Final = 1
-BAD_INPUT: Final = 2
-INTERRUPTED: Final = 130
-PIPED_WIDTH: Final = 80
-
-
-class Commands(click.Group):
-    """A group whose every failure is lines on stderr and an exit code, never a traceback."""
-
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]  # noqa: ANN401 - click's own, always left by sys.exit
-        """Run a command and leave with its exit code."""
-        with suppress(AttributeError, ValueError):
-            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name stdout cannot write
-        try:
-            code = super().main(args, prog_name, **{**extra, "standalone_mode": False})
-            sys.stdout.flush()
-        except BrokenPipeError:
-            silence_stdout()
-            code = 0
-        except EXPECTED as error:
-            code = reported(error)
-        sys.exit(code if isinstance(code, int) else 0)
-
-
-EXPECTED: Final = (CostModelError, click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt, OSError)
-
-
-def reported(error: BaseException) -> int:
-    """Print what went wrong, one line per problem, and give the exit code."""
-    match error:
-        case click.exceptions.Exit():
-            return error.exit_code
-        case click.Abort() | KeyboardInterrupt():
-            click.echo("interrupted", err=True)
-            return INTERRUPTED
-        case click.exceptions.NoArgsIsHelpError():
-            click.echo(error.format_message(), err=True)
-            return BAD_INPUT
-    for problem in problems(error):
-        click.echo(f"error: {printable(problem)}", err=True)
-    return BAD_INPUT
-
-
-def problems(error: BaseException) -> Sequence[str]:
-    """One sentence per problem."""
-    match error:
-        case CostModelError():
-            return error.problems
-        case click.ClickException():
-            return (error.format_message(),)
-        case OSError(filename=str(name)):
-            return (f"{name}: {error.strerror}",)
-        case _:
-            return (str(error),)
-
-
-def printable(message: str) -> str:
-    """The message without characters that act on a terminal, its lines kept."""
-    from costmodel.report.names import visible
-
-    return "\n".join(map(visible, message.splitlines()))
-
-
-def silence_stdout() -> None:
-    """Let the interpreter flush into nothing: whoever read stdout has read enough."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-# ---- options
-
-
-def bits_option(_context: click.Context, _parameter: click.Parameter, value: str | None) -> dict[str, int] | None:
-    """Widths per operand."""
-    from costmodel.precision import parse_bits
-
-    return None if value is None else parse_bits(value)
-
-
-def places_option(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """What is written in place."""
-    from costmodel.schedule.conventions import parse_places
-
-    return None if value is None else parse_places(value)
-
-
-def inputs_option(
-    _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
-) -> dict[str, tuple[int, ...]] | None:
-    """Shapes by input name."""
-    if not value:
-        return None
-    from costmodel.importers.files import parse_inputs
-
-    return parse_inputs(value)
-
-
-Command: TypeAlias = Callable[..., Any]
-
-
-def with_options(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
-    """Give a command options, in the order in which its help lists them."""
-
-    def decorated(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorated
-
-
-SCHEDULING: Final = (
-    click.option(
-        "--schedule", type=click.Choice(("layer", "resident", "fused")),
-        help="What stays on chip, such as --schedule resident: nothing beyond a layer, tensors and weights that fit, or these "
-        "and layers cascaded in stripes. [default: what the profile declares]",
-    ),
-    click.option(
-        "--state", type=click.Choice(("steady", "cold")), default="steady", show_default=True,
-        help="Whether weights that stay on chip are there already, or every inference loads them, such as --state cold.",
-    ),
-)  # fmt: skip
-PRICING: Final = (
-    click.option(
-        "--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
-        help="Inputs processed together, such as --batch 8; all figures are for the whole batch.",
-    ),
-    click.option(
-        "--dtype", metavar="TYPE",
-        help="Number format of all operands: int4, int8, int16, fp16, bf16 or fp32, such as --dtype int8; compare takes "
-        "one per network as well, such as --dtype fp32,int8. [default: what the file stores if it is quantised, else the "
-        "profile's own]",
-    ),
-    click.option(
-        "--bits", callback=bits_option, metavar="OPERAND=BITS,...",
-        help="Widths that differ from the format's, of weight, ifmap, ofmap or psum, such as --bits weight=4,ifmap=8. "
-        "[default: those of the format]",
-    ),
-    click.option(
-        "--format", "fmt", type=click.Choice(FORMATS), default="text", show_default=True,
-        help="How to print the result, such as --format json: text for people, Markdown, JSON, or CSV with one row "
-        "per layer.",
-    ),
-    click.option(
-        "-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
-        help="Write the result to a file, such as -o report.md, at once or not at all. [default: stdout]",
-    ),
-    click.option(
-        "--width", type=click.IntRange(min=40), metavar="COLUMNS",
-        help="Width of the text format, such as --width 120. [default: the terminal's, 80 in a pipe]",
-    ),
-    click.option("--strict", is_flag=True, help="Exit with 1 if any layer is unknown. [default: only say so on stderr]"),
-)  # fmt: skip
-OBJECTIVE: Final = click.option(
-    "--objective", type=click.Choice(("energy", "latency", "edp", "dram_bytes", "none")),
-    help="What every layer is mapped for through all memories and the array at once, such as --objective energy: the least "
-    "energy, time, their product or off-chip bytes; none prices each boundary between memories by itself. Layer by layer "
-    "only. [default: what the profile declares]",
-)  # fmt: skip
-SWEEPING: Final = (PRICING[0], *PRICING[3:6])
-"""The batch, and how to print."""
-
-INPUT: Final = click.option(
-    "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
-    help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several; each "
-    "network takes those that it has. [default: the file's own]",
-)  # fmt: skip
-COUNTING: Final = (
-    click.option(
-        "--convention", type=click.Choice(("live", "in_out", "arena")), default="live", show_default=True,
-        help="What activation memory means, such as --convention arena: the most memory alive at once, the largest inputs "
-        "plus outputs of one layer, or the addresses that TensorFlow Lite for Microcontrollers would use.",
-    ),
-    click.option(
-        "--order", type=click.Choice(("program", "least")), default="program", show_default=True,
-        help="Order of execution, such as --order least: as the network is written, or the one that needs least memory.",
-    ),
-    click.option(
-        "--in-place", callback=places_option, metavar="WHAT,...",
-        help="What is written in place, such as --in-place elementwise,concat: none, elementwise (layers over an input that "
-        "dies), concat (by the layers that compute its inputs), view; with in_out also depthwise (convolutions over their "
-        "input), layer (every layer) and pool (with the convolution before it). [default: the convention's own]",
-    ),
-)  # fmt: skip
-
-
-# ---- output
-
-
-def terminal_width() -> int:
-    """Columns of the terminal; 80 where there is none."""
-    return shutil.get_terminal_size((PIPED_WIDTH, 24)).columns
-
-
-def colored(output: Path | None) -> bool:
-    """Whether to write colours: only on a terminal, and not where NO_COLOR is set."""
-    return output is None and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and sys.stdout.isatty()
-
-
-def deliver(text: str, output: Path | None) -> None:
-    """Write a result to stdout, or to a file."""
-    if output is None:
-        click.echo(text, nl=False, color=True)
-    else:
-        write_atomically(output, text)
-
-
-def checked_output(output: Path | None, flag: str = "-o") -> None:
-    """Refuse a file that cannot be written before the work is done."""
-    if output is None:
-        return
-    if output.is_dir():
-        raise InputError(f"{flag} {output}: is a directory; give a file in it, such as {output / 'report.md'}")
-    if not output.parent.is_dir():
-        raise InputError(f"{flag} {output}: the directory {output.parent} does not exist; create it first")
-
-
-def checked_attachment(netron: Path | None) -> None:
-    """Refuse a file that cannot be written, or whose name Netron takes for no attachment."""
-    checked_output(netron, "--netron")
-    if netron is not None and netron.suffix.lower() != ".json":
-        raise InputError(f"--netron {netron}: Netron opens attachments from .json files only; give {netron.name}.json")
-
-
-def attach(result: Analysis, netron: Path) -> None:
-    """Write an attachment for Netron; which nodes it cannot name goes to stderr."""
-    from costmodel.report.as_netron import netron_text, without_names
-
-    write_atomically(netron, netron_text(result))
-    unnamed, nodes = without_names(result)
-    if unnamed:
-        click.echo(
-            f"netron: {unnamed} of {nodes} nodes have no name of their own; their figures are at the first value they give",
-            err=True,
-        )
-
-
-def write_atomically(output: Path, text: str) -> None:
-    """Replace a file by one that is complete; a device or a pipe is written to directly."""
-    target = output.resolve()
-    if target.exists() and not target.is_file():
-        target.write_text(text, encoding="utf-8")
-        return
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123 - a descriptor
-            file.write(text)
-        Path(name).chmod(permissions(target))
-        os.replace(name, target)  # noqa: PTH105 - the one atomic call
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def permissions(target: Path) -> int:
-    """Mode of the file that is replaced, or that of any new file."""
-    if target.exists():
-        return stat.S_IMODE(target.stat().st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-def given_command() -> str:
-    """The command as given, without -o: what a reader types to get the same report."""
-    context = click.get_current_context()
-    words = context.command_path.split()
-    for parameter in context.command.params:
-        if context.get_parameter_source(parameter.name or "") == click.core.ParameterSource.COMMANDLINE:
-            words += words_of(parameter, context)
-    return shlex.join(words)
-
-
-def words_of(parameter: click.Parameter, context: click.Context) -> list[str]:
-    """Words on the command line that gave a parameter its value."""
-    value = context.params[parameter.name or ""]
-    if isinstance(parameter, click.Argument):
-        return [str(v) for v in value] if parameter.nargs != 1 else [str(value)]
-    if parameter.name in ("output", "width", "netron", "save"):
-        return []
-    flag = max(parameter.opts, key=len)
-    if isinstance(parameter, click.Option) and parameter.is_flag:
-        return [flag]
-    return [word for text in texts_of(parameter.name or "", value) for word in (flag, text)]
-
-
-def texts_of(name: str, value: Any) -> list[str]:  # noqa: ANN401 - whatever an option gives
-    """What stood behind an option, once for every time that it was given."""
-    if name == "inputs":
-        return [f"{key}={'x'.join(map(str, shape))}" for key, shape in value.items()]
-    if name == "axes":
-        return [f"{key}={values}" for key, values in value.items()]
-    if isinstance(value, dict):
-        return [",".join(f"{key}={width}" for key, width in value.items())]
-    if name == "in_place":
-        return [",".join(value) or "none"]
-    return [str(one) for one in (value if isinstance(value, tuple) else (value,))]
-
-
-def report(result: Result, fmt: str, output: Path | None, width: int | None) -> None:
-    """Render a result and deliver it."""
-    from costmodel.report import render
-
-    color = colored(output)
-    deliver(render(result, fmt, width=width or terminal_width(), color=color, command=given_command()), output)
-
-
-def show(document: Document) -> None:
-    """Print a list for people."""
-    from costmodel.report import render_document
-
-    deliver(render_document(document, width=terminal_width(), color=colored(None)), None)
-
-
-def strictly(analyses: Sequence[Analysis], *, strict: bool) -> int:
-    """Exit code for layers that nobody models, each named on stderr."""
-    unknown = [f"{a.network}: {layer.name} ({layer.op})" for a in analyses for layer in a.unknown]
-    for name in unknown:
-        click.echo(f"unknown layer: {printable(name)}: its work is missing from every total", err=True)
-    return FAILED_CHECK if strict and unknown else 0
-
+LIVE_OBJECTS: Final = 100_000
 
 # ---- commands
 
@@ -363,9 +47,6 @@ def cli() -> None:
     costmodel analyze squeezenet --hw snapdragon
     costmodel compare alexnet squeezenet:version=1.1 --hw snapdragon --dtype int8
     """
-
-
-HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, such as --hw snapdragon."
 
 
 @cli.command()
@@ -478,123 +159,6 @@ def compare(
     result = api.compare(nets, hw, batch, dtype, bits, inputs, schedule, state, objective)
     report(result, fmt, output, width)
     return strictly(result.analyses, strict=strict)
-
-
-EXPLAINING: Final = (
-    click.option(
-        "--objective", type=click.Choice(("energy", "latency", "edp", "dram_bytes", "none")),
-        help="What layers are mapped for through all memories at once, such as --objective energy; none takes each boundary "
-        "between memories by itself. [default: what the profile declares]",
-    ),
-    *PRICING[:3],
-    INPUT,
-)  # fmt: skip
-
-
-@cli.command()
-@click.argument("net", metavar="NET")
-@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
-@click.option("--layer", required=True, metavar="LAYER", help="The layer, such as --layer conv3.")
-@click.option(
-    "--mapping", type=click.Path(path_type=Path), metavar="FILE",
-    help="Price this mapping instead of the best, such as --mapping conv3.yaml: YAML or JSON, as costmodel mapping --format "
-    "json writes it. [default: the best]",
-)  # fmt: skip
-@click.option("--no-drops", is_flag=True, help="Do not search for the memory that would save something. [default: search]")
-@with_options(EXPLAINING)
-@with_options(PRICING[3:6])
-def explain(
-    net: str,
-    hw: str,
-    layer: str,
-    mapping: Path | None,
-    objective: str | None,
-    inputs: dict[str, tuple[int, ...]] | None,
-    batch: int,
-    dtype: str | None,
-    bits: dict[str, int] | None,
-    fmt: str,
-    output: Path | None,
-    width: int | None,
-    *,
-    no_drops: bool,
-) -> None:
-    """Explain one layer: its loop nest, every access with its formula, and what a larger memory would save.
-
-    NET is a network as for analyze; costmodel analyze lists its layers. A given mapping is checked, priced, and set beside
-    the best one.
-
-    \b
-    costmodel explain alexnet --hw eyeriss-168 --layer conv3
-    costmodel explain squeezenet --hw snapdragon --layer conv10 --format json
-    costmodel explain alexnet --hw eyeriss-168 --layer conv3 --mapping mine.yaml
-    """
-    checked_output(output)
-    from costmodel import api
-
-    if mapping is None:
-        found = api.explain(net, hw, layer, objective, batch, dtype, bits, inputs, drops=not no_drops)
-    else:
-        found = api.price_mapping(net, hw, layer, mapping, objective, batch, dtype, bits, inputs)
-    report(found, fmt, output, width)
-
-
-@cli.command()
-@click.argument("net", metavar="NET")
-@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
-@click.option(
-    "--layer", "layers", multiple=True, metavar="LAYER",
-    help="Only this layer, such as --layer conv3. Repeat it for several. [default: all]",
-)  # fmt: skip
-@with_options(EXPLAINING)
-@click.option(
-    "--format", "fmt", type=click.Choice(("text", "json", "timeloop", "zigzag")), default="text", show_default=True,
-    help="As what to write them, such as --format timeloop: loop nests for people, JSON, or the mapping files of Timeloop "
-    "(one per layer) or ZigZag.",
-)  # fmt: skip
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE|DIRECTORY",
-    help="Write to a file, such as -o conv3.yaml, or in Timeloop's format one file per layer to a directory that exists, such "
-    "as -o maps. [default: stdout]",
-)  # fmt: skip
-def mapping(
-    net: str,
-    hw: str,
-    layers: tuple[str, ...],
-    objective: str | None,
-    inputs: dict[str, tuple[int, ...]] | None,
-    batch: int,
-    dtype: str | None,
-    bits: dict[str, int] | None,
-    fmt: str,
-    output: Path | None,
-) -> None:
-    """Write the best mappings of a network's layers through all memories, for people and for other mappers.
-
-    NET is a network as for analyze. What another mapper's format cannot say is noted in the file and on stderr.
-
-    \b
-    costmodel mapping alexnet --hw eyeriss-168 --layer conv3
-    costmodel mapping alexnet --hw eyeriss-168 --format zigzag -o alexnet.mapping.yaml
-    costmodel mapping alexnet --hw eyeriss-168 --format timeloop -o maps
-    """
-    into = output if output is not None and output.is_dir() and fmt == "timeloop" else None
-    checked_output(None if into else output)
-    from costmodel import api
-    from costmodel.report.as_mapping import nests_of, remarks, texts
-
-    result = api.analyze(net, hw, batch, dtype, bits, inputs, "layer", objective=objective)
-    nests = nests_of(result, layers)
-    files = texts(result, nests, fmt)
-    if output is not None and into is None and len(files) > 1:
-        raise InputError(f"-o {output}: Timeloop takes one file per layer; give a directory that exists, or one --layer")
-    for remark in remarks(nests, fmt):
-        click.echo(f"note: {printable(remark)}", err=True)
-    if into is None:
-        deliver("---\n".join(files.values()), output)
-        return
-    for name, text in files.items():
-        write_atomically(into / name, text)
 
 
 @cli.command()
@@ -718,58 +282,6 @@ def schemes() -> None:
     from costmodel.report.catalogue import schemes as listed
 
     show(listed(map(load_scheme, scheme_names())))
-
-
-def axes_option(
-    _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
-) -> dict[str, str]:
-    """Values by name of what varies."""
-    found: dict[str, str] = {}
-    for text in value:
-        name, equals, values = text.partition("=")
-        if not equals or not values:
-            raise InputError(f"--vary: {text!r} is not NAME=VALUES; write for example hw.sram=32KiB:16MiB:2x")
-        if name in found:
-            raise InputError(f"--vary: {name} is given twice; give all its values at once")
-        found[name] = values
-    return found
-
-
-@cli.command()
-@click.argument("nets", metavar="NET...", nargs=-1, required=True)
-@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
-@click.option(
-    "--vary", "axes", multiple=True, required=True, callback=axes_option, metavar="NAME=VALUES",
-    help="What varies: batch, dtype, schedule, state, or a constant of the hardware (hw.sram is the first memory on chip), as "
-    "a list or START:STOP:STEP, such as --vary hw.sram=32KiB:16MiB:2x. Repeat it for several.",
-)  # fmt: skip
-@INPUT
-@with_options((*SCHEDULING, *SWEEPING))
-def sweep(
-    nets: tuple[str, ...],
-    hw: str,
-    axes: dict[str, str],
-    inputs: dict[str, tuple[int, ...]] | None,
-    schedule: str | None,
-    state: str,
-    batch: int,
-    fmt: str,
-    output: Path | None,
-    width: int | None,
-) -> None:
-    """Price networks while the hardware, the batch, the number format or the schedule varies.
-
-    A NET may have widths of its own, which do not vary: squeezenet@weight=3, alexnet@fp32. The first NET is the baseline of
-    every ratio, the first --vary the lines of the table.
-
-    \b
-    costmodel sweep alexnet squeezenet --hw snapdragon --vary hw.sram=32KiB:16MiB:2x --schedule resident
-    costmodel sweep alexnet squeezenet --hw snapdragon --vary batch=1:64:2x --vary schedule=layer,resident
-    """
-    checked_output(output)
-    from costmodel import api
-
-    report(api.vary(nets, hw, axes, batch, schedule, state, inputs), fmt, output, width)
 
 
 @cli.command()
@@ -1116,6 +628,11 @@ def validate() -> int:
     return 0 if all(check.ok for check in found) else FAILED_CHECK
 
 
+for command in (*cli_explore.COMMANDS, *cli_mapping.COMMANDS):
+    cli.add_command(command)
+
+
 def main() -> NoReturn:
     """Entry point of the command ``costmodel``."""
+    gc.set_threshold(LIVE_OBJECTS)  # libraries are objects that stay: looking for garbage among them costs a twentieth
     cli.main(prog_name="costmodel")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from costmodel.analysis import SCHEMA_VERSION, Analysis, analysis_of
 from costmodel.boundary import weight_operand_elems
 from costmodel.errors import InputError
-from costmodel.joint import NO_OBJECTIVE
+from costmodel.joint.choice import NO_OBJECTIVE
 from costmodel.schedule import KINDS, peak_live_bytes
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Literal
@@ -12,27 +12,28 @@ import numpy as np
 from costmodel.boundary import (
     Crossing,
     boundary,
+    capacity_bits,
     encoded_widths,
+    mapped,
     operand_widths,
     weight_operand_elems,
     whole_bytes,
 )
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s, unrolled_ratio
-from costmodel.joint import JointCosts, joint_costs
-from costmodel.joint.tasks import Work
+from costmodel.io_bound import nest_of, schedule_bytes
 from costmodel.precision import row_precisions
-from costmodel.sparsity import activation_code, coded_boundary, coded_bytes, effective_macs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from costmodel.boundary import Widths
+    from costmodel.boundary import Mapper, Widths
     from costmodel.graph import LayerTable
     from costmodel.hardware import Compute, Constant, HardwareProfile, MemoryLevel
     from costmodel.hardware.profile import Objective
+    from costmodel.joint.costs import JointCosts
     from costmodel.mapping.levels.loopnest import LoopNest
     from costmodel.precision import Precision
     from costmodel.schedule import Schedule
@@ -65,9 +66,10 @@ class Term:
         return np.asarray(price(self.amount[bound], getattr(self.constant, bound)))
 
 
-def at(constant: Constant, bound: Bound) -> float:
-    """Return the value of a constant at one end of its range."""
-    return float(getattr(constant, bound))
+def at(constant: Constant, bound: Bound) -> float | Floats:
+    """Return the value of a constant at one end of its range: one, or a column with one per design point."""
+    value = getattr(constant, bound)
+    return value if isinstance(value, np.ndarray) else float(value)
 
 
 def access(level: MemoryLevel, read_bytes: float, write_bytes: float) -> dict[str, float]:
@@ -100,9 +102,10 @@ class Estimate:
     """Everything that is computed from one table, one profile and one precision; arrays (L, D).
 
     Totals are sums over axis 0; nothing here depends on another design point, nor, without a `schedule`, on the order of
-    layers. With one, the outermost boundary is what the schedule moves. With an `objective`, every layer is mapped for it
-    through all memories at once (one design point), in `time_limit_s` together where that is given; rows in `given` take that
-    mapping instead.
+    layers. With one, the outermost boundary is what the schedule moves. Constants of the profile may be columns, one value
+    for each of `hardware_points`; the table then has one design point, or as many. With an `objective`, every layer is mapped
+    for it through all memories at once (one design point), in `time_limit_s` together where that is given; rows in `given`
+    take that mapping instead.
     """
 
     table: LayerTable
@@ -110,9 +113,18 @@ class Estimate:
     precision: Precision
     schedule: Schedule | None = None
     activations: ActivationDensities | None = None
+    hardware_points: int = 1
+    mapper: Mapper = mapped
     objective: Objective | None = None
     time_limit_s: float | None = None
     given: Mapping[int, LoopNest] = field(default_factory=dict)
+
+    def repriced(self, hardware: HardwareProfile) -> Estimate:
+        """The same traffic on hardware that differs in energies, rates and powers alone, not in sizes or formats."""
+        found = replace(self, hardware=hardware)
+        of_hardware = ("hardware", "terms", "latencies_s")
+        vars(found).update({name: value for name, value in vars(self).items() if name not in of_hardware})
+        return found
 
     @cached_property
     def precisions(self) -> tuple[Precision, ...]:
@@ -132,12 +144,20 @@ class Estimate:
     @cached_property
     def code(self) -> ActivationCode | None:
         """The run-length code of activations off chip, None where these are dense."""
-        return None if self.activations is None else activation_code(self.table, self.widths, self.activations)
+        if self.activations is None:
+            return None
+        from costmodel.sparsity import activation_code
+
+        return activation_code(self.table, self.widths, self.activations)
 
     @cached_property
     def effective_macs(self) -> Ints | None:
         """MACs whose activation is expected not to be zero, None where nothing is said of it."""
-        return None if self.code is None else effective_macs(self.table.macs, self.code)
+        if self.code is None:
+            return None
+        from costmodel.sparsity import effective_macs
+
+        return effective_macs(self.table.macs, self.code)
 
     @cached_property
     def formats(self) -> tuple[str, ...]:
@@ -157,29 +177,40 @@ class Estimate:
     @cached_property
     def boundaries(self) -> tuple[Crossing, ...]:
         """Least traffic across every boundary from the backing store inwards, each boundary by itself."""
-        outermost: tuple[Crossing, ...] = () if self.schedule is None else (self.schedule.boundary,)
-        pairs = list(pairwise(self.hardware.levels))[len(outermost) :]
-        first = self.hardware.levels[0]
-        found = outermost + tuple(
-            boundary(self.table, self.off_chip_widths if outer is first else self.widths, outer.name, inner)
-            for outer, inner in pairs
-        )
-        return found if self.code is None else (coded_boundary(found[0], self.code), *found[1:])
+        pairs = list(pairwise(self.hardware.levels))[1:]
+        return (self.outermost, *(boundary(self.table, self.widths, o.name, inner, self.mapper) for o, inner in pairs))
+
+    @cached_property
+    def outermost(self) -> Crossing:
+        """The first of the boundaries, and the only one that a compression of weights or activations concerns."""
+        if self.schedule is not None:
+            found = self.schedule.boundary
+        else:
+            outer, inner = self.hardware.levels[:2]
+            found = boundary(self.table, self.off_chip_widths, outer.name, inner, self.mapper)
+        if self.code is None:
+            return found
+        from costmodel.sparsity import coded_boundary
+
+        return coded_boundary(found, self.code)
 
     @cached_property
     def joint(self) -> JointCosts | None:
         """What moves between all memories under the mappings for the objective, None without one."""
         if self.objective is None:
             return None
+        from costmodel.joint.costs import joint_costs
+        from costmodel.joint.tasks import Work
+
         work = Work(self.table, self.widths, self.precisions, self.hardware, self.feed_bytes("value"))
         return joint_costs(work, self.objective, self.time_limit_s, self.code, self.given)
 
     @cached_property
     def off_chip(self) -> Crossing:
-        """Traffic between the backing store and the memories on chip; the mapper alone, nothing else priced."""
+        """Traffic between the backing store and the memories on chip; no other boundary is mapped for it."""
         if self.joint is not None:
             return self.joint.off_chip
-        return self.schedule.boundary if self.schedule is not None else self.boundaries[0]
+        return self.schedule.boundary if self.schedule is not None else self.outermost
 
     @cached_property
     def weight_bytes(self) -> Ints:
@@ -202,9 +233,25 @@ class Estimate:
             + self.coded(whole_bytes(t.ofmap_elems, w.ofmap), "ofmap")
         )
 
+    @cached_property
+    def io_bound_bytes(self) -> Ints:
+        """What no schedule of the layer alone undercuts with the memory on chip: compulsory traffic, or more [B].
+
+        That is the first memory where it is priced by itself, and all of them together where operands may pass it by.
+        """
+        code, widths = self.code, self.off_chip_widths
+        ratios = (1.0, 1.0) if code is None else (code.ifmap_ratio, code.ofmap_ratio)
+        levels = self.hardware.levels[1:2] if self.objective is None else self.hardware.levels[1:]
+        capacity = np.asarray(sum(capacity_bits(level) for level in levels) * widths.unit)
+        return np.maximum(self.compulsory_bytes, schedule_bytes(nest_of(self.table), widths, capacity, ratios))
+
     def coded(self, size: Ints, operand: Literal["ifmap", "ofmap"]) -> Ints:
         """Bytes of an operand behind the code of activations, if there is one [B]."""
-        return size if self.code is None else coded_bytes(size, getattr(self.code, f"{operand}_ratio"))
+        if self.code is None:
+            return size
+        from costmodel.sparsity import coded_bytes
+
+        return coded_bytes(size, getattr(self.code, f"{operand}_ratio"))
 
     @cached_property
     def executed_macs(self) -> Ints:
@@ -310,15 +357,16 @@ class Estimate:
         """Operations that the array has time for while it is busy: idle elements in a layer's MACs, then other operations."""
         return np.where(self.table.macs > 0, joint.slots, 0.0) + self.table.other_ops
 
-    def rates_of(self, rates: Mapping[str, float]) -> Floats:
-        """The MACs per cycle of every row, (L, 1); rows without operations take those of the precision."""
+    def rates_of(self, rates: Mapping[str, float | Floats]) -> Floats:
+        """The MACs per cycle of every row, (L, 1) or (L, D); rows without operations take those of the precision."""
         main = rates[self.precision.mac_format]
-        return np.array([[rates.get(row.mac_format, main)] for row in self.precisions])
+        rows = [np.atleast_1d(rates.get(row.mac_format, main)) for row in self.precisions]
+        return np.stack(np.broadcast_arrays(*rows))
 
     @property
     def shape(self) -> tuple[int, int]:
         """Layers and design points."""
-        return len(self.table.names), self.table.design_points
+        return len(self.table.names), max(self.table.design_points, self.hardware_points)
 
     @cached_property
     def busy(self) -> NDArray[np.bool_]:

@@ -39,6 +39,7 @@ _UNITS = {
 _BITS = ("B", "bit")
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _QUANTITY = re.compile(rf"\s*({_NUMBER}|[-+]?(?i:nan|inf|infinity))\s*(.*?)\s*")
+_COUNT = re.compile(rf"\s*({_NUMBER})\s*([kMGT]?)\s*")
 _TERM = re.compile(r"(?:([1-9]\d{0,8})\s*)?([^\W\d_]+)")
 _EXAMPLES = {
     "pJ/B": "160 pJ/B or 20 pJ/bit",
@@ -101,6 +102,25 @@ def parse(text: str, unit: str) -> float:
     if not math.isfinite(value):
         raise UnitError(f"{text!r} is not a finite number: {_write(unit)}")
     return value
+
+
+def parse_count(text: str) -> float:
+    """Return a count without a unit, under a decimal prefix or none.
+
+    Raises
+    ------
+    UnitError
+        No number, or something else behind it than k, M, G or T.
+
+    Examples
+    --------
+    >>> parse_count("1.25 M"), parse_count("4e5")
+    (1250000.0, 400000.0)
+    """
+    match = _COUNT.fullmatch(text)
+    if match is None:
+        raise UnitError(f"{text!r} is no count: write for example 1.25 M or 400000")
+    return float(match[1]) * float(10 ** _DECIMAL[match[2]])
 
 
 def split_number(text: str, unit: str = "B") -> tuple[float, str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.activations import sized
-from costmodel.analysis import Analysis, analysis_of
+from costmodel.analysis import Analysis, analysis_of, estimate_of
 from costmodel.compression import load_scheme, storage_of
 from costmodel.compression.activations import load_activations
 from costmodel.compression.sizes import declared_streams, stored_layer
@@ -19,7 +19,7 @@ from costmodel.hardware import load_hardware
 from costmodel.hardware.link_loading import load_link
 from costmodel.importers import load_network
 from costmodel.importers.described import described_graph
-from costmodel.joint import NO_OBJECTIVE
+from costmodel.joint.choice import NO_OBJECTIVE
 from costmodel.mapping.levels.mapped import MappedNest
 from costmodel.precision import stored
 from costmodel.schedule.conventions import convention
@@ -236,8 +236,31 @@ def costed(row: Row) -> float:
     return total * 8 / analysis.precision.ifmap_bits if words else float(total)
 
 
+def chip(row: Row) -> float:
+    """Return a figure of a chip that runs given mappings: bytes off chip, of its first buffer, or energy of one input [J].
+
+    Energy is that of the chip by itself, without the backing store.
+    """
+    from costmodel.joint.given import given_costs, on_chip_pj
+    from costmodel.joint.tasks import Work
+
+    hardware, batch = load_hardware(row["hardware"]), row["batch"]
+    densities = load_activations(row["activations"]) if "activations" in row else None
+    estimate = replace(estimate_of(network(row["network"]), hardware, batch, row.get("dtype"), None), activations=densities)
+    work = Work(estimate.table, estimate.widths, estimate.precisions, hardware, estimate.feed_bytes("value"))
+    costs = given_costs(work, row["mappings"], estimate.code)
+    if row["quantity"] == "buffer_bytes":
+        return float(sum(costs.total(1, way).sum() for way in ("read", "write")))
+    if row["quantity"] == "chip_energy_j":
+        return sum(on_chip_pj(nest.priced) * nest.steps for nest in costs.nests.values()) * 1e-12 / float(batch)
+    found = costs.off_chip
+    return float(found.weight_bytes.sum() + found.ifmap_bytes.sum() + found.ofmap_bytes.sum())
+
+
 def actual(row: Row) -> float:
     """Compute our figure for a row."""
+    if "mappings" in row:
+        return chip(row)
     if "scheme" in row:
         return storage(row)
     if row["quantity"] in STORED:

@@ -25,6 +25,8 @@ METRICS = SUMMED
 """Columns a sweep can give: every column of an analysis, summed over the layers."""
 CHUNK_POINTS = 4096
 COUNT_CHUNK_POINTS = 32768
+DEFAULT = tuple(name for name in METRICS if name != "io_bound_bytes")
+"""What a sweep gives unless asked: all but the bound, which no other column needs."""
 COUNTED = ("params", "macs", "other_ops", "weight_bytes", "ifmap_bytes", "ofmap_bytes", "compulsory_bytes")
 """Metrics that never ask the mapper; they come in larger chunks."""
 MOST_POINTS = 50_000_000
@@ -79,7 +81,7 @@ def totals(
 
 def checked_metrics(metrics: Sequence[str] | None) -> tuple[str, ...]:
     """Refuse metrics that do not exist."""
-    chosen = tuple(metrics) if metrics is not None else METRICS
+    chosen = tuple(metrics) if metrics is not None else DEFAULT
     unknown = [name for name in chosen if name not in METRICS]
     if unknown:
         raise InputError(f"sweep: no metric {', '.join(unknown)}; the metrics are {', '.join(METRICS)}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from costmodel.analysis import SCHEMA_VERSION, Analysis, analysis_of, estimate_of, single
 from costmodel.comparison import Factor, factors_of
-from costmodel.errors import InputError, MappingError
+from costmodel.errors import CostModelError, InputError, MappingError
 from costmodel.explore.axes import HARDWARE, MOST_POINTS, Axis, Value
 from costmodel.precision import FORMAT_BITS, parse_bits
 from costmodel.results import Recorded
@@ -239,7 +239,7 @@ class _Pricer:
         )
 
 
-def problem(error: MappingError) -> str:
+def problem(error: CostModelError) -> str:
     """The first problem, and how many more there are.
 
     >>> problem(MappingError("conv1: cannot be tiled", "conv2: cannot be tiled"))

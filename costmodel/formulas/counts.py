@@ -204,6 +204,24 @@ def touched(
     return cast(Count, np.sum(pairs - repeated, axis=0))
 
 
+def meeting(
+    outputs: Count, taps: Count, stride: Count, dilation: Count, pad_before: Count, extent: Count
+) -> Count:
+    """Pairs of a window and one of its taps along one axis that meet the input, not its padding [positions].
+
+    Summed tap by tap, so exact for any arguments; ``outputs * taps`` where nothing is padded.
+
+    Examples
+    --------
+    >>> int(meeting(4, 3, 1, 1, 1, 4))  # the first and the last window have one tap in the padding
+    10
+    """
+    axes = np.ndim(outputs + taps + stride + dilation + pad_before + extent)
+    tap = np.arange(np.max(taps)).reshape(-1, *(1,) * axes)
+    offset = cast(Count, tap * dilation - pad_before)
+    return cast(Count, np.sum(_inside(outputs, offset, stride, extent) * (tap < taps), axis=0))
+
+
 def macs(n: Count, g: Count, k: Count, c: Count, p: Count, q: Count, r: Count, s: Count) -> Count:
     """Multiply-accumulate operations of one loop nest [MAC].
 

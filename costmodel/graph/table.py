@@ -179,8 +179,30 @@ class LayerTable:
         """Sum of a column over the layers, shape (D,) or (1,); NetworkError if it leaves 64 bits.
 
         `times` weighs the layers, such as by bytes per element. A column that is still waiting is summed row by row
-        without being put together.
+        without being put together. Sums are kept.
         """
+        factors = tuple(times) if times is not None else None
+        if factors and factors.count(factors[0]) == len(factors) and factors[0] != 1:
+            return self._multiple(column, factors[0])
+        known: dict[tuple[str, tuple[int, ...] | None], Ints] = self.__dict__.setdefault("_totals", {})
+        if (column, factors) not in known:
+            known[column, factors] = self._total(column, factors)
+        return known[column, factors]
+
+    def _multiple(self, column: str, factor: int) -> Ints:
+        """A sum times one factor."""
+        total = self.total(column)
+        if factor and int(total.max(initial=0)) > LIMIT // factor:
+            raise self._too_large(column)
+        return total * factor
+
+    @staticmethod
+    def _too_large(column: str) -> NetworkError:
+        """The error of a sum that no table can hold."""
+        return NetworkError(f"the total of {column} does not fit in 64 bits; reduce the sizes")
+
+    def _total(self, column: str, times: Sequence[int] | None) -> Ints:
+        """Compute :meth:`total`."""
         if column not in self.__dict__ and column in self.__dict__.get("_waiting", {}):
             rows = self.__dict__["_waiting"][column].args[1]
         else:
@@ -195,7 +217,7 @@ class LayerTable:
             total = total + (row if factor == 1 else row * factor)
             bound += (row if plain else largest_unsigned(row)) * factor
         if bound > LIMIT:
-            raise NetworkError(f"the total of {column} does not fit in 64 bits; reduce the sizes")
+            raise self._too_large(column)
         return np.atleast_1d(np.asarray(total, dtype=np.int64))
 
     def with_batch(self, batch: Dim) -> LayerTable:

@@ -26,7 +26,7 @@ class Field:
     """What a field may hold: its unit, whether zero is allowed, when its default range is one value.
 
     ``exact`` is "always" (a size: another size is another machine), "sourced" (a design figure such as a
-    clock: exact unless scaled or assumed) or "never" (an energy, power, bandwidth or time: the tier's ratio).
+    clock: exact unless calibrated, scaled or assumed) or "never" (an energy, power, bandwidth or time: the tier's ratio).
     """
 
     unit: str
@@ -151,7 +151,7 @@ def default_range(value: float, tier: Tier, kind: Field) -> tuple[float, float]:
     >>> default_range(160.0, "assumed", ENERGY_PER_BYTE), default_range(8.0, "assumed", CAPACITY)
     ((80.0, 320.0), (8.0, 8.0))
     """
-    if kind.exact == "always" or (kind.exact == "sourced" and tier not in ("scaled", "assumed")):
+    if kind.exact == "always" or (kind.exact == "sourced" and tier not in ("calibrated", "scaled", "assumed")):
         return value, value
     return value / TIER_RATIO[tier], value * TIER_RATIO[tier]
 

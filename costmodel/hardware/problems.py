@@ -28,10 +28,15 @@ _KINDS = {
 
 def sentences(error: ValidationError, chain: tuple[Document, ...], known: Known = allowed_fields) -> list[str]:
     """Write one sentence per problem, in file order; `chain` is the file and what it inherits from, `known` its fields."""
-    found = [(path, text) for item in error.errors() for path, text in _problems(item, known)]
+    found = findings(error, known)
     unique = dict.fromkeys((place(path, chain), f"{_dotted(path)}{text}") for path, text in found)
     ordered = sorted(unique, key=lambda entry: _order(entry[0], chain))
     return [f"{where}: {text}" for where, text in ordered]
+
+
+def findings(error: ValidationError, known: Known) -> list[tuple[Path_, str]]:
+    """Path and sentence of every problem."""
+    return [(path, text) for item in error.errors() for path, text in _problems(item, known)]
 
 
 def place(path: Path_, chain: tuple[Document, ...]) -> str:

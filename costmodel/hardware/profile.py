@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, get_args
 from costmodel.errors import HardwareError
 from costmodel.units import quantity
 
-Tier = Literal["measured", "datasheet", "literature", "scaled", "assumed"]
+Tier = Literal["measured", "datasheet", "literature", "calibrated", "scaled", "assumed"]
 TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 LevelKind = Literal["backing", "scratchpad", "cache"]
 LEVEL_KINDS: Final[tuple[LevelKind, ...]] = get_args(LevelKind)
@@ -34,6 +34,7 @@ TIER_RATIO: Final[Mapping[str, float]] = {
     "measured": 1.05,
     "datasheet": 1.1,
     "literature": 1.25,
+    "calibrated": 1.35,
     "scaled": 1.5,
     "assumed": 2.0,
 }
@@ -287,6 +288,37 @@ class HardwareProfile:
         from costmodel.hardware.variation import Request, varied
 
         return varied(self, Request(path, value, low, high))
+
+    def with_array(self, **sizes: int) -> HardwareProfile:
+        """Return the same profile with other sizes of axes of its array of multipliers.
+
+        MACs per cycle of every number format grow with the array; what else a larger array needs, such as register files or
+        MACs that an access feeds, stays: change these with :meth:`with_constant`.
+
+        Parameters
+        ----------
+        **sizes
+            Size by name of the axis, such as ``rows=16``.
+
+        Returns
+        -------
+        HardwareProfile
+            A new profile; rates that changed say what they were, as constants given by the user do.
+
+        Raises
+        ------
+        HardwareError
+            No such axis, or no whole number from 1 on.
+
+        Examples
+        --------
+        >>> from costmodel.hardware import load_hardware
+        >>> load_hardware("eyeriss").with_array(rows=24).compute.macs_per_cycle["int16"].value
+        336.0
+        """
+        from costmodel.hardware.columns import resized
+
+        return resized(self, sizes)
 
     def settable_names(self) -> tuple[str, ...]:
         """Return the paths that `with_constant` accepts: every constant, and limits that are not set."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -238,6 +237,8 @@ def is_file(path: Path) -> bool:
 
 def format_of_archive(path: Path) -> str:
     """Tell a Keras archive from one of PyTorch; both are zip files."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

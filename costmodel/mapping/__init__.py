@@ -7,8 +7,10 @@ from costmodel.mapping.search import (
     EXACT_BITS,
     Solutions,
     mapping_of,
+    needed_bits,
     smallest_buffer_bits,
     solve,
+    solve_distinct,
 )
 
 __all__ = [
@@ -21,7 +23,9 @@ __all__ = [
     "Traffic",
     "buffer_bits",
     "mapping_of",
+    "needed_bits",
     "smallest_buffer_bits",
     "solve",
+    "solve_distinct",
     "traffic",
 ]

@@ -141,11 +141,9 @@ def smallest_tiles(total: int) -> Ints:
     array([ 1,  2,  3,  4,  5, 10])
     """
     root = int(total**0.5) + 1
-    small = np.arange(1, min(root, total) + 1)
-    large = ceil_div(total, small)
-    tiles = np.unique(np.concatenate([small, large]))
-    trips = ceil_div(total, tiles)
-    return np.asarray(tiles[np.unique(trips, return_index=True)[1]][::-1], dtype=np.int64)
+    sizes = {size for count in range(1, min(root, total) + 1) for size in (count, -(-total // count))}
+    smallest = {-(-total // size): size for size in sorted(sizes, reverse=True)}  # the last one set is the smallest
+    return np.array(sorted(smallest.values()), dtype=np.int64)
 
 
 def undominated(tiles: AxisTiles) -> AxisTiles:

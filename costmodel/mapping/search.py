@@ -15,6 +15,7 @@ is left; the others are enumerated. The proof is in ``docs/models/traffic.md``; 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,7 @@ from costmodel.mapping import space as tiles
 from costmodel.mapping.axis import Axis, touched, whole_filter_tiles
 from costmodel.mapping.mapping import DIMS, Mapping
 from costmodel.mapping.nest import Layer, axis_row, buffer_bits, tile_trips, traffic
-from costmodel.mapping.problem import Problems
+from costmodel.mapping.problem import GEOMETRY, Problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,6 +140,29 @@ def chunks(rows: Ints, candidates: int) -> Iterator[Ints]:
         yield rows[start : start + step]
 
 
+def narrowed(best: Best, space: Space, open_rows: Ints, passes: float) -> Iterator[tuple[Ints, Space]]:
+    """Problems in groups that fit the cache, each with the candidates that could still improve one of its problems.
+
+    A candidate moves at least ``trips W + sweep I + O(passes)`` bits, so that what a problem moves already limits the trips
+    and the sweep of whatever is cheaper. Problems with like limits come together; candidates keep their order.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = best.cost[open_rows] - best.ofmap(passes, open_rows)
+        weight, ifmap = best.weight[open_rows], best.ifmap[open_rows]
+        trips = (left - ifmap * space.sweep.min()) / weight
+        sweep = (left - weight) / ifmap
+    trips[np.isnan(trips)], sweep[np.isnan(sweep)] = np.inf, np.inf  # no bits of an operand on chip: no limit
+    order = np.argsort(np.minimum(trips, sweep * space.trips.max()), kind="stable")
+    step = max(1, CHUNK_CELLS // max(len(space), 1))
+    for start in range(0, order.size, step):
+        chosen = order[start : start + step]
+        useful = (space.trips <= trips[chosen].max()) & (space.sweep <= sweep[chosen].max())
+        if useful.all():
+            yield open_rows[chosen], space
+        elif useful.any():
+            yield open_rows[chosen], space[useful]
+
+
 def cheapest(cost: Floats, fits: NDArray[np.bool_]) -> tuple[Ints, Floats]:
     """Position and cost of the first cheapest candidate that fits, per row; infinite where none does."""
     cost = np.where(fits, cost, np.inf)
@@ -176,10 +200,10 @@ def weight_in_place(best: Best, space: Space) -> None:
         )  # fmt: skip
 
 
-def ifmap_in_place(best: Best, space: Space) -> None:
+def ifmap_in_place(best: Best, everything: Space) -> None:
     """Whole reduction in a tile; the images of a tile follow from the memory that is left."""
     batch = float(best.batch)
-    for rows in chunks(best.open(best.bound), len(space)):
+    for rows, space in narrowed(best, everything, best.open(best.bound), 1.0):
         c = best.columns(rows)
         room = c["capacity"] - c["weight_bits"] * c["c"] * best.taps
         per_image = c["ifmap_bits"] * c["c"] * space.area + c["ofmap_bits"] * (space.p * space.q)
@@ -195,9 +219,9 @@ def ifmap_in_place(best: Best, space: Space) -> None:
         )  # fmt: skip
 
 
-def ofmap_in_place(best: Best, space: Space) -> None:
+def ofmap_in_place(best: Best, everything: Space) -> None:
     """One input channel at a time; the output channels of a tile follow from the memory that is left."""
-    for rows in chunks(best.open(best.bound), len(space)):
+    for rows, space in narrowed(best, everything, best.open(best.bound), 1.0):
         c = best.columns(rows)
         room = c["capacity"] - c["ifmap_bits"] * (space.n * space.area)
         outputs = space.n * space.p * space.q
@@ -249,9 +273,9 @@ def spilled_weight_step(best: Best, space: Space, rows: Ints, depth: Floats) -> 
     )  # fmt: skip
 
 
-def spilled_ifmap_in_place(best: Best, space: Space) -> None:
+def spilled_ifmap_in_place(best: Best, everything: Space) -> None:
     """As :func:`ifmap_in_place`, the reduction split; the input channels of a tile follow from the memory left."""
-    for rows in chunks(best.open(best.spilled), len(space)):
+    for rows, space in narrowed(best, everything, best.open(best.spilled), 2.0):
         c = best.columns(rows)
         room = c["capacity"] - c["psum_bits"] * (space.n * space.p * space.q)
         per_channel = c["weight_bits"] * (space.r * space.s) + c["ifmap_bits"] * (space.n * space.area)
@@ -302,6 +326,33 @@ def smallest_buffer_bits(problem: Problems) -> int:
     return min(whole, split) if depth * height.taps * width.taps > 1 else whole
 
 
+def needed_bits(problems: Problems, solutions: Solutions) -> list[int]:
+    """Bits of buffer that each mapping takes: every buffer between that and the one it was found for has the same optimum."""
+    dims = dict(zip(DIMS, solutions.tile, strict=True))
+    unfinished = np.zeros(len(problems), dtype=np.bool_)
+    for dim in "crs":
+        unfinished |= dims[dim] < getattr(problems, dim)
+    names = GEOMETRY[1:]
+    geometry = zip(*(getattr(problems, name).tolist() for name in names), *(dims[d].tolist() for d in "prqs"), strict=True)
+    area = np.array([tile_area(*sizes) for sizes in geometry], dtype=np.int64)
+    bits = dims["k"] * dims["c"] * dims["r"] * dims["s"] * problems.weight_bits
+    bits = bits + dims["n"] * dims["c"] * area * problems.ifmap_bits
+    width = np.where(unfinished, problems.psum_bits, problems.ofmap_bits)
+    found: list[int] = (dims["g"] * (bits + dims["n"] * dims["k"] * dims["p"] * dims["q"] * width)).tolist()
+    return found
+
+
+@lru_cache(maxsize=65536)
+def tile_area(
+    p: int, q: int, r: int, s: int, stride_h: int, stride_w: int, dilation_h: int, dilation_w: int,
+    pad_top: int, pad_left: int, ifmap_h: int, ifmap_w: int, rows: int, row_taps: int, columns: int, column_taps: int,
+) -> int:  # fmt: skip
+    """Ifmap positions that the largest tile holds."""
+    height = axis_row(Axis(p, r, stride_h, dilation_h, pad_top, ifmap_h), rows, row_taps)
+    width = axis_row(Axis(q, s, stride_w, dilation_w, pad_left, ifmap_w), columns, column_taps)
+    return int(height.extent[0] * width.extent[0])
+
+
 def solve(problems: Problems, capacity_bits: int | Ints) -> Solutions:
     """Minimise the bits each layer moves between a backing store and a buffer of ``capacity_bits``.
 
@@ -320,14 +371,19 @@ def solve(problems: Problems, capacity_bits: int | Ints) -> Solutions:
     capacities = np.broadcast_to(np.asarray(capacity_bits, dtype=np.int64), len(problems))
     each = () if np.ndim(capacity_bits) == 0 else (capacities,)
     first, inverse = problems.classes(*each)  # none at all where a network has neither products nor pooling
-    unique, capacities = problems[first], capacities[first]
-    cost = np.full(first.size, np.inf)
-    stationary = np.zeros(first.size, dtype=np.int64)
-    tile = np.ones((8, first.size), dtype=np.int64)
-    for indices, batch, height, width in unique.by_geometry():
-        best = solve_geometry(unique[indices], capacities[indices], batch, height, width)
+    return solve_distinct(problems[first], capacities[first])[inverse]
+
+
+def solve_distinct(problems: Problems, capacity_bits: Ints) -> Solutions:
+    """As :func:`solve` for problems of which no two are equal, one capacity each."""
+    count = len(problems)
+    cost = np.full(count, np.inf)
+    stationary = np.zeros(count, dtype=np.int64)
+    tile = np.ones((8, count), dtype=np.int64)
+    for indices, batch, height, width in problems.by_geometry():
+        best = solve_geometry(problems[indices], capacity_bits[indices], batch, height, width)
         cost[indices], stationary[indices], tile[:, indices] = best.cost, best.stationary, best.tile
-    return solutions(unique, cost, stationary, tile)[inverse]
+    return solutions(problems, cost, stationary, tile)
 
 
 def solutions(problems: Problems, cost: Floats, stationary: Ints, tile: Ints) -> Solutions:

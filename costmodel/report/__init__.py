@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from costmodel.comparison import Comparison
     from costmodel.compression import Storage
     from costmodel.explanation import Explanation
+    from costmodel.explore.codesign import CoDesign
+    from costmodel.explore.curve import Curve
+    from costmodel.explore.pareto import Front
+    from costmodel.explore.study import Search
     from costmodel.explore.vary import Variation
     from costmodel.reconciliation import Reconciliation
     from costmodel.report.document import Document
@@ -27,10 +31,14 @@ if TYPE_CHECKING:
     Result: TypeAlias = (
         Advice
         | Analysis
+        | CoDesign
         | Comparison
+        | Curve
         | Explanation
+        | Front
         | MemoryTimeline
         | Reconciliation
+        | Search
         | Shrinking
         | Storage
         | TrainingCost
@@ -44,10 +52,14 @@ FORMATS: Final = ("text", "md", "json", "csv")
 DOCUMENTS: Final = {
     "Advice": "advice_document",
     "Analysis": "analysis_document",
+    "CoDesign": "codesign_document",
     "Comparison": "comparison_document",
+    "Curve": "curve_document",
     "Explanation": "explanation_document",
+    "Front": "front_document",
     "MemoryTimeline": "memory_document",
     "Reconciliation": "reconciliation_document",
+    "Search": "search_document",
     "Shrinking": "shrinking_document",
     "TrainingCost": "training_document",
     "UpdateCost": "update_document",
@@ -76,7 +88,9 @@ def render(
     Parameters
     ----------
     result
+        An Advice, Analysis, CoDesign, Comparison, Curve, Front, MemoryTimeline, Reconciliation, Search, Shrinking, Storage,
         An Advice, Analysis, Comparison, Explanation, MemoryTimeline, Reconciliation, Shrinking, Storage, TrainingCost,
+        TrainingCost, UpdateCost or Variation.
         UpdateCost or Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.

@@ -18,7 +18,6 @@ from costmodel.report.dominance import dominance
 from costmodel.report.layer_table import layer_table
 from costmodel.report.names import visible
 from costmodel.report.objective import mapped_for
-from costmodel.report.reconciliation_document import table, verdict
 from costmodel.report.schedule_table import cascades, executed, schedule_table
 from costmodel.report.totals import totals_facts
 
@@ -44,6 +43,8 @@ def reconciled(analysis: Analysis) -> tuple[Block, ...]:
     found = analysis.reconciliation
     if found is None:
         return ()
+    from costmodel.report.reconciliation_document import table, verdict
+
     return table(found, f"Parameters, reconciled with {found.framework}"), verdict(found, "")
 
 

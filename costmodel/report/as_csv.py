@@ -37,10 +37,15 @@ def records_of(result: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any r
     elif hasattr(result, "scheme"):
         yield from storage_records(result)
     elif hasattr(result, "records"):
-        yield from ({k: visible(v) if isinstance(v, str) else v for k, v in row.items()} for row in result.records())
+        yield from map(shown, result.records())
     else:
         for analysis in analyses(result):
             yield from layer_records(analysis)
+
+
+def shown(record: dict[str, Any]) -> dict[str, Any]:
+    """A record whose names and texts do not act on a terminal."""
+    return {visible(key): visible(value) if isinstance(value, str) else value for key, value in record.items()}
 
 
 def analyses(result: Any) -> Iterable[Analysis]:  # noqa: ANN401 - an Analysis or a Comparison

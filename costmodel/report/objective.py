@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from costmodel.analysis import Analysis
     from costmodel.hardware.profile import Objective
-    from costmodel.joint import JointCosts
+    from costmodel.joint.costs import JointCosts
 
 LEAST: Final[dict[Objective, str]] = {
     "energy": "least energy",

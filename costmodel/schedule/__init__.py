@@ -15,6 +15,7 @@ from costmodel.schedule.schedule import (
     checked_kind,
     checked_phase,
     declared_kind,
+    memory_of,
     pins,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "least_memory_order",
     "least_packing",
     "liveness",
+    "memory_of",
     "peak_live_bytes",
     "pins",
     "program_order",

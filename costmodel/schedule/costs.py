@@ -6,6 +6,7 @@ collected and settled together, since one search over many layers costs little m
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from itertools import product
 from math import inf
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from costmodel.boundary import mappable, operand_bits, problems_of, weight_operand_elems
-from costmodel.mapping import solve
+from costmodel.mapping import needed_bits, solve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,10 +87,15 @@ class Costs:
         self.demands: dict[tuple[int, frozenset[int], bool], tuple[int, tuple[tuple[int, Kept], ...]]] = {}
         self.answers: dict[tuple[int, Kept, int], float] = {}
         self.pending: dict[tuple[int, Kept, int], None] = {}
+        self.solved: dict[tuple[int, Kept], tuple[list[int], list[float]]] = {}
+        self.repeats: list[int] = self.rows.repeats[self.rows.first].tolist()
         self._limits()
 
     def _limits(self) -> None:
-        """Per class and kind: a capacity that holds every operand whole, and the bits that move there: the least of all."""
+        """Per class and kind: a capacity that holds every operand whole, and the bits that move there: the least of all.
+
+        Nothing fits into less than ``smallest``: an element of the weights beside one of the output.
+        """
         count, each = self.rows.first.size, len(KINDS)
         chosen = np.tile(self.rows.first, each)
         p = with_kept(self.rows.problems[chosen], [kept for kept in KINDS for _ in range(count)])
@@ -100,6 +106,8 @@ class Costs:
         keys = [(number, kept) for kept in KINDS for number in range(count)]
         self.least: dict[tuple[int, Kept], int] = dict(zip(keys, moved.tolist(), strict=True))
         self.whole: dict[tuple[int, Kept], int] = dict(zip(keys, size.tolist(), strict=True))
+        element = np.where(p.weight_elems > 0, p.weight_bits, 0) + np.minimum(p.ofmap_bits, p.psum_bits)
+        self.smallest: dict[tuple[int, Kept], int] = dict(zip(keys, element.tolist(), strict=True))
 
     def kept(self, step: Step, row: int, on_chip: frozenset[int], *, pinned: bool) -> Kept:
         """Which operands of a row are on chip, given the buffers that are and whether its weights are."""
@@ -137,10 +145,23 @@ class Costs:
         """Note questions for the next :meth:`settle`."""
         for key in questions:
             if key not in self.answers:
-                if key[2] >= self.whole[key[:2]]:
-                    self.answers[key] = self.least[key[:2]]
-                else:
+                between = self._between(*key)
+                if between is None:
                     self.pending[key] = None
+                else:
+                    self.answers[key] = between
+
+    def _between(self, nest: int, kept: Kept, capacity: int) -> float | None:
+        """The answer where a smaller and a larger capacity have the same one, since more room never moves more."""
+        least = self.least[nest, kept]
+        if capacity >= self.whole[nest, kept]:
+            return least
+        if capacity < self.smallest[nest, kept]:
+            return inf
+        capacities, moved = self.solved.get((nest, kept), ((), ()))
+        place = bisect_right(capacities, capacity)
+        above = moved[place] if place < len(moved) else least
+        return above if above == inf or (place and moved[place - 1] == above) else None
 
     def settle(self) -> None:
         """Answer every pending question in one search."""
@@ -155,8 +176,19 @@ class Costs:
         bits = operand_bits(problems, self.rows.repeats[chosen], capacity, solutions)
         total = bits["weight"] + bits["ifmap"] + bits["ofmap"]
         usable = solutions.fits & solutions.exact
-        for key, moved, fits in zip(keys, total.tolist(), usable.tolist(), strict=True):
-            self.answers[key] = moved if fits else inf
+        room = needed_bits(problems, solutions)
+        for key, moved, fits, needed in zip(keys, total.tolist(), usable.tolist(), room, strict=True):
+            self.answers[key] = answer = moved if fits else inf
+            self._note(key[:2], key[2], answer)
+            if fits and self.repeats[key[0]] == 1 and needed < key[2]:
+                self._note(key[:2], needed, answer)
+
+    def _note(self, asked: tuple[int, Kept], capacity: int, answer: float) -> None:
+        """Keep an answer in order of capacity."""
+        capacities, known = self.solved.setdefault(asked, ([], []))
+        place = bisect_right(capacities, capacity)
+        capacities.insert(place, capacity)
+        known.insert(place, answer)
 
     def bits(self, number: int, on_chip: frozenset[int], capacity: int, *, pinned: bool) -> float:
         """Least bits a step moves off chip; infinite where no tile fits into ``capacity`` bits.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import chain, combinations
 from math import inf
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from costmodel.schedule.search import Path
@@ -103,6 +104,7 @@ class _Halving:
         self.best = cold
         self.waiting: list[tuple[float, int, int, float]] = []
         self.settled = inf
+        self.activation_paths: list[tuple[int, Path]] = []
         self.tried: set[frozenset[int]] = {frozenset()}
 
     @property
@@ -149,7 +151,16 @@ class _Halving:
 
         Less where it is so much that no schedule with weights of up to ``end`` bits is worth having.
         """
-        path: Path = self.search.run(frozenset(self.steps), reserve, self.worth - self._loose(end))
+        most = self.worth - self._loose(end)
+        below = max((entry for entry in self.activation_paths if entry[0] <= reserve), key=itemgetter(0), default=None)
+        if below is not None:  # less room never moves less, so a schedule that still fits is still the best
+            path = self.search.again(below[1], frozenset(self.steps), reserve)
+            if path.bits == below[1].bits:
+                self.activation_paths.append((reserve, path))
+                return min(path.bits, most)
+        path = self.search.run(frozenset(self.steps), reserve, most)
+        if path.bits == path.lower_bits:
+            self.activation_paths.append((reserve, path))
         return path.lower_bits
 
     def _try(self, reserve: int, bound: float) -> None:

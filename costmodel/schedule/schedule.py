@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from costmodel.boundary import Crossing, Widths
+    from costmodel.boundary import Boundary, Crossing, Widths
     from costmodel.graph import Graph, LayerTable
     from costmodel.hardware import HardwareProfile, MemoryLevel
 
@@ -36,6 +36,7 @@ Kind = Literal["layer", "resident", "fused"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 Phase = Literal["steady", "cold"]
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
+Memory = tuple[str, str, int, bool, str]
 MOST_ORDERS: Final = 256
 """Sets of executed steps up to which every order of execution is searched; beyond, the one that needs least memory is kept."""
 
@@ -177,6 +178,8 @@ class Scheduler:
         self.table, self.widths = table, widths
         self.searches: dict[tuple[bool, int], Search] = {}
         self.plans: dict[tuple[bool, int, str], list[tuple[int, Plan]]] = {}
+        self.alone: tuple[Memory, Boundary] | None = None
+        self.improved: dict[tuple[Phase, str], tuple[Memory, Schedule]] = {}
         self.largest_bits = largest_bits
         self.program = program_of(graph, table, widths.ifmap, widths.ofmap, batch)
 
@@ -231,15 +234,26 @@ class Scheduler:
         least = self.bound_bytes(hardware, kind, phase)
         best = replace(best, kind=kind, lower_bytes=least)
         with collection_paused():
-            for fusion in (False, True)[: KINDS.index(kind)]:
-                if best.dram_bytes > least:
-                    best = self._improved(best, hardware, least, fusion=fusion, whole=kind == "fused" and not fusion)
+            if best.dram_bytes > least:
+                best = replace(self._resident(best, hardware, least, whole=kind == "fused"), kind=kind)
+            if kind == "fused" and best.dram_bytes > least:
+                best = self._improved(best, hardware, least, fusion=True)
         return best
+
+    def _resident(self, known: Schedule, hardware: HardwareProfile, least: int, *, whole: bool) -> Schedule:
+        """The optimum with residency; for the memory that was asked for last it is found once for all kinds."""
+        key, memory = (known.phase, self._pinning(hardware, known, whole=whole)), memory_of(hardware)
+        if key not in self.improved or self.improved[key][0] != memory:
+            self.improved[key] = memory, self._improved(known, hardware, least, whole=whole)
+        return self.improved[key][1]
 
     def by_layer(self, hardware: HardwareProfile, phase: Phase, crossing: Crossing | None = None) -> Schedule:
         """Every layer by itself: the sum of the optima of the layers, or what is said to cross."""
-        outer, level = hardware.levels[:2]
-        crossing = crossing or boundary(self.table, self.widths, outer.name, level)
+        level, memory = hardware.levels[1], memory_of(hardware)
+        if crossing is None:
+            if self.alone is None or self.alone[0] != memory:
+                self.alone = memory, boundary(self.table, self.widths, hardware.levels[0].name, level)
+            crossing = self.alone[1]
         moved = int(crossing.moved_bytes.sum())
         nothing = np.zeros((len(self.table.names), 1), dtype=np.int64)
         order = tuple(step.name for step in self.program.steps)
@@ -249,7 +263,9 @@ class Scheduler:
             every_order=True,
         )  # fmt: skip
 
-    def _improved(self, known: Schedule, hardware: HardwareProfile, least: int, *, fusion: bool, whole: bool) -> Schedule:
+    def _improved(
+        self, known: Schedule, hardware: HardwareProfile, least: int, *, fusion: bool = False, whole: bool = False
+    ) -> Schedule:
         """The optimum with residency, and with cascades too where ``fusion``; ``known`` where nothing moves less.
 
         ``whole`` leaves out schedules in which some weights stay for ever, and not all.
@@ -304,10 +320,16 @@ class Scheduler:
         self.largest_bits = max(self.largest_bits, capacity)
         known = self.searches.get((fusion, buffering))
         if known is None or known.largest_bits < capacity:
-            order = None if self.every_order else least_memory_order(self.program).steps
-            known = Search(self.program, self.costs, self.links(buffering), self.largest_bits, order, fusion=fusion)
+            plain = self.search(level, fusion=False) if fusion else None
+            links = plain.links if plain else self.links(buffering)
+            known = Search(self.program, self.costs, links, self.largest_bits, self.fixed_order, fusion=fusion, plain=plain)
             self.searches[fusion, buffering] = known
         return known.sized(capacity)
+
+    @cached_property
+    def fixed_order(self) -> tuple[int, ...] | None:
+        """The order that needs least memory, or None where every order is searched."""
+        return None if self.every_order else least_memory_order(self.program).steps
 
     @cached_property
     def every_order(self) -> bool:
@@ -339,6 +361,12 @@ def collection_paused() -> Iterator[None]:
 def level_bits(level: MemoryLevel) -> int:
     """Size of a memory on chip [bits]."""
     return min(level.total_bytes * 8, LARGEST_BITS) if level.total_bytes else 0
+
+
+def memory_of(hardware: HardwareProfile) -> Memory:
+    """What a schedule depends on: names of both sides of the boundary, size, buffering, and whether somebody manages it."""
+    outer, level = hardware.levels[:2]
+    return outer.name, level.name, level_bits(level), level.double_buffered, level.kind
 
 
 def pins(hardware: HardwareProfile, kind: Kind, phase: Phase) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, lru_cache
 from math import inf
+from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -64,7 +65,7 @@ class Cascade:
     steps, inside
         Its steps in order of execution, and as a mask.
     stripes
-        All stripes of all heights; arrays "over heights" have one entry per number of rows in ``heights``.
+        All stripes of all heights; what is "over heights" has one entry per number of rows in ``heights``.
     inner, entered, left
         Buffers that nobody else sees, that are only read, and that others see and the cascade writes.
     """
@@ -76,7 +77,7 @@ class Cascade:
     inner: tuple[int, ...]
     entered: tuple[int, ...]
     left: tuple[int, ...]
-    lean: dict[frozenset[int], tuple[list[int], int]] = field(default_factory=dict)
+    lean: dict[frozenset[int], list[int]] = field(default_factory=dict)
     known: dict[frozenset[int], tuple[list[int], list[Option]]] = field(default_factory=dict)
 
     @property
@@ -89,9 +90,15 @@ class Cascade:
         """Buffers that others see."""
         return frozenset((*self.entered, *self.left))
 
-    def flow(self, buffer: int) -> Flow:
-        """Rows of a buffer that its stripes need."""
-        return self.planner.flow(buffer, self.inside, self.stripes)
+    @cached_property
+    def flows(self) -> dict[int, Flow]:
+        """Rows of each of its buffers that its stripes need."""
+        buffers = (*self.inner, *self.entered, *self.left)
+        return {buffer: self.planner.flow(buffer, self.inside, self.stripes) for buffer in buffers}
+
+    def over_heights(self, columns: Sequence[Sequence[int]]) -> list[int]:
+        """Sum of columns over heights; there are too few heights for arrays to pay."""
+        return [sum(each) for each in zip(*columns, strict=True)] if columns else [0] * len(self.heights)
 
     @cached_property
     def nothing(self) -> Ints:
@@ -107,12 +114,14 @@ class Cascade:
     @cached_property
     def inner_bits(self) -> dict[str, Ints]:
         """Memory of the inner buffers over heights, by style."""
-        return {s: self.inner_bits_of_lines if s == "lines" else self.planner.halo_bits(self) for s in self.styles}
+        found = {"lines": self.inner_bits_of_lines, "halo": self.inner_bits_of_halo}
+        return {style: np.array(found[style], dtype=np.int64) for style in self.styles}
 
     @cached_property
     def need_bits(self) -> int:
         """Memory that it needs at least, whatever is on chip."""
-        return min(int(inner.min()) for inner in self.inner_bits.values())
+        lines = min(self.inner_bits_of_lines)
+        return min(lines, *self.inner_bits_of_halo) if "halo" in self.styles else lines
 
     @cached_property
     def entering(self) -> tuple[Edge, ...]:
@@ -128,14 +137,39 @@ class Cascade:
     def visits(self) -> tuple[Ints, ...]:
         """Stripes in which each step computes anything, of all inputs of the batch, over heights; with line buffers."""
         images = self.planner.images[self.steps[0]]
-        return tuple(self.flow(self.planner.target[number]).active * images for number in self.steps)
+        flows = (self.flows[self.planner.target[number]] for number in self.steps)
+        return tuple(np.array(flow.active, dtype=np.int64) * images for flow in flows)
 
     @cached_property
     def again_by_step(self) -> dict[str, tuple[Ints, ...]]:
         """MACs that each step computes again, over heights, by style."""
-        rows = [(self.flow(self.planner.target[number]).again, number) for number in self.steps]
-        again = tuple(found * self.planner.row_macs(number) for found, number in rows)
+        rows = [(self.flows[self.planner.target[number]].again, number) for number in self.steps]
+        again = tuple(np.array(found, dtype=np.int64) * self.planner.row_macs(number) for found, number in rows)
         return {"lines": (self.nothing,) * len(self.steps), "halo": again}
+
+    @cached_property
+    def written_bits(self) -> int:
+        """Its parts of outputs of the network [bits]."""
+        program = self.planner.program
+        steps = (program.steps[number] for number in self.steps)
+        return sum(a.bits for step in steps for a in step.writes if program.buffers[a.buffer].is_output)
+
+    @cached_property
+    def once_by_buffer(self) -> dict[int, int]:
+        """What crosses of each buffer that others see if every row crosses once [bits]."""
+        return {b: self.planner.once_bits(b, self.steps) for b in (*self.entered, *self.left)}
+
+    def once_bits(self, on_chip: frozenset[int]) -> int:
+        """Bits of activations that it moves at least: every row of what is off chip once."""
+        crossing = self.once_by_buffer
+        if on_chip.isdisjoint(crossing):
+            return self.whole_bits
+        return sum([bits for buffer, bits in crossing.items() if buffer not in on_chip])
+
+    @cached_property
+    def whole_bits(self) -> int:
+        """Bits of activations that it moves at least if nothing is on chip."""
+        return sum(self.once_by_buffer.values())
 
     def best(
         self, on_chip: frozenset[int], loose_bits: int, room: int, most_bits: float = inf, *, stream: bool
@@ -155,10 +189,11 @@ class Cascade:
         stream
             Whether the weights may be streamed.
         """
-        on_chip = on_chip & self.outside
-        needs, moved = self._lean(on_chip)
+        moved = self.once_bits(on_chip)
         if moved + loose_bits >= most_bits:
             return None
+        on_chip = on_chip & self.outside
+        needs = self._needs(on_chip)
         place = tallest(needs, room - loose_bits)
         if place >= 0:  # every row and every weight once: nothing moves less
             return Option(needs[place] + loose_bits, moved + loose_bits, 0, "lines", self.heights[place], held=True)
@@ -167,20 +202,33 @@ class Cascade:
             found.append(self._streamed(needs, moved, room))
         return min((option for option in found if option), key=lambda option: option[1:3], default=None)
 
-    def _lean(self, on_chip: frozenset[int]) -> tuple[list[int], int]:
-        """Needs over heights and bits moved with line buffers, weights on chip."""
+    def _needs(self, on_chip: frozenset[int]) -> list[int]:
+        """Needs over heights with line buffers, weights on chip."""
         if on_chip not in self.lean:
             off = [buffer for buffer in (*self.entered, *self.left) if buffer not in on_chip]
-            edges = sum((self.flow(b).held_bits for b in off), self.nothing)
-            need = self.inner_bits_of_lines + self.planner.links.buffering * edges
-            moved = sum(self.planner.once_bits(b, self.steps) for b in off)
-            self.lean[on_chip] = (need.tolist(), moved)
+            edges = self.over_heights([self.flows[b].held_bits for b in off])
+            self.lean[on_chip] = self._with_edges(self.inner_bits_of_lines, edges)
         return self.lean[on_chip]
 
+    def _with_edges(self, inner: list[int], edges: list[int]) -> list[int]:
+        """Memory of inner buffers and of those off chip, which are buffered, over heights."""
+        buffering = self.planner.links.buffering
+        return [held + buffering * streamed for held, streamed in zip(inner, edges, strict=True)]
+
     @cached_property
-    def inner_bits_of_lines(self) -> Ints:
+    def inner_bits_of_lines(self) -> list[int]:
         """Memory of the inner buffers with line buffers, over heights."""
-        return np.asarray(sum((self.flow(b).held_bits for b in self.inner), self.nothing))
+        return self.over_heights([self.flows[b].held_bits for b in self.inner])
+
+    @cached_property
+    def inner_bits_of_halo(self) -> list[int]:
+        """Most memory of inner buffers during a stripe without line buffers, over heights.
+
+        Each lives from its first writer to its last reader within the stripe.
+        """
+        taken = {b: self.flows[b].halo_bits for b in self.inner}
+        alive = ([taken[b] for b in self.planner.alive[number] if b in taken] for number in self.steps)
+        return [max(each) for each in zip(*(self.over_heights(columns) for columns in alive), strict=True)]
 
     def _streamed(self, needs: list[int], moved: int, room: int) -> Option | None:
         """Line buffers, weights streamed: the tallest stripes that fit, since every stripe moves them again."""
@@ -198,14 +246,16 @@ class Cascade:
     @cached_property
     def streamed_bits(self) -> list[int]:
         """Bits of weights moved where they are streamed, over heights."""
-        weights = (self.planner.links.weight_bits[step] for step in self.steps)
-        moved = sum((w * v for w, v in zip(weights, self.visits, strict=True)), self.nothing)
-        found: list[int] = moved.tolist()
-        return found
+        planner = self.planner
+        weights = [planner.links.weight_bits[number] * planner.images[number] for number in self.steps]
+        active = [self.flows[planner.target[number]].active for number in self.steps]
+        return [sum(map(mul, weights, each)) for each in zip(*active, strict=True)]
 
     def _with_halo(self, on_chip: frozenset[int], loose_bits: int, room: int) -> Option | None:
         """Nothing kept between stripes, weights held."""
         if "halo" not in self.styles:
+            return None
+        if min(self.inner_bits_of_halo) + loose_bits > room:
             return None
         if on_chip not in self.known:
             self.known[on_chip] = self._halo_options(on_chip)
@@ -228,17 +278,25 @@ class Cascade:
         """Every height without line buffers."""
         if "halo" not in self.styles:
             return []
-        off = [edge for edge in (*self.entering, *self.leaving) if edge.buffer not in on_chip]
-        stripes = sum((edge.stripe_bits["halo"] for edge in off), self.nothing)
-        need = self.inner_bits["halo"] + self.planner.links.buffering * stripes
-        moved = sum((edge.moved_bits["halo"] for edge in off), self.nothing)
-        again = sum(self.again_by_step["halo"], self.nothing)
-        columns = zip(need.tolist(), moved.tolist(), again.tolist(), self.heights, strict=True)
+        off = [buffer for buffer in (*self.entered, *self.left) if buffer not in on_chip]
+        need = self._with_edges(self.inner_bits_of_halo, self.over_heights([self.flows[b].halo_bits for b in off]))
+        once, images = self.once_bits(on_chip), self.planner.images[self.steps[0]]
+        row_bits = [self.planner.program.buffers[b].row_bits * images for b in off]
+        repeated = zip(*(self.flows[b].again for b in off), strict=True) if off else ((),) * len(need)
+        moved = [once + sum(map(mul, row_bits, each)) for each in repeated]
+        columns = zip(need, moved, self.again_macs, self.heights, strict=True)
         return [Option(n, m, a, "halo", rows, held=True) for n, m, a, rows in columns]
+
+    @cached_property
+    def again_macs(self) -> list[int]:
+        """MACs computed again without line buffers, over heights."""
+        macs = [self.planner.row_macs(number) for number in self.steps]
+        again = [self.flows[self.planner.target[number]].again for number in self.steps]
+        return [sum(map(mul, macs, each)) for each in zip(*again, strict=True)]
 
     def ways(self, on_chip: frozenset[int], loose_bits: int, *, stream: bool) -> Iterator[Option]:
         """Every style, height and treatment of the weights, whatever the room; :meth:`best` takes one of them."""
-        needs, moved = self._lean(on_chip & self.outside)
+        needs, moved = self._needs(on_chip & self.outside), self.once_bits(on_chip)
         for place, (need, rows) in enumerate(zip(needs, self.heights, strict=True)):
             yield Option(need + loose_bits, moved + loose_bits, 0, "lines", rows, held=True)
             if stream and loose_bits:
@@ -250,7 +308,10 @@ class Cascade:
 
 def tallest(needs: list[int], room: int) -> int:
     """Position of the last need that fits; -1 where none does."""
-    return next((place for place in range(len(needs) - 1, -1, -1) if needs[place] <= room), -1)
+    for place in range(len(needs) - 1, -1, -1):
+        if needs[place] <= room:
+            return place
+    return -1
 
 
 @dataclass(frozen=True)
@@ -337,7 +398,7 @@ class Verdict(Enum):
 
 
 class Flow(NamedTuple):
-    """A buffer of a cascade: arrays over all stripes, then arrays over heights.
+    """A buffer of a cascade: arrays over all stripes, then columns over heights.
 
     ``done`` rows needed up to each stripe; ``start`` and ``end`` the rows that a stripe needs by itself. ``held_bits`` memory
     with line buffers, ``halo_bits`` without; ``active`` stripes in which anything is new, ``again`` rows that stripes share.
@@ -346,10 +407,10 @@ class Flow(NamedTuple):
     done: Ints
     start: Ints
     end: Ints
-    held_bits: Ints
-    halo_bits: Ints
-    active: Ints
-    again: Ints
+    held_bits: list[int]
+    halo_bits: list[int]
+    active: list[int]
+    again: list[int]
 
 
 def flow_of(stripes: Stripes, row_bits: int, readers: Sequence[tuple[Window, Flow]], finished: int) -> Flow:
@@ -369,7 +430,8 @@ def flow_of(stripes: Stripes, row_bits: int, readers: Sequence[tuple[Window, Flo
     held = np.maximum(stripes.most(done - kept), 1) * row_bits
     active = stripes.total((done > stripes.before(done)).astype(np.int64))
     again = stripes.total(np.maximum(stripes.before(end) - start, 0))
-    return Flow(done, start, end, held, stripes.most(end - start) * row_bits, active, again)
+    halo = stripes.most(end - start) * row_bits
+    return Flow(done, start, end, held.tolist(), halo.tolist(), active.tolist(), again.tolist())
 
 
 class Cascades:
@@ -382,6 +444,13 @@ class Cascades:
         self.window_bits = [self._window_bits(buffer) for buffer in range(len(program.buffers))]
         self.readers = [mask_of(steps) for steps in links.readers]
         self.writers = [mask_of(steps) for steps in links.writers]
+        self.windows = [step.window for step in program.steps]
+        self.reads = [tuple(dict.fromkeys(access.buffer for access in step.reads)) for step in program.steps]
+        self.row_bits = [buffer.row_bits for buffer in program.buffers]
+        self.kept = [
+            0 if buffer.is_output else readers | writers
+            for buffer, readers, writers in zip(program.buffers, self.readers, self.writers, strict=True)
+        ]
         self.after = self._descendants()
         self.alive: list[list[int]] = [[] for _ in program.steps]
         for buffer, (writers, readers) in enumerate(zip(links.writers, links.readers, strict=True)):
@@ -416,15 +485,17 @@ class Cascades:
     def least_bits(self, members: Sequence[int]) -> int:
         """Memory that steps need together at least, in stripes of any height and either style; more steps never need less."""
         inside = mask_of(members)
-        inner = {b for b in {self.target[number] for number in members} if not self._leaves(b, inside)}
         least: dict[int, int] = {}
         for number in reversed(members):
-            step = self.program.steps[number]
-            rows = least_rows(step.window, least.get(self.target[number], 1)) if step.window else 1
-            least |= {access.buffer: max(rows, least.get(access.buffer, 1)) for access in step.reads}
-        halo = {b: least.get(b, 1) * self.program.buffers[b].row_bits for b in inner}
-        alive = max(sum(halo[b] for b in self.alive[number] if b in inner) for number in members)
-        return min(alive, sum(self.window_bits[b] for b in inner))
+            window = self.windows[number]
+            rows = least_rows(window, least.get(self.target[number], 1)) if window else 1
+            for buffer in self.reads[number]:
+                if rows > least.get(buffer, 0):
+                    least[buffer] = rows
+        inner = {self.target[number] for number in members if not self._leaves(self.target[number], inside)}
+        halo = {b: least.get(b, 1) * self.row_bits[b] for b in inner}
+        alive = max([sum([halo[b] for b in self.alive[number] if b in halo]) for number in members])
+        return min(alive, sum([self.window_bits[b] for b in inner]))
 
     def cascade(self, members: Sequence[int], executed: int) -> Cascade | Verdict:
         """The cascade of some steps, given in order of execution after the ``executed`` ones, or why there is none.
@@ -433,12 +504,11 @@ class Cascades:
         but also written outside or by a step that depends on its readers, or where the sinks are of different height or a
         single row.
         """
-        steps = self.program.steps
         inside = mask_of(members)
-        if any(steps[number].window is None for number in members) or len({self.images[n] for n in members}) != 1:
+        if None in [self.windows[number] for number in members] or len({self.images[number] for number in members}) != 1:
             return Verdict.NEVER
-        written = dict.fromkeys(self.target[number] for number in members)
-        read = dict.fromkeys(access.buffer for number in members for access in steps[number].reads)
+        written = dict.fromkeys([self.target[number] for number in members])
+        read = dict.fromkeys([buffer for number in members for buffer in self.reads[number]])
         both = [b for b in read if b in written]
         if any(self.writers[b] & (self.after[b] | executed) for b in both):
             return Verdict.NEVER
@@ -452,8 +522,8 @@ class Cascades:
 
     def _leaves(self, buffer: int, inside: int) -> bool:
         """Whether others read a buffer, write the rest of it, or expect it at the end."""
-        outside = (self.readers[buffer] | self.writers[buffer]) & ~inside
-        return bool(outside) or self.program.buffers[buffer].is_output
+        users = self.kept[buffer]
+        return not users or bool(users & ~inside)
 
     def row_macs(self, number: int) -> int:
         """MACs of one output row of a step, of all inputs of the batch."""
@@ -487,20 +557,13 @@ class Cascades:
             raise AssertionError("a member of a cascade has a window")
         return window
 
-    def halo_bits(self, cascade: Cascade) -> Ints:
-        """Most memory of inner buffers during a stripe: each lives from its first writer to its last reader."""
-        peak, chosen = cascade.nothing, set(cascade.inner)
-        for number in cascade.steps:
-            alive = [cascade.flow(b).halo_bits for b in self.alive[number] if b in chosen]
-            peak = np.maximum(peak, sum(alive, cascade.nothing))
-        return peak
-
     def edge(self, buffer: int, cascade: Cascade) -> Edge:
         """A buffer of a cascade that others see."""
-        flow = cascade.flow(buffer)
+        flow = cascade.flows[buffer]
+        held, halo, again = (np.array(column, dtype=np.int64) for column in (flow.held_bits, flow.halo_bits, flow.again))
         once = self.once_bits(buffer, cascade.steps) + cascade.nothing
-        repeated = flow.again * self.program.buffers[buffer].row_bits * self.images[cascade.steps[0]]
-        return Edge(buffer, {"lines": flow.held_bits, "halo": flow.halo_bits}, {"lines": once, "halo": once + repeated})
+        repeated = again * self.program.buffers[buffer].row_bits * self.images[cascade.steps[0]]
+        return Edge(buffer, {"lines": held, "halo": halo}, {"lines": once, "halo": once + repeated})
 
     def once_bits(self, buffer: int, members: tuple[int, ...]) -> int:
         """Bits that cross if every row is read, or written, once."""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from costmodel.schedule.costs import Costs
-    from costmodel.schedule.search import Move, Path, Way
+    from costmodel.schedule.moves import Move
+    from costmodel.schedule.search import Path, Way
 
     Ints = NDArray[np.int64]
 

@@ -42,7 +42,7 @@ CUT: Final = re.compile(
 
 def pages() -> list[Path]:
     """Return the pages that are run."""
-    found = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    found = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [page for page in found if page.stem not in OTHERS]
 
 

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 import costmodel as cm
 from costmodel.formulas.counts import ceil_div
 from costmodel.validation import check
+from tests.oracle.lru import deviations, drawn
 
 PUBLISHED: Final = Path(__file__).parents[1] / "published"
 MODELS: Final = Path(__file__).parents[1] / "models" / "wheels"
@@ -219,3 +220,54 @@ def published_memory() -> str:
             name = f"`{figure['id'].removesuffix('-ram')}`", f"{figure['convention']}{assumed}"
             rows.append((*name, f"{bound}{found.expected:,}", f"{found.actual:,}", deviation))
     return table(("figure", "convention", "published", "computed", "deviation"), rows)
+
+
+<<<<<<< HEAD
+CHIP: Final = {
+    "eyeriss-chip-dram-bytes": ("off chip", 1e6, "MB"),
+    "eyeriss-chip-buffer-bytes": ("global buffer", 1e6, "MB"),
+    "eyeriss-chip-energy-cited": ("energy an image, cited constants only (`eyeriss`)", 1e-3, "mJ"),
+    "eyeriss-chip-energy-calibrated": ("energy an image, calibrated on it (`eyeriss-calibrated`)", 1e-3, "mJ"),
+}
+"""What rows of the published figures are about, and their unit."""
+
+
+def eyeriss_chip() -> str:
+    """The Eyeriss chip as measured and as computed."""
+    rows = []
+    for figure in published("eyeriss_chip.yaml"):
+        found, (what, scale, unit) = check(figure), CHIP[figure["id"]]
+        cells = f"{found.expected / scale:.4g} {unit}", f"{found.actual / scale:.4g} {unit}", f"{found.deviation_ratio:+.1%}"
+        rows.append((what, *cells))
+    return table(("", "measured", "computed", ""), rows)
+=======
+# ---- caches
+
+
+def spread_of(ratios: Sequence[float]) -> tuple[str, ...]:
+    """Smallest, median, 95th percentile and largest of some ratios."""
+    ordered = sorted(ratios)
+    return tuple(f"{ordered[min(int(share * len(ordered)), len(ordered) - 1)]:.2f}" for share in (0.0, 0.5, 0.95, 1.0))
+
+
+def caches() -> str:
+    """Off-chip bits of caches that replace the least recently used, over those of the mapping, on random small layers."""
+    small, larger = list(drawn(120, most=6000)), list(drawn(30, most=30_000, least_bits=1 << 14))
+    traces = {
+        "MACs, in a tile as outside it": deviations(small),
+        "MACs, in a tile `g n k c p q r s`": deviations(small, inside="gnkcpqrs"),
+        "tiles of an inner buffer": deviations(small, inner=True),
+        "MACs, lines of 64 bytes": deviations(larger, 512),
+    }
+    rows = []
+    for name, found in traces.items():
+        for needs, chosen in (
+            ("compulsory", [one for one in found if one.over_compulsory <= 1]),
+            ("more", [one for one in found if one.over_compulsory > 1]),
+        ):
+            if chosen:
+                as_large, twice = spread_of([one.as_large for one in chosen]), spread_of([one.twice for one in chosen])
+                rows.append((name, needs, str(len(chosen)), *as_large, *twice))
+    shares = ("median", "95 %", "most")
+    return table(("accesses", "mapping moves", "layers", "least", *shares, "twice: least", *shares), rows)
+>>>>>>> help-kernel

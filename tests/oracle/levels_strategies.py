@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from costmodel.mapping import Layer
+from costmodel.mapping.axis import touched
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy, Side, Store
 from costmodel.mapping.levels.loopnest import LoopNest
 from tests.oracle.levels_enumeration import Enumeration
@@ -144,11 +146,13 @@ def bounded(draw, layer, hierarchy):
 def problems(draw, most=2, size=300, macs=300, **limits):
     """Draw a layer and a hierarchy with few enough mappings to try all."""
     layer = draw(small_layers(macs, **limits))
+    assume(touched(layer.height) and touched(layer.width))  # a layer that reads nothing but padding is none
     dims = [dim for dim in DIMS if getattr(layer, dim) > 1] or ["k"]
     hierarchy = draw(hierarchies(most, array=draw(sides(dims, 4))))
     while Enumeration(layer, hierarchy).size > size and prod(getattr(layer, dim) for dim in DIMS) > 1:
         longest = max(DIMS, key=lambda dim: getattr(layer, dim))
         layer = Layer(**{**vars(layer), longest: getattr(layer, longest) - 1})
+    assume(touched(layer.height) and touched(layer.width))
     return layer, draw(bounded(layer, hierarchy))
 
 

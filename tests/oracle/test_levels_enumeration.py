@@ -6,9 +6,12 @@ from itertools import permutations, product
 
 import pytest
 from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
+from costmodel.errors import MappingError
 from costmodel.mapping.levels.loopnest import LoopNest
 from costmodel.mapping.levels.price import priced
+from costmodel.mapping.levels.search import search
 from tests.oracle.levels_enumeration import (
     DIMS,
     OBJECTIVES,
@@ -73,10 +76,10 @@ def test_the_enumeration_leaves_out_only_repetition(case, fixed):
     assert found == pytest.approx(literally(layer, hierarchy, fixed), rel=1e-12)
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(problems(most=2, longest=4, channels=3), constants())
 def test_three_forms_are_as_good_as_all_orders(case, fixed):
-    """Per block, one operand in place and one loop that moves the ifmap: nothing else is ever better, on 400 problems."""
+    """Per block, one operand in place and one loop that moves the ifmap: nothing else is ever better, on 300 problems."""
     layer, hierarchy = case
     every, forms = enumerated(layer, hierarchy, fixed), enumerated(layer, hierarchy, fixed, form_orders)
     assert every.keys() == forms.keys()
@@ -96,3 +99,33 @@ def test_three_forms_are_as_good_through_three_stores(case, fixed):
     every, forms = enumerated(layer, hierarchy, fixed), enumerated(layer, hierarchy, fixed, form_orders)
     for name, best in every.items():
         assert (best.value, best.energy_pj) == pytest.approx((forms[name].value, forms[name].energy_pj), rel=1e-12)
+
+
+@settings(max_examples=1000)
+@given(problems(most=2, longest=4, channels=3), constants(), st.sampled_from(OBJECTIVES))
+def test_the_search_finds_the_best_of_all_mappings(case, fixed, objective):
+    """Value and energy of 1,000 searches are those of the best of all mappings, and what is found is one of them."""
+    check(*case, fixed, objective)
+
+
+@settings(max_examples=200)
+@given(problems(most=3, size=80, longest=3, channels=2), constants(), st.sampled_from(OBJECTIVES))
+def test_the_search_finds_the_best_through_three_stores(case, fixed, objective):
+    """The same with up to three stores on chip."""
+    check(*case, fixed, objective)
+
+
+def check(layer, hierarchy, fixed, objective):
+    """Compare the search with the enumeration."""
+    best = enumerated(layer, hierarchy, fixed).get(objective)
+    if best is None:
+        with pytest.raises(MappingError):
+            search([layer], hierarchy, objective, fixed)
+        return
+    (found,) = search([layer], hierarchy, objective, fixed)
+    cost = priced(layer, hierarchy, found.nest, fixed)
+    assert cost.fits
+    assert nested(found.nest, layer, hierarchy)
+    assert (found.value, cost.energy_pj) == pytest.approx((best.value, best.energy_pj), rel=1e-9)
+    assert value(cost, objective) == pytest.approx(found.value, rel=1e-12)
+    assert (found.lower, found.optimal) == (found.value, True)

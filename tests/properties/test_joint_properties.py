@@ -67,7 +67,7 @@ def test_costs_are_the_sum_of_the_mappings(graph, hardware, objective, batch):
         assert layer.energy_j == pytest.approx(found.energy_pj / 1e12)
         assert layer.latency_s == pytest.approx(found.latency_s)
         assert layer.dram_bytes == found.dram_bits // 8
-        assert layer.dram_bytes >= layer.compulsory_bytes
+        assert layer.compulsory_bytes <= layer.io_bound_bytes <= layer.dram_bytes
         assert layer.energy_low_j <= layer.energy_j <= layer.energy_high_j
         spent = sum(one["energy_j"] for operands in layer.accesses.values() for one in operands.values())
         assert spent == pytest.approx(layer.energy_on_chip_j + layer.energy_off_chip_j)

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 import costmodel.api
 from costmodel import __version__
-from costmodel.cli import cli, colored, deliver, permissions, terminal_width, write_atomically
+from costmodel.cli import cli
+from costmodel.cli_shared import colored, deliver, permissions, terminal_width, write_atomically
 from tests.unit.onnx_files import encoded, model, node, value
 
 UNKNOWN = """
@@ -323,7 +324,7 @@ def test_every_option_has_help_with_its_default(path, option):
     shown = option.get_help_record(click.Context(cli))[1]
 
     if option.name != "version":
-        assert "[default: " in shown or "[required]" in shown, path
+        assert "[default: " in shown or "required]" in shown, path
     if not option.is_flag:
         assert f"such as {max(option.opts, key=len)} " in shown or "such as -o " in shown, path
 

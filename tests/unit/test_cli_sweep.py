@@ -105,7 +105,7 @@ def test_input_shapes_without_a_model_file():
     ("arguments", "fragment"),
     [
         (("squeezenet",), "Missing option '--vary'"),
-        (("--vary", "batch=1"), "Missing argument 'NET...'"),
+        (("--vary", "batch=1"), "Missing argument 'NET...|SPACE.yaml'"),
         (("squeezenet", "--vary", "batch"), "--vary: 'batch' is not NAME=VALUES; write for example hw.sram=32KiB:16MiB:2x"),
         (("squeezenet", "--vary", "batch="), "--vary: 'batch=' is not NAME=VALUES"),
         (("squeezenet", "--vary", "=1"), "vary: '' cannot vary on snapdragon"),

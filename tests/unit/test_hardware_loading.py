@@ -694,6 +694,7 @@ def test_profile_names_are_sorted_and_hold_no_bibliography():
         "ethos-u85-512",
         "eyeriss",
         "eyeriss-168",
+        "eyeriss-calibrated",
         "horowitz-45nm",
         "k20x",
         "os-16x16",

@@ -16,7 +16,7 @@ from costmodel.errors import InputError, MappingError
 from costmodel.graph import Graph
 from costmodel.hardware import load_hardware
 from costmodel.hardware.profile import OBJECTIVES, ArrayAxis
-from costmodel.joint import checked_objective, checked_time_limit
+from costmodel.joint.choice import checked_objective, checked_time_limit
 from costmodel.joint.machine import hierarchy_of
 from costmodel.joint.solving import ANSWERS, MOST_ANSWERS, solved
 from costmodel.joint.tasks import Work, tasks

@@ -19,7 +19,7 @@ import costmodel as cm
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = (
     "analyze", "compare", "memory", "sweep", "load_network", "load_hardware", "advise", "shrink", "transform", "train_cost",
-    "update",
+    "update", "curve", "codesign",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from costmodel.results import Recorded
 
 RESULTS = {
     "memory": lambda: cm.memory("squeezenet"),
+    "curve": lambda: cm.curve("squeezenet", capacity="64KiB,1MiB"),
     "variation": lambda: cm.vary(["squeezenet"], "snapdragon", {"batch": [1, 2]}),
     "training": lambda: cm.train_cost("squeezenet", "k20x", "titan", [1, 2]),
     "update": lambda: cm.update("squeezenet"),

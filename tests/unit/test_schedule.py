@@ -216,3 +216,20 @@ def test_what_stays_is_listed_with_its_first_and_last_step():
     found = scheduler_of(widened()).schedule(hardware(16 + 17, residency="activations"), "resident")
     assert found.stays == (Stay("b", 16, "b", "c"), Stay("a", 8, "a", "d"))
     assert found.boundary.moved_bytes[:, 0].tolist() == [4 + 32, 128, 128 + 8, 8 + 8]
+
+
+def test_kinds_share_what_they_have_in_common_for_one_memory():
+    """Layer by layer and residency without weights that stay are found once, and again where the memory changes."""
+    made = scheduler_of(pair())
+    small, large = hardware(700), hardware(4000)
+    resident, fused = (made.schedule(small, kind, "cold") for kind in ("resident", "fused"))
+    assert made.schedule(small, "layer").boundary is made.schedule(small, "layer").boundary
+    assert (resident.kind, fused.kind) == ("resident", "fused")
+    other = made.schedule(large, "resident", "cold")
+    assert other.capacity_bytes == 4000
+    assert other.dram_bytes <= resident.dram_bytes
+    again = made.schedule(small, "resident", "cold")
+    assert (again.capacity_bytes, again.dram_bytes) == (700, resident.dram_bytes)
+    assert [scheduler_of(pair()).schedule(small, kind, "cold").dram_bytes for kind in ("resident", "fused")] == [
+        resident.dram_bytes, fused.dram_bytes,
+    ]  # fmt: skip

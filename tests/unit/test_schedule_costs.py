@@ -159,3 +159,16 @@ def test_questions_are_answered_together_as_alone(room):
     assert [bits(together, n, kept, room) for n, kept in asked] == [bits(alone, n, kept, room) for n, kept in asked]
     together.settle()
     assert together.answers.keys() == alone.answers.keys()
+
+
+def test_an_answer_between_two_equal_ones_is_known():
+    """More room never moves more: what lies between equal answers is the same, and equals what the mapper finds."""
+    graph = Graph("one")
+    graph.conv("conv", graph.input("x", (1, 8, 16, 16)), 16, 3, padding=1, bias=False)
+    fresh = [scheduler_of(graph).costs for _ in range(2)]
+    sizes = [0, 7, 8, 100, 1000, 3000, 5000, 10_000, 20_000, 40_000, 80_000]
+    kept = frozenset()
+    rising = [fresh[0].bits(0, kept, size, pinned=False) for size in sizes]
+    falling = [fresh[1].bits(0, kept, size, pinned=False) for size in reversed(sizes)]
+    alone = [scheduler_of(graph).costs.bits(0, kept, size, pinned=False) for size in sizes]
+    assert rising == falling[::-1] == alone == sorted(alone, reverse=True)

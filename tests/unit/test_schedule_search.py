@@ -7,8 +7,9 @@ from math import inf
 import pytest
 
 from costmodel.graph import Graph
+from costmodel.schedule import moves as following
 from costmodel.schedule import search as searching
-from costmodel.schedule.search import distinct, prefixes, subsets
+from costmodel.schedule.moves import distinct, prefixes, subsets
 from tests.unit.scheduled import fire, pair, search_of, unet, widened
 
 NONE = frozenset()
@@ -217,9 +218,9 @@ def test_states_that_are_dropped_leave_a_bound(monkeypatch):
 
 def test_longest_cascade(monkeypatch):
     """No cascade has more steps than are allowed."""
-    monkeypatch.setattr(searching, "MOST_CASCADE", 1)
+    monkeypatch.setattr(following, "MOST_CASCADE", 1)
     assert search_of(pair(), 700, fusion=True).cascades(0) == []
-    monkeypatch.setattr(searching, "MOST_CASCADE", 2)
+    monkeypatch.setattr(following, "MOST_CASCADE", 2)
     assert [one.steps for one in search_of(pair(), 700, fusion=True).cascades(0)] == [(0, 1)]
 
 
@@ -235,3 +236,42 @@ def test_helpers():
     assert list(prefixes((1, 0))) == [(0, (1,)), (2, (0,)), (3, ())]
     assert list(subsets("ab")) == [(), ("b",), ("a",), ("a", "b")]
     assert distinct(search_of(pair(), 1).program.steps[0].reads) == (0,)
+
+
+@pytest.mark.parametrize("graph", [pair(), unet(), fire(), widened()], ids=["pair", "unet", "fire", "widened"])
+@pytest.mark.parametrize("capacity", [200, 400, 700, 4000])
+def test_no_move_leads_below_the_promise_of_its_state(graph, capacity):
+    """What a move adds and leaves is no less than what was left before it, so states left out are no better."""
+    found = search_of(graph, capacity, fusion=True)
+    waiting, seen = [(0, ())], set()
+    while waiting:
+        state = waiting.pop()
+        if state in seen:
+            continue
+        seen.add(state)
+        for move in found.moves_from(state):
+            assert move.added_bits + move.left_bits >= found.left_bits(*state)
+            waiting.append(move.after)
+    assert (found.all, ()) in seen
+
+
+@pytest.mark.parametrize("capacity", range(100, 900, 50))
+def test_schedules_without_cascades_bound_those_with_them_and_change_nothing(capacity):
+    """The same cost as without the bound, and never more than without cascades."""
+    plain = search_of(pair(), capacity)
+    alone, bounded = search_of(pair(), capacity, fusion=True), search_of(pair(), capacity, fusion=True)
+    bounded.plain = plain
+    found, expected = bounded.run(NONE, 0), alone.run(NONE, 0)
+    assert (found.bits, found.lower_bits) == (expected.bits, expected.lower_bits)
+    assert found.bits <= plain.run(NONE, 0).bits
+
+
+def test_the_same_moves_beside_other_weights():
+    """Moves are priced again in the room that is left: as found where nothing changed, dearer or impossible in less."""
+    found = search_of(widened(), 8 + 16 + 25)
+    path = found.run(NONE, 0)
+    assert found.again(path, NONE, 0).bits == path.bits
+    pinned = frozenset({0})
+    assert found.again(path, pinned, 0).bits == path.bits - found.costs.weight_bits[0]
+    assert found.again(path, NONE, (8 + 16 + 25 - 17) * 8).bits >= path.bits
+    assert found.again(path, NONE, (8 + 16 + 25) * 8).bits == inf

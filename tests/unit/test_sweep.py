@@ -7,8 +7,8 @@ import pytest
 
 import costmodel as cm
 from costmodel.errors import InputError, NetworkError
-from costmodel.explore import METRICS
 from costmodel.explore import sweep as module
+from costmodel.explore.sweep import DEFAULT as METRICS
 from costmodel.graph import Dim, Graph
 from tests.unit.machine import machine
 

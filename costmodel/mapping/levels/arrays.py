@@ -39,12 +39,13 @@ WORK: Final = np.dtype([
     ("side", INT, (SIDES, 3)), ("unrolls", INT, (8, SIDES)),
     # Candidates of the innermost tile: where those of each dimension begin; fewest copies, trips and steps of them.
     ("begin", INT, 9), ("fewest", FLOAT, (8, 3)),
-    # The plan: the operand in place in the block of each store, whether its tile is that of the store outside, what each
+    # The plan: the operand in place in the block of each store, whether its tile (2: every tile) is that of the store outside, what each
     # store holds; what a sweep costs (per position along both axes for the ifmap) at the boundaries numbered below
-    # ``stores``, and for elements of the array: what they share, what each pays; the level whose trips multiply that.
+    # ``stores``, and for elements of the array: what they share, what each pays; the level whose trips multiply that, and
+    # the level within a tile of which they walk over the ifmap.
     ("stays", INT, LEVELS), ("tied", INT, LEVELS), ("holds", INT, (LEVELS, 3)), ("stores", INT),
     ("flow", FLOAT, (LEVELS, 3, RESOURCES)), ("outer", FLOAT, (3, RESOURCES)), ("own", FLOAT, (3, RESOURCES)),
-    ("counted", INT, 3),
+    ("counted", INT, 3), ("walked", INT),
     # What is minimised: 0 energy, 1 latency, 2 their product, 3 bits of the backing store, the last resource; resource 0
     # is energy, ``ports`` of them are times. ``second``: among equals of the first, what decides.
     ("kind", INT), ("second", INT), ("ports", INT), ("resources", INT), ("scale", FLOAT), ("compute_s", FLOAT),
@@ -56,7 +57,7 @@ WORK: Final = np.dtype([
     ("tile", INT, (LEVELS, 8)), ("low", INT, (LEVELS, 8)), ("trips", FLOAT, (LEVELS, 8)), ("pick", INT, 8),
     ("copies", FLOAT, 8), ("steps", FLOAT, 8), ("used", INT, SIDES), ("settled", FLOAT, (LEVELS, RESOURCES)),
     ("waiting", FLOAT, (3, RESOURCES)), ("walks", FLOAT, (5, RESOURCES)), ("total", FLOAT, RESOURCES),
-    ("latency", FLOAT), ("extra", FLOAT, 2), ("depth", INT), ("at", INT, 8 * LEVELS), ("count", INT),
+    ("latency", FLOAT), ("extra", FLOAT, 2), ("known", FLOAT, 2), ("fetched", FLOAT, 2), ("least_steps", FLOAT), ("depth", INT), ("at", INT, 8 * LEVELS), ("count", INT),
     # The best found.
     ("best", FLOAT, 2), ("found", INT), ("best_tile", INT, (LEVELS, 8)), ("best_pick", INT, 8),
 ])  # fmt: skip

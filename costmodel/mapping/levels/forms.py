@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -126,10 +126,17 @@ def traffic(layer: Layer, hierarchy: Hierarchy, passing: Passing, resources: Res
     return Traffic(passing, holds, shared, own, always)
 
 
+def ties_of(outer: int, stay: int) -> tuple[int, ...]:
+    """Ties that can cost less: of what stays in both blocks, of the ifmap for the overlap kept outside, of everything."""
+    if stay == outer:
+        return (0, 1, 2)
+    return (0, 1) if OPERANDS[stay] == "ifmap" else (0,)
+
+
 def forms(stores: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Operands in place in the blocks of stores 1 to L, and which of them are tied to the store outside."""
+    """Operands in place in the blocks of stores 1 to L, and what is tied to the store outside: 0 nothing, 1 theirs, 2 all."""
     for stays in product(range(3), repeat=stores):
-        ties = [(0, 1) if at and stays[at] == stays[at - 1] else (0,) for at in range(stores)]
+        ties = [(0,), *(ties_of(outer, stay) for outer, stay in pairwise(stays))]
         for tied in product(*ties):
             yield stays, tied
 
@@ -139,7 +146,7 @@ class Plan:
     """What passes by and which operand stays in place in each block, and the charges by the level whose trips multiply them.
 
     ``flow`` (L + 2, 3, resources) at the boundaries numbered below ``stores``; ``outer`` and ``own`` (3, resources) for elements
-    of the array, ``counted`` (3,) the level for these.
+    of the array, ``counted`` (3,) the level for these, ``walked`` the level within a tile of which they walk over the ifmap.
     """
 
     traffic: Traffic
@@ -150,6 +157,15 @@ class Plan:
     outer: Floats
     own: Floats
     counted: NDArray[np.int64]
+    walked: int
+
+
+def changed_by(operand: int, stays: tuple[int, ...], tied: tuple[int, ...]) -> int:
+    """Block whose loops change an operand in the innermost store: that of a store outside where the tiles are the same."""
+    block = len(stays)
+    while tied[block - 1] == 2 or (tied[block - 1] and stays[block - 1] == operand):
+        block -= 1
+    return block
 
 
 def plan(hierarchy: Hierarchy, traffic: Traffic, stays: tuple[int, ...], tied: tuple[int, ...]) -> Plan:
@@ -160,13 +176,11 @@ def plan(hierarchy: Hierarchy, traffic: Traffic, stays: tuple[int, ...], tied: t
     flow[:stores] = (traffic.shared + traffic.own)[:stores]
     for level in range(stores - 1, 1, -1):
         stay = stays[level - 1]
+        moved = slice(None) if tied[level - 1] == 2 else slice(stay, stay + 1)
         if tied[level - 1]:
-            flow[level - 1, stay] += flow[level, stay]
-            flow[level, stay] = 0.0
-    level = len(stays)
-    counted = np.full(3, level, dtype=np.int64)
-    while tied[level - 1]:
-        level -= 1
-    counted[stays[-1]] = level - 1
+            flow[level - 1, moved] += flow[level, moved]
+            flow[level, moved] = 0.0
+    blocks = [changed_by(operand, stays, tied) for operand in range(3)]
+    counted = np.array([block - (stays[block - 1] == operand) for operand, block in enumerate(blocks)], dtype=np.int64)
     elements = 1.0 if inside else 0.0
-    return Plan(traffic, stays, tied, stores, flow, traffic.shared[-1] * elements, traffic.own[-1] * elements, counted)
+    return Plan(traffic, stays, tied, stores, flow, traffic.shared[-1] * elements, traffic.own[-1] * elements, counted, blocks[1] - 1)

@@ -169,7 +169,7 @@ def element_walk(w: Work, spans: Floats, rows: Ints, wants: Floats, outer: int, 
 def ifmap_walks(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int, outer: int) -> None:
     """Write what elements exchange of the ifmap for each loop walked innermost; infinite where the form does not allow it."""
     shared, own = element_sweeps(w, rows, IFMAP, level)
-    stay = w.stays[w.last]
+    stay = w.stays[w.walked + 1]
     for walk in range(5):
         allowed = walk == 0 or (stay != OFMAP if walk <= 2 else stay != WEIGHT)
         if allowed:
@@ -189,7 +189,7 @@ def least_walk(w: Work, at: int) -> float:
 @compiled
 def settles(w: Work, operand: int) -> int:
     """Level whose tile settles what elements exchange of an operand."""
-    return w.last - 1 if operand == IFMAP and w.counted[IFMAP] == w.last else w.counted[operand]
+    return w.walked if operand == IFMAP else w.counted[operand]
 
 
 @compiled
@@ -274,6 +274,7 @@ def wait(w: Work, spans: Floats, rows: Ints, wants: Floats, operand: int) -> Non
             read, written = element_walk(w, spans, rows, wants, 0, walk)
             least_read, least_written = min(least_read, read), min(least_written, written)
         shared, own = shared * least_read, own * least_written
+        w.known[0], w.known[1] = least_read, least_written
     for at in range(w.resources):
         w.waiting[operand, at] = w.outer[operand, at] * (shared - charged) + w.own[operand, at] * (own - charged)
 
@@ -297,9 +298,11 @@ def add_alone(w: Work, spans: Floats, level: int) -> None:
     if w.inner == w.last:
         for operand in range(3):
             if w.counted[operand] == level:
-                count = sweeps(w, operand, level) * (least if operand == IFMAP else 1.0)
+                count = sweeps(w, operand, level)
+                read = least + (count - 1) * w.fetched[0] if operand == IFMAP else count
+                written = least + (count - 1) * w.fetched[1] if operand == IFMAP else count
                 for at in range(w.resources):
-                    w.total[at] += (w.outer[operand, at] + w.own[operand, at]) * count
+                    w.total[at] += w.outer[operand, at] * read + w.own[operand, at] * written
 
 
 @compiled
@@ -340,7 +343,7 @@ def comes_back(w: Work, rows: Ints, level: int) -> bool:
     if at > w.last:
         return False
     counted = at
-    while w.stays[counted] == OFMAP and w.tied[counted] == 1:
+    while w.tied[counted] == 2 or (w.tied[counted] == 1 and w.stays[counted] == OFMAP):
         counted -= 1
     if w.stays[counted] == OFMAP:
         counted -= 1
@@ -367,10 +370,21 @@ def ofmap_width(w: Work, rows: Ints, level: int) -> float:
 
 
 @compiled
-def footprints(w: Work, spans: Floats, level: int) -> tuple[float, float, float]:
+def axis_extent(w: Work, spans: Floats, axis: int, level: int, many: float) -> float:
+    """Positions along an axis in the least tile; where many elements share it, what lies between their tiles left out."""
+    outputs, taps = w.low[level, P + axis], w.low[level, R + axis]
+    stride, dilation = w.gaps[axis, 0], w.gaps[axis, 1]
+    extent = spans[axis, 0, outputs, taps]
+    touching = dilation == 1 and (outputs == 1 or stride <= taps)
+    touching = touching or (stride == 1 and (taps == 1 or dilation <= outputs))
+    return extent if many == 1 or touching else min(extent, 1.0)
+
+
+@compiled
+def footprints(w: Work, spans: Floats, level: int, many: float) -> tuple[float, float, float]:
     """Elements of every operand in the least tile that a level can have."""
     low = w.low
-    area = spans[0, 0, low[level, P], low[level, R]] * spans[1, 0, low[level, Q], low[level, S]]
+    area = axis_extent(w, spans, 0, level, many) * axis_extent(w, spans, 1, level, many)
     weight = float(low[level, G] * low[level, K]) * float(low[level, C] * low[level, R] * low[level, S])
     ifmap = float(low[level, G] * low[level, N]) * low[level, C] * area
     ofmap = float(low[level, G] * low[level, N]) * float(low[level, K]) * float(low[level, P] * low[level, Q])
@@ -380,7 +394,7 @@ def footprints(w: Work, spans: Floats, level: int) -> tuple[float, float, float]
 @compiled
 def most(w: Work, spans: Floats, level: int, dim: int, width: float, many: float) -> float:
     """How many times the least tile fits into a store along ``c`` or ``k``, or in general (0 or 1 times for other dims)."""
-    amounts = footprints(w, spans, level)
+    amounts = footprints(w, spans, level, many)
     fixed, growing, limit = 0.0, 0.0, np.inf
     for operand in range(3):
         amount = amounts[operand]
@@ -450,7 +464,7 @@ def fewest_steps(w: Work) -> float:
             together *= w.extent[dim]
     for side in range(w.sides):
         together /= w.side[side, 0] // w.used[side]
-    return decided * max(apart, np.ceil(together - 1e-6))
+    return max(decided * max(apart, np.ceil(together - 1e-6)), w.least_steps)
 
 
 @compiled
@@ -476,7 +490,17 @@ def following(spans: Floats, dim: int, total: int, size: int, inside: int, facto
 @compiled
 def must_equal(w: Work, level: int, dim: int) -> bool:
     """Whether the tile of a level is tied to the one inside along a dimension."""
-    return w.tied[level + 1] == 1 and not is_free(w.stays[level + 1], dim)
+    tied = w.tied[level + 1]
+    return tied == 2 or (tied == 1 and not is_free(w.stays[level + 1], dim))
+
+
+@compiled
+def take_tied(w: Work, level: int) -> None:
+    """Take what is decided of the next level inside along the dimensions that are tied to it."""
+    for dim in range(8):
+        if w.tile[level + 1, dim] > 0 and must_equal(w, level, dim):
+            w.tile[level, dim], w.low[level, dim] = w.tile[level + 1, dim], w.tile[level + 1, dim]
+            w.trips[level, dim] = w.trips[level + 1, dim]
 
 
 @compiled
@@ -484,9 +508,8 @@ def decide_outer(w: Work, spans: Floats, level: int, dim: int, factor: int) -> i
     """Take the next tile of a level along a dimension; 0 when there is none left."""
     inside, size = int(w.trips[level + 1, dim]), w.tile[level + 1, dim]
     if must_equal(w, level, dim):
-        factor = 1 if factor == 0 else 0
-    else:
-        factor = following(spans, dim, w.extent[dim], size, inside, factor)
+        return 1 - factor
+    factor = following(spans, dim, w.extent[dim], size, inside, factor)
     if factor == 0:
         w.tile[level, dim], w.low[level, dim], w.trips[level, dim] = 0, size, 1.0
         return 0
@@ -529,7 +552,7 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> 
     """Whether what is decided can be part of a mapping that is better than the best found."""
     if level == w.inner:
         expect_elements(w, spans, rows)
-    elif w.tile[level, K] == 0:
+    else:
         expect(w, spans, level, ofmap_width(w, rows, level), 1.0)
     for at in range(w.resources):
         w.total[at] = w.settled[level + 1, at] + w.rest[level, at]
@@ -537,40 +560,42 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> 
     add_waiting(w, spans, rows, wants, level)
     refined = w.depth - 8
     if level == w.inner and refined > 4:
-        w.total[0] += w.extra[1 if refined > 5 else 0]
+        w.total[decisive(w)[0]] += w.extra[1 if refined > 5 else 0]
     first, second = score(w, fewest_steps(w))
     return improves(w, first, second)
 
 
 @compiled
-def energy_left(w: Work) -> float:
-    """Energy of accesses below which what was scored last can still be better than the best; infinite where it does not decide."""
+def decisive(w: Work) -> tuple[int, float]:
+    """Resource that decides whether what was scored last can be better than the best, and what must not be reached of it."""
+    if w.kind == 3 and not w.second:
+        return w.resources - 1, w.best[0]
+    static = w.static_pj_per_s * w.latency
     if w.kind == 0 and not w.second:
-        limit = w.best[0]
-    elif w.kind == 2 and not w.second and w.latency > 0:
-        limit = w.best[0] / w.latency
-    elif w.kind != 0 and w.second:
-        limit = w.best[1]
-    else:
-        return np.inf
-    return limit * (1 + TIE) - w.static_pj_per_s * w.latency
+        return 0, w.best[0] - static
+    if w.kind == 2 and not w.second and w.latency > 0:
+        return 0, w.best[0] / w.latency - static
+    if w.kind != 0 and w.second:
+        return 0, w.best[1] - static
+    return 0, np.inf
 
 
 @compiled
 def refine(w: Work, spans: Floats, number: int) -> bool:
     """Whether the next level outside has a tile that is whole numbers of what is decided, cheap enough; write how much dearer."""
-    left = energy_left(w)
+    at, limit = decisive(w)
     w.extra[number] = 0.0
-    if left == np.inf:
+    if limit == np.inf:
         return True
     level = w.inner - 1
-    known = w.rest[w.inner, 0] - w.rest[level, 0] + (w.extra[0] if number == 1 else 0.0)
-    most_left = left - w.total[0] + known
-    found = least_alone(w, spans, level, 0, 1.0, most_left, True)
-    if found >= most_left:
-        return False
-    w.extra[number] = max(found - (w.rest[w.inner, 0] - w.rest[level, 0]), 0.0)
-    return True
+    charged = w.rest[w.inner, at] - w.rest[level, at]
+    left = limit * (1 + TIE) - w.total[at] + charged + (w.extra[0] if number == 1 else 0.0)
+    if w.inner == w.last and w.counted[IFMAP] < w.last:
+        w.fetched[:] = w.known
+    found = least_alone(w, spans, level, at, 1.0, left, True)
+    w.fetched[:] = w.least[0] * w.least[1]
+    w.extra[number] = max(found - charged, 0.0)
+    return found < left
 
 
 @compiled
@@ -592,6 +617,7 @@ def complete(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> N
         settle(w, spans, rows, wants, 0)
     else:
         w.tile[level - 1, G] = w.tile[level, G]
+        take_tied(w, level - 1)
 
 
 @compiled
@@ -667,10 +693,33 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> b
 
 
 @compiled
+def fewest_of_all(w: Work, spans: Floats, rows: Ints) -> float:
+    """Fewest steps of any innermost tile that has room."""
+    start(w, rows)
+    w.least_steps = 0.0
+    best = np.inf
+    while w.depth >= 8:
+        dim = ORDER[w.depth - 8]
+        w.at[w.depth] += 1
+        if w.at[w.depth] >= w.begin[dim + 1]:
+            clear_inner(w, rows, dim)
+            w.depth -= 1
+        elif decide_inner(w, rows, dim, w.at[w.depth]) and fits(w, spans, rows, w.inner) and fewest_steps(w) < best:
+            if w.depth == 15:
+                best = fewest_steps(w)
+            else:
+                w.depth += 1
+                w.at[w.depth] = w.begin[ORDER[w.depth - 8]] - 1
+    return best
+
+
+@compiled
 def decide_alone(w: Work, spans: Floats, level: int, dim: int, factor: int, nested: bool) -> int:
     """Take the next tile of a level considered by itself; 0 when there is none left."""
     size, inside = 1, w.extent[dim]
     if nested and w.tile[level + 1, dim] > 0:
+        if must_equal(w, level, dim):
+            return 1 - factor
         size, inside = w.tile[level + 1, dim], int(w.trips[level + 1, dim])
     factor = following(spans, dim, w.extent[dim], size, inside, factor)
     tile = min(size * factor, w.extent[dim])
@@ -690,6 +739,8 @@ def least_alone(w: Work, spans: Floats, level: int, resource: int, elements: flo
         w.tile[level, dim], w.trips[level, dim], w.low[level, dim] = 0, 1.0, 1
         if nested and w.tile[level + 1, dim] > 0:
             w.low[level, dim] = w.tile[level + 1, dim]
+    if nested:
+        take_tied(w, level)
     depth = 0
     while depth >= 0:
         dim = ORDER[depth]

@@ -80,7 +80,8 @@ def search(
     hierarchy
         The stores and the array.
     objective
-        One of ``OBJECTIVES``. Among equals, the least energy is taken (the least latency where energy is minimised).
+        One of ``OBJECTIVES``. Among equals of latency or DRAM bytes, the least energy is taken; among equals of energy, where the
+        array's elements have no store, the least latency; else the first in the order of the search.
     fixed
         What no mapping changes, of every layer or of all.
     time_limit_s
@@ -157,6 +158,13 @@ class Search:
         aim(arrays.w, self)
         return arrays
 
+    @property
+    def breaks_ties(self) -> bool:
+        """Whether a second criterion is minimised too: energy, or latency where energy does not depend on the array."""
+        if self.objective == "energy":
+            return bool(self.hierarchy.sides) and not self.hierarchy.in_elements
+        return self.objective != "edp"
+
     def plans(self) -> list[Bounded]:
         """Every plan with the bound of its best mapping, the most promising first."""
         from costmodel.mapping.levels import kernel
@@ -164,9 +172,7 @@ class Search:
         found = []
         known: dict[bytes, Floats] = {}
         w = self.arrays.w
-        w.pick[:] = -1
-        w.used[:] = 1
-        w.steps[:] = w.fewest[:, 2]
+        w.least_steps = self.fewest_steps()
         for passing in bypasses(self.hierarchy):
             charged = traffic(self.layer, self.hierarchy, passing, self.resources)
             charged.always[0] += self.fixed.energy_pj
@@ -179,6 +185,14 @@ class Search:
                 if first < inf:
                     found.append(Bounded(first, second, one, rest))
         return sorted(found, key=lambda entry: (entry.first, entry.second))
+
+    def fewest_steps(self) -> float:
+        """Return the fewest steps of any mapping; infinite where no element has room."""
+        from costmodel.mapping.levels import kernel
+
+        w = self.arrays.w
+        w.holds[: w.last + 1] = [[operand in store.holds or store.per_element for operand in OPERANDS] for store in self.hierarchy.stores]
+        return float(kernel.fewest_of_all(w, self.arrays.spans, self.arrays.rows))
 
     def rest(self, one: Plan, known: dict[bytes, Floats]) -> Floats:
         """Sums of what levels further out than each are charged at least, (L + 2, resources)."""
@@ -206,7 +220,7 @@ class Search:
         best: Best | None = None
         proved = False
         lower = min((entry.first for entry in plans), default=inf)
-        for second in (0, 1):
+        for second in (0, 1) if self.breaks_ties else (0,):
             w.second = second
             least = min((entry.second if second else entry.first for entry in plans), default=inf)
             ceiling = float(w.best[1]) if second else inf
@@ -305,6 +319,7 @@ def arrays_of(layer: Layer, hierarchy: Hierarchy) -> Arrays:
     w.geometry = [[layer.pad_top, layer.ifmap_h], [layer.pad_left, layer.ifmap_w]]
     w.bits = [layer.weight_bits, layer.ifmap_bits, layer.ofmap_bits, layer.psum_bits]
     w.least = [least_fetched(layer.height), least_fetched(layer.width)]
+    w.fetched = w.least.prod()
     w.last = len(hierarchy.on_chip)
     w.inner = w.last + (not hierarchy.in_elements)
     rooms(w, hierarchy)
@@ -326,7 +341,7 @@ def load(w: Any, one: Plan) -> None:  # noqa: ANN401  # a record
     many = one.outer.shape[1]
     w.always[:many] = one.traffic.always
     w.flow[: len(one.flow), :, :many] = one.flow
-    w.outer[:, :many], w.own[:, :many], w.counted = one.outer, one.own, one.counted
+    w.outer[:, :many], w.own[:, :many], w.counted, w.walked = one.outer, one.own, one.counted, one.walked
 
 
 def aim(w: Any, search: Search) -> None:  # noqa: ANN401  # a record

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from costmodel.mapping.axis import touched
 from costmodel.mapping.levels.compiled import compiled
 
 if TYPE_CHECKING:
@@ -111,11 +112,11 @@ def spans_of(height: Axis, width: Axis) -> Floats:
 
 @lru_cache(maxsize=1024)
 def least_fetched(axis: Axis) -> float:
-    """Positions that any walk fetches at least: the least of either split, part by part."""
+    """Positions that any walk fetches at least: the least of either split, part by part, or those that are needed at all."""
     table = axis_table(axis)
     by_taps = (table[FULL_TAPS, 1:, 1:].min(axis=0) + table[LAST_TAPS, 1:, 1:].min(axis=0)).min()
     by_outputs = (table[FULL_OUTPUTS, 1:, 1:].min(axis=1) + table[LAST_OUTPUTS, 1:, 1:].min(axis=1)).min()
-    return float(min(by_taps, by_outputs))
+    return float(min(by_taps, by_outputs, touched(axis)))
 
 
 @compiled
