@@ -53,7 +53,7 @@ def boundary_nests(estimate: Estimate, row: int) -> Iterator[tuple[Boundary, Mem
 def one_room(level: MemoryLevel) -> Store:
     """A memory with one room for all operands, that of all elements together: what a boundary by itself knows."""
     return replace(
-        store_of(level), capacity_bits=capacity_bits(level), part_bits={}, holds=OPERANDS, optional=(), per_element=False
+        store_of(level), capacity_bits=int(capacity_bits(level)), part_bits={}, holds=OPERANDS, optional=(), per_element=False
     )
 
 

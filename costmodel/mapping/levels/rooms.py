@@ -68,8 +68,8 @@ def enlarged(hierarchy: Hierarchy, room: Room, size_bytes: int) -> Hierarchy:
 class Reach:
     """Where a value drops next.
 
-    ``size_bytes`` is a size at which it is lower, None where none was found; ``proved_bytes`` the largest at which it is proved
-    not to be. Where one follows the other, the size is the least.
+    ``size_bytes`` is a size at which it is lower, None where none was found; ``proved_bytes`` the largest at which it is
+    proved not to be. Where one follows the other, the size is the least.
     """
 
     size_bytes: int | None
