@@ -21,6 +21,7 @@ from costmodel.cli_shared import (
     attach,
     checked_attachment,
     checked_output,
+    deliver,
     printable,
     report,
     reported,

@@ -88,10 +88,8 @@ def render(
     Parameters
     ----------
     result
-        An Advice, Analysis, CoDesign, Comparison, Curve, Front, MemoryTimeline, Reconciliation, Search, Shrinking, Storage,
-        An Advice, Analysis, Comparison, Explanation, MemoryTimeline, Reconciliation, Shrinking, Storage, TrainingCost,
-        TrainingCost, UpdateCost or Variation.
-        UpdateCost or Variation.
+        An Advice, Analysis, CoDesign, Comparison, Curve, Explanation, Front, MemoryTimeline, Reconciliation, Search,
+        Shrinking, Storage, TrainingCost, UpdateCost or Variation.
     fmt
         ``text``, ``md``, ``json`` or ``csv``.
     width

@@ -222,7 +222,6 @@ def published_memory() -> str:
     return table(("figure", "convention", "published", "computed", "deviation"), rows)
 
 
-<<<<<<< HEAD
 CHIP: Final = {
     "eyeriss-chip-dram-bytes": ("off chip", 1e6, "MB"),
     "eyeriss-chip-buffer-bytes": ("global buffer", 1e6, "MB"),
@@ -240,7 +239,6 @@ def eyeriss_chip() -> str:
         cells = f"{found.expected / scale:.4g} {unit}", f"{found.actual / scale:.4g} {unit}", f"{found.deviation_ratio:+.1%}"
         rows.append((what, *cells))
     return table(("", "measured", "computed", ""), rows)
-=======
 # ---- caches
 
 
@@ -270,4 +268,3 @@ def caches() -> str:
                 rows.append((name, needs, str(len(chosen)), *as_large, *twice))
     shares = ("median", "95 %", "most")
     return table(("accesses", "mapping moves", "layers", "least", *shares, "twice: least", *shares), rows)
->>>>>>> help-kernel

@@ -34,9 +34,10 @@ NETWORKS = ["squeezenet:version=1.1,input=64", "mobilenet_v1:width=0.25,input=12
 SPACE = {
     "name": "small",
     "network": NETWORKS,
-    "hardware": "eyeriss",
-    "axes": {"hw.dram.bandwidth": ["0.24 GB/s", "0.96 GB/s"], "hw.glb": ["16 KiB", "64 KiB"], "dtype": ["int16", "int8"]},
-    "constraints": ["hw.glb < 64KiB or hw.dram.bandwidth < 500000000"],
+    "hardware": "snapdragon",
+    "schedule": "layer",
+    "axes": {"hw.dram.bandwidth": ["10 GB/s", "40 GB/s"], "hw.sram": ["16 KiB", "64 KiB"], "dtype": ["fp16", "int8"]},
+    "constraints": ["hw.sram < 64KiB or hw.dram.bandwidth < 20000000000"],
 }
 """Six configurations of eight meet the constraint."""
 FEW = Uncertainty(samples=8, seed=3)
@@ -55,12 +56,12 @@ def found():
 
 def analysed(network, at, sample=None):
     """Energy and latency of a network on a configuration, by an analysis; under one draw of the constants."""
-    hardware = cm.load_hardware("eyeriss").with_constant("dram.bandwidth", float(at["hw.dram.bandwidth"]))
-    hardware = hardware.with_constant("glb.capacity", float(at["hw.glb"]))
+    hardware = cm.load_hardware("snapdragon").with_constant("dram.bandwidth", float(at["hw.dram.bandwidth"]))
+    hardware = hardware.with_constant("vtcm.capacity", float(at["hw.sram"]))
     for constant in ranged(hardware) if sample is not None else ():
-        place = draws("eyeriss", constant.name, FEW)[sample]
+        place = draws("snapdragon", constant.name, FEW)[sample]
         hardware = hardware.with_constant(constant.name, float(drawn(np.array(constant.low), np.array(constant.high), place)))
-    totals = cm.analyze(network, hardware, dtype=at["dtype"]).totals
+    totals = cm.analyze(network, hardware, dtype=at["dtype"], schedule="layer").totals
     return {"energy_j": totals.energy_j.value, "latency_s": totals.latency_s}
 
 
@@ -125,10 +126,10 @@ def test_transfers_are_ratios_of_analyses(found):
 
 def test_equal_configurations_give_the_first():
     """A buffer beyond what anything needs changes nothing."""
-    roomy = space(axes={"hw.glb": ["64 MiB", "128 MiB"]}, constraints=[], schedule="layer")
+    roomy = space(axes={"hw.sram": ["64 MiB", "128 MiB"]}, constraints=[])
     best = codesign_of(roomy, "energy", FEW).of("energy", NETWORKS[0])
 
-    assert best.at == {"hw.glb": 64 << 20}
+    assert best.at == {"hw.sram": 64 << 20}
     assert best.certain
 
 
@@ -180,7 +181,7 @@ def test_ratios_stay_within_their_draws(found):
 
 def test_exact_constants_leave_no_doubt():
     """On a profile without ranges whatever is best is so for certain."""
-    exact = space(hardware="eyeriss-168", axes={"hw.glb": ["16 KiB", "64 KiB"]}, constraints=[])
+    exact = space(hardware="eyeriss-168", axes={"hw.sram": ["16 KiB", "64 KiB"]}, constraints=[])
     result = codesign_of(exact, "energy", FEW)
 
     assert all(best.certain and best.regret_ratio == 1 for best in result.best)
@@ -194,22 +195,23 @@ def test_sizes_of_the_array_are_configurations():
     """A larger array multiplies faster and is better for latency where memory does not limit, as a profile of that size."""
     grown = space(
         network=NETWORKS[0],
-        axes={"hw.array.rows": [6, 12, 24], "hw.array.columns": [14], "hw.dram.bandwidth": ["100 GB/s"]},
+        hardware="ethos-u65-512",
+        axes={"hw.array.depth": [8, 16, 32], "hw.dram.bandwidth": ["100 GB/s"]},
         constraints=[],
     )
     result = codesign_of(grown, "latency", FEW)
     best = result.of("latency", NETWORKS[0])
-    hardware = cm.load_hardware("eyeriss").with_constant("dram.bandwidth", "100 GB/s").with_array(rows=24, columns=14)
+    hardware = cm.load_hardware("ethos-u65-512").with_constant("dram.bandwidth", "100 GB/s").with_array(depth=32)
 
-    assert best.at["hw.array.rows"] == 24
-    assert best.value == pytest.approx(cm.analyze(NETWORKS[0], hardware).totals.latency_s, rel=1e-12)
+    assert best.at["hw.array.depth"] == 32
+    assert best.value == pytest.approx(cm.analyze(NETWORKS[0], hardware, schedule="layer").totals.latency_s, rel=1e-12)
 
 
 def test_batches_count_per_input():
     """Figures are divided by the batch of their configuration."""
     batched = space(network=NETWORKS[0], axes={"batch": [1, 4]}, constraints=[])
     best = codesign_of(batched, "energy", FEW).of("energy", NETWORKS[0])
-    per_input = {n: cm.analyze(NETWORKS[0], "eyeriss", batch=n).totals.energy_j.value / n for n in (1, 4)}
+    per_input = {n: cm.analyze(NETWORKS[0], "snapdragon", batch=n, schedule="layer").totals.energy_j.value / n for n in (1, 4)}
 
     assert best.at["batch"] == min(per_input, key=per_input.__getitem__)
     assert best.value == pytest.approx(min(per_input.values()), rel=1e-12)
@@ -220,11 +222,11 @@ def test_batches_count_per_input():
 
 def test_points_that_do_not_fit_are_left_out():
     """A configuration on which nothing can be tiled is counted and never chosen."""
-    tight = space(axes={"hw.glb": ["4 B", "64 KiB"]}, constraints=[])
+    tight = space(axes={"hw.sram": ["4 B", "64 KiB"]}, constraints=[])
     result = codesign_of(tight, "energy", FEW)
 
     assert result.unpriced == 2
-    assert {best.at["hw.glb"] for best in result.best} == {64 << 10}
+    assert {best.at["hw.sram"] for best in result.best} == {64 << 10}
     assert "2 points left out, since a layer does not fit" in render(result, width=200)
 
 
@@ -233,9 +235,9 @@ def test_points_that_do_not_fit_are_left_out():
     [
         ({"axes": {"net.input": [64]}, "network": "squeezenet", "constraints": []}, "varies net.input, but only hardware"),
         ({"axes": {}, "constraints": []}, "nothing varies in small besides networks"),
-        ({"constraints": ["hw.glb > 1MiB"]}, "exclude all of its 16 points"),
-        ({"axes": {"hw.glb": ["2 B", "4 B"]}, "constraints": []}, "none of 4 points of small can be priced; the first: conv1"),
-        ({"axes": {"batch": f"1:{MOST_POINTS}:3", "hw.glb": ["1 MiB", "2 MiB"]}, "constraints": []}, "points; at most"),
+        ({"constraints": ["hw.sram > 1MiB"]}, "exclude all of its 16 points"),
+        ({"axes": {"hw.sram": ["2 B", "4 B"]}, "constraints": []}, "none of 4 points of small can be priced; the first"),
+        ({"axes": {"batch": f"1:{MOST_POINTS}:3", "hw.sram": ["1 MiB", "2 MiB"]}, "constraints": []}, "points; at most"),
     ],
 )
 def test_spaces_that_make_no_sense_are_refused(changes, said):
@@ -278,7 +280,7 @@ def test_every_figure_of_the_result_is_in_the_report(found):
 
 def best(network, configuration, share=1.0, regret=1.0):
     """Build a choice."""
-    return Best("edp", network, configuration, {"hw.glb": 1}, 1.0, share, regret)
+    return Best("edp", network, configuration, {"hw.sram": 1}, 1.0, share, regret)
 
 
 def test_agreement_is_counted_in_words():
@@ -335,7 +337,8 @@ def test_records_and_plain_data_agree(found):
 
 def test_what_cannot_be_used_is_null_in_plain_data():
     """A network that does not fit on what suits another has no ratio there, and JSON says null."""
-    uneven = space(network=["squeezenet:version=1.1,input=64", "alexnet"], axes={"hw.glb": ["20 B", "64 KiB"]}, constraints=[])
+    networks = ["squeezenet:version=1.1,input=64", "alexnet"]
+    uneven = space(network=networks, axes={"hw.sram": ["20 B", "64 KiB"]}, constraints=[])
     result = codesign_of(uneven, "energy", FEW)
 
     assert "NaN" not in render(result, "json")

@@ -168,7 +168,7 @@ def test_eyeriss_168_is_hardware_a():
     dram, glb, rf = profile.levels
     assert (glb.total_bytes, rf.total_bytes) == (55296 * 2, 168 * (12 + 224 + 24) * 2)
     assert {operand: part.value / 2 for operand, part in rf.parts.items()} == {"weight": 224, "ifmap": 12, "ofmap": 24}
-    assert (rf.per_element, rf.instances, glb.bypass, profile.objective) == (True, 168, ("weight",), "energy")
+    assert (rf.per_element, rf.instances, glb.bypass, profile.objective) == (True, 168, ("weight",), None)
     assert [2 * level.read_pj_per_byte.value for level in profile.levels] == [400 / 2, 12 / 2, 2 / 2]
     assert [2 * level.write_pj_per_byte.value for level in profile.levels] == [200, 6, 1]
     assert (profile.compute.mac_pj["int16"].value, profile.compute.macs_per_cycle["int16"].value) == (

@@ -29,7 +29,7 @@ def refused(given_data, hierarchy=None):
 @settings(max_examples=500)
 @given(mappings())
 def test_what_is_written_is_read_back(case):
-    """Through JSON and back, a nest has the same tiles and moves the same; what registers cannot hold is refused."""
+    """Through JSON and back, a nest has the same tiles and moves the same; more than registers hold is refused."""
     layer, hierarchy, given_nest = case
     written = json.loads(json.dumps(mapped(*case).to_dict()))
     if not priced(*case).fits:
@@ -133,6 +133,6 @@ def test_a_register_takes_one_value():
     found = data()
     found["levels"][1]["tile"]["q"] = 2
     found["levels"][1]["tile"]["k"] = 1
-    found["levels"][0]["tile"]["k"] = 2
+    found["levels"][0]["tile"]["k"] = 4
 
     assert refused(found) == ["rf: an element takes 2 values of ifmap at a time and has a register of one"]

@@ -39,10 +39,10 @@ WORK: Final = np.dtype([
     ("side", INT, (SIDES, 3)), ("unrolls", INT, (8, SIDES)),
     # Candidates of the innermost tile: where those of each dimension begin; fewest copies, trips and steps of them.
     ("begin", INT, 9), ("fewest", FLOAT, (8, 3)),
-    # The plan: the operand in place in the block of each store, whether its tile (2: every tile) is that of the store outside, what each
-    # store holds; what a sweep costs (per position along both axes for the ifmap) at the boundaries numbered below
-    # ``stores``, and for elements of the array: what they share, what each pays; the level whose trips multiply that, and
-    # the level within a tile of which they walk over the ifmap.
+    # The plan: the operand in place in the block of each store, whether its tile (2: every tile) is that of the store
+    # outside, what each store holds; what a sweep costs (per position along both axes for the ifmap) at the boundaries
+    # numbered below ``stores``, and for elements of the array: what they share, what each pays; the level whose trips
+    # multiply that, and the level within a tile of which they walk over the ifmap.
     ("stays", INT, LEVELS), ("tied", INT, LEVELS), ("holds", INT, (LEVELS, 3)), ("stores", INT),
     ("flow", FLOAT, (LEVELS, 3, RESOURCES)), ("outer", FLOAT, (3, RESOURCES)), ("own", FLOAT, (3, RESOURCES)),
     ("counted", INT, 3), ("walked", INT),
@@ -57,7 +57,10 @@ WORK: Final = np.dtype([
     ("tile", INT, (LEVELS, 8)), ("low", INT, (LEVELS, 8)), ("trips", FLOAT, (LEVELS, 8)), ("pick", INT, 8),
     ("copies", FLOAT, 8), ("steps", FLOAT, 8), ("used", INT, SIDES), ("settled", FLOAT, (LEVELS, RESOURCES)),
     ("waiting", FLOAT, (3, RESOURCES)), ("walks", FLOAT, (5, RESOURCES)), ("total", FLOAT, RESOURCES),
-    ("latency", FLOAT), ("extra", FLOAT, 2), ("known", FLOAT, 2), ("fetched", FLOAT, 2), ("least_steps", FLOAT), ("depth", INT), ("at", INT, 8 * LEVELS), ("count", INT),
+    ("depth", INT), ("at", INT, 8 * LEVELS), ("count", INT),
+    # Latency scored last; how much dearer the level outside is than alone; positions that an element's tile needs at least,
+    # known and charged; fewest steps of any mapping.
+    ("latency", FLOAT), ("extra", FLOAT, 2), ("known", FLOAT, 2), ("fetched", FLOAT, 2), ("least_steps", FLOAT),
     # The best found.
     ("best", FLOAT, 2), ("found", INT), ("best_tile", INT, (LEVELS, 8)), ("best_pick", INT, 8),
 ])  # fmt: skip

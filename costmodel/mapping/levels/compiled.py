@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,7 @@ def compiler() -> Callable[[Function], Function]:
         from numba import njit
     except ImportError:
         return lambda function: function
-    chosen: Callable[[Function], Function] = njit(cache=True)
-    return chosen
+    return cast("Callable[[Function], Function]", njit(cache=True))
 
 
 compiled = compiler()

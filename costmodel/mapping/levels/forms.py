@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import compress, pairwise, product
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ def bypasses(hierarchy: Hierarchy) -> Iterator[Passing]:
     for store in hierarchy.on_chip:
         never = frozenset(OPERANDS) - frozenset(store.holds)
         optional = [] if store.per_element else [operand for operand in store.optional if operand in store.holds]
-        chosen = [frozenset(o for o, out in zip(optional, flags, strict=True) if out) for flags in product((0, 1), repeat=len(optional))]
+        chosen = [frozenset(compress(optional, flags)) for flags in product((0, 1), repeat=len(optional))]
         choices.append([frozenset() if store.per_element else never | out for out in chosen])
     for passing in product(*choices):
         if all(feeds(hierarchy, passing, operand) for operand in OPERANDS):
@@ -47,7 +47,7 @@ def feeds(hierarchy: Hierarchy, passing: Passing, operand: str) -> bool:
 
 @dataclass(frozen=True)
 class Charges:
-    """What one sweep costs at a boundary, by resource: counted once for all elements (``shared``), for each (``own``), always."""
+    """What one sweep costs at a boundary, by resource: once for all elements (``shared``), for each (``own``), always."""
 
     shared: Floats
     own: Floats
@@ -56,7 +56,7 @@ class Charges:
 
 @dataclass(frozen=True)
 class Resources:
-    """What bounds count: energy, the times of ports that can limit, and bits of the backing store where these are minimised."""
+    """What bounds count: energy, times of ports that can limit, and bits of the backing store where these are minimised."""
 
     hierarchy: Hierarchy
     dram: bool
@@ -90,7 +90,8 @@ class Resources:
         if operand != "ofmap":
             elems = layer.weight_elems if operand == "weight" else layer.n * layer.g * layer.c
             bits = float(elems * getattr(layer, f"{operand}_bits"))
-            return Charges(self.row(bits * out.read_pj[operand], outer, bits), self.row(bits * write, -1, 0), self.row(0, -1, 0))
+            shared, each = self.row(bits * out.read_pj[operand], outer, bits), self.row(bits * write, -1, 0)
+            return Charges(shared, each, self.row(0, -1, 0))
         wide, final = float(layer.ofmap_elems * layer.psum_bits), float(layer.ofmap_elems * layer.ofmap_bits)
         shared = self.row(wide * (out.read_pj[operand] + out.write_pj[operand] + write), outer, 2 * wide)
         each = self.row(wide * read, -1, 0)
@@ -145,8 +146,9 @@ def forms(stores: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
 class Plan:
     """What passes by and which operand stays in place in each block, and the charges by the level whose trips multiply them.
 
-    ``flow`` (L + 2, 3, resources) at the boundaries numbered below ``stores``; ``outer`` and ``own`` (3, resources) for elements
-    of the array, ``counted`` (3,) the level for these, ``walked`` the level within a tile of which they walk over the ifmap.
+    ``flow`` (L + 2, 3, resources) at the boundaries numbered below ``stores``; ``outer`` and ``own`` (3, resources) for
+    elements of the array, ``counted`` (3,) the level for these, ``walked`` the level within a tile of which they walk over
+    the ifmap.
     """
 
     traffic: Traffic
@@ -182,5 +184,5 @@ def plan(hierarchy: Hierarchy, traffic: Traffic, stays: tuple[int, ...], tied: t
             flow[level, moved] = 0.0
     blocks = [changed_by(operand, stays, tied) for operand in range(3)]
     counted = np.array([block - (stays[block - 1] == operand) for operand, block in enumerate(blocks)], dtype=np.int64)
-    elements = 1.0 if inside else 0.0
-    return Plan(traffic, stays, tied, stores, flow, traffic.shared[-1] * elements, traffic.own[-1] * elements, counted, blocks[1] - 1)
+    outer, own = (traffic.shared[-1], traffic.own[-1]) if inside else np.zeros((2, *traffic.own[-1].shape))
+    return Plan(traffic, stays, tied, stores, flow, outer, own, counted, blocks[1] - 1)

@@ -22,7 +22,6 @@ from costmodel.mapping.levels.arrays import (
     TOGETHER,
     TRIPS,
     UNROLLED,
-    WEIGHT,
     C,
     G,
     K,
@@ -33,7 +32,19 @@ from costmodel.mapping.levels.arrays import (
     S,
 )
 from costmodel.mapping.levels.compiled import compiled
-from costmodel.mapping.levels.tables import better, cover, wanted
+from costmodel.mapping.levels.costs import (
+    TIE,
+    add_alone,
+    add_settled,
+    add_waiting,
+    element_sweeps,
+    improves,
+    is_free,
+    least_walk,
+    score,
+    sweeps,
+)
+from costmodel.mapping.levels.tables import better
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,297 +52,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Work = Any  # a record
-
-TIE = 1e-12
-"""Relative difference below which two costs, summed in different orders, are the same."""
-
-
-@compiled
-def is_free(operand: int, dim: int) -> bool:
-    """Whether an operand does not depend on a loop."""
-    if operand == WEIGHT:
-        return dim == N or dim == P or dim == Q  # noqa: PLR1714  # compiled faster than a membership test
-    if operand == IFMAP:
-        return dim == K
-    return dim == C or dim == R or dim == S  # noqa: PLR1714
-
-
-@compiled
-def sweeps(w: Work, operand: int, level: int) -> float:
-    """Product of the trips of the loops that an operand does not depend on."""
-    trips = w.trips
-    if operand == WEIGHT:
-        return trips[level, N] * trips[level, P] * trips[level, Q]
-    if operand == IFMAP:
-        return trips[level, K]
-    return trips[level, C] * trips[level, R] * trips[level, S]
-
-
-@compiled
-def axis_cover(w: Work, spans: Floats, axis: int, level: int, outer: int, loop: int) -> float:
-    """Positions fetched along an axis in one sweep, at least those where its tile is undecided; outer tile of level ``outer``."""
-    out, tap = P + axis, R + axis
-    outputs, taps = w.tile[level, out], w.tile[level, tap]
-    if outputs == 0 or taps == 0:
-        return w.least[axis]
-    size, wide = w.extent[out], w.extent[tap]
-    if loop == 0:
-        return spans[axis, 1, outputs, taps] + spans[axis, 2, outputs, taps]
-    outer_outputs, outer_taps = w.tile[outer, out], w.tile[outer, tap]
-    if outer_outputs == 0:
-        outer_outputs = size
-    if outer_taps == 0:
-        outer_taps = wide
-    return cover(spans[axis], size, wide, w.gaps[axis, 0], w.gaps[axis, 1], outputs, taps, outer_outputs, outer_taps, loop)
-
-
-@compiled
-def halo(w: Work, spans: Floats, stay: int, level: int, outer: int) -> float:
-    """Positions of the ifmap fetched in one sweep, the best of the loops that a form allows walked innermost."""
-    high, wide = axis_cover(w, spans, 0, level, outer, 0), axis_cover(w, spans, 1, level, outer, 0)
-    kept_high, kept_wide = high, wide
-    if stay != OFMAP:
-        kept_high = min(kept_high, axis_cover(w, spans, 0, level, outer, 1))
-        kept_wide = min(kept_wide, axis_cover(w, spans, 1, level, outer, 1))
-    if stay != WEIGHT:
-        kept_high = min(kept_high, axis_cover(w, spans, 0, level, outer, 2))
-        kept_wide = min(kept_wide, axis_cover(w, spans, 1, level, outer, 2))
-    return min(kept_high * wide, high * kept_wide)
-
-
-@compiled
-def copies_along(w: Work, rows: Ints, level: int, dim: int) -> float:
-    """Copies in elements along a dimension: of every tile, or while a loop runs, of those busy in each tile outside."""
-    if level == w.last:
-        return w.copies[dim]
-    row = w.pick[dim]
-    if row < 0:
-        return w.trips[level, dim]
-    many, own = rows[row, UNROLLED], rows[row, TILE]
-    total = w.extent[dim]
-    tile = w.tile[level, dim] if w.tile[level, dim] > 0 else total
-    trips = -(-total // tile)
-    rest = total - (trips - 1) * tile
-    return float((trips - 1) * many + min(many, -(-rest // own)))
-
-
-@compiled
-def is_apart(w: Work, rows: Ints, operand: int, dim: int) -> bool:
-    """Whether elements along a dimension each need an access of their own to the store outside."""
-    row = w.pick[dim]
-    if row < 0 or rows[row, SIDE] < 0:
-        return False
-    return w.side[rows[row, SIDE], 2 if operand == OFMAP else 1] == 0
-
-
-@compiled
-def element_sweeps(w: Work, rows: Ints, operand: int, level: int) -> tuple[float, float]:
-    """Sweeps over an operand for elements of the array: at the store outside, and copies counted, in them."""
-    shared, own = 1.0, 1.0
-    for dim in range(8):
-        if is_free(operand, dim):
-            copies = copies_along(w, rows, level, dim)
-            own *= copies
-            shared *= copies if is_apart(w, rows, operand, dim) else w.trips[level, dim]
-    return shared, own
-
-
-@compiled
-def element_axis(w: Work, spans: Floats, rows: Ints, wants: Floats, axis: int, outer: int, loop: int) -> tuple[float, float]:
-    """Positions along an axis that elements read, and that are written in them."""
-    out, tap = P + axis, R + axis
-    a, b = w.pick[out], w.pick[tap]
-    if a < 0 or b < 0:
-        return w.least[axis], w.least[axis]
-    if rows[a, UNROLLED] * rows[b, UNROLLED] == 1:
-        alone = axis_cover(w, spans, axis, w.last, outer, loop)
-        return alone, alone
-    at, to = a - w.begin[out], b - w.begin[tap]
-    if wants[axis, at, to] < 0:
-        many = rows[a, UNROLLED] if not is_apart(w, rows, IFMAP, out) else 1
-        wide = rows[b, UNROLLED] if not is_apart(w, rows, IFMAP, tap) else 1
-        wants[axis, at, to] = wanted(
-            w.extent[out], w.extent[tap], w.gaps[axis], w.geometry[axis], rows[a, TILE], many, rows[b, TILE], wide
-        )
-    own = spans[axis, 1, rows[a, TILE], rows[b, TILE]] + spans[axis, 2, rows[a, TILE], rows[b, TILE]]
-    return wants[axis, at, to], own
-
-
-@compiled
-def element_walk(w: Work, spans: Floats, rows: Ints, wants: Floats, outer: int, walk: int) -> tuple[float, float]:
-    """Positions that elements read, and that are written in them, while a loop is walked: none, p, q, r, s."""
-    high, high_own = element_axis(w, spans, rows, wants, 0, outer, 1 if walk == 1 else (2 if walk == 3 else 0))
-    wide, wide_own = element_axis(w, spans, rows, wants, 1, outer, 1 if walk == 2 else (2 if walk == 4 else 0))
-    return high * wide, high_own * wide_own
-
-
-@compiled
-def ifmap_walks(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int, outer: int) -> None:
-    """Write what elements exchange of the ifmap for each loop walked innermost; infinite where the form does not allow it."""
-    shared, own = element_sweeps(w, rows, IFMAP, level)
-    stay = w.stays[w.walked + 1]
-    for walk in range(5):
-        allowed = walk == 0 or (stay != OFMAP if walk <= 2 else stay != WEIGHT)
-        if allowed:
-            read, written = element_walk(w, spans, rows, wants, outer, walk)
-            for at in range(w.resources):
-                w.walks[walk, at] = w.outer[IFMAP, at] * shared * read + w.own[IFMAP, at] * own * written
-        else:
-            w.walks[walk] = np.inf
-
-
-@compiled
-def least_walk(w: Work, at: int) -> float:
-    """Least of a resource over the loops walked."""
-    return min(min(w.walks[0, at], w.walks[1, at]), min(w.walks[2, at], w.walks[3, at]), w.walks[4, at])
-
-
-@compiled
-def settles(w: Work, operand: int) -> int:
-    """Level whose tile settles what elements exchange of an operand."""
-    return w.walked if operand == IFMAP else w.counted[operand]
-
-
-@compiled
-def charge(w: Work, level: int, operand: int, count: float) -> None:
-    """Add what crosses a boundary in ``count`` sweeps."""
-    for at in range(w.resources):
-        w.total[at] += w.flow[level, operand, at] * count
-
-
-@compiled
-def add_settled(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> None:
-    """Add what is exact once the tile of a level is known, the ifmap's overlap kept with the one inside included."""
-    inside = level + 1
-    if 1 <= level < w.stores:
-        if w.stays[level] != WEIGHT:
-            charge(w, level, WEIGHT, sweeps(w, WEIGHT, level))
-        if w.stays[level] != OFMAP:
-            charge(w, level, OFMAP, sweeps(w, OFMAP, level))
-    if inside < w.stores:
-        stay = w.stays[inside]
-        if stay != IFMAP:
-            charge(w, inside, stay, sweeps(w, stay, level))
-        count = w.trips[level, K] if stay == IFMAP else w.trips[inside, K]
-        charge(w, inside, IFMAP, count * halo(w, spans, stay, inside, level))
-    if w.inner == w.last:
-        add_elements(w, spans, rows, wants, level)
-
-
-@compiled
-def add_elements(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> None:
-    """Add what elements exchange that the tile of this level settles."""
-    for operand in (WEIGHT, OFMAP):
-        if w.counted[operand] == level:
-            shared, own = element_sweeps(w, rows, operand, level)
-            for at in range(w.resources):
-                w.total[at] += w.outer[operand, at] * shared + w.own[operand, at] * own
-    if settles(w, IFMAP) == level:
-        ifmap_walks(w, spans, rows, wants, w.counted[IFMAP], level)
-        for at in range(w.resources):
-            w.total[at] += least_walk(w, at)
-
-
-@compiled
-def add_waiting(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> None:
-    """Add the least of what is known at a level but settled further out, less what those levels are charged anyway."""
-    if 1 <= level < w.stores:
-        fetched = halo(w, spans, w.stays[level], level, 0)
-        if w.stays[level] == IFMAP:
-            charge(w, level, IFMAP, fetched - w.least[0] * w.least[1])
-        else:
-            charge(w, level, IFMAP, fetched * w.trips[level, K])
-    if w.inner != w.last:
-        return
-    if level == w.last:
-        for operand in range(3):
-            wait(w, spans, rows, wants, operand)
-    for operand in range(3):
-        if settles(w, operand) < level:
-            for at in range(w.resources):
-                w.total[at] += w.waiting[operand, at]
-
-
-@compiled
-def wait(w: Work, spans: Floats, rows: Ints, wants: Floats, operand: int) -> None:
-    """Write the least of what elements exchange of an operand, less what the level that settles it is charged anyway."""
-    if w.counted[operand] == w.last:
-        if operand == IFMAP:
-            ifmap_walks(w, spans, rows, wants, w.last, 0)
-            for at in range(w.resources):
-                w.waiting[operand, at] = least_walk(w, at)
-        return
-    shared, own, charged = 1.0, 1.0, 1.0
-    for dim in range(8):
-        if is_free(operand, dim) and w.pick[dim] >= 0:
-            busy = min(rows[w.pick[dim], UNROLLED], rows[w.pick[dim], COPIES])
-            own *= busy
-            shared *= busy if is_apart(w, rows, operand, dim) else 1
-    if operand == IFMAP:
-        charged = w.least[0] * w.least[1]
-        least_read, least_written = np.inf, np.inf
-        for walk in range(5):
-            read, written = element_walk(w, spans, rows, wants, 0, walk)
-            least_read, least_written = min(least_read, read), min(least_written, written)
-        shared, own = shared * least_read, own * least_written
-        w.known[0], w.known[1] = least_read, least_written
-    for at in range(w.resources):
-        w.waiting[operand, at] = w.outer[operand, at] * (shared - charged) + w.own[operand, at] * (own - charged)
-
-
-@compiled
-def add_alone(w: Work, spans: Floats, level: int) -> None:
-    """Add the least that a level is charged, whatever the tiles of the others: what bounds levels not yet decided."""
-    inside = level + 1
-    least = w.least[0] * w.least[1]
-    if 1 <= level < w.stores:
-        stay = w.stays[level]
-        if stay != WEIGHT:
-            charge(w, level, WEIGHT, sweeps(w, WEIGHT, level))
-        if stay != OFMAP:
-            charge(w, level, OFMAP, sweeps(w, OFMAP, level))
-        fetched = halo(w, spans, stay, level, 0)
-        charge(w, level, IFMAP, fetched - least if stay == IFMAP else fetched * w.trips[level, K])
-    if inside < w.stores:
-        stay = w.stays[inside]
-        charge(w, inside, stay, sweeps(w, stay, level) * (least if stay == IFMAP else 1.0))
-    if w.inner == w.last:
-        for operand in range(3):
-            if w.counted[operand] == level:
-                count = sweeps(w, operand, level)
-                read = least + (count - 1) * w.fetched[0] if operand == IFMAP else count
-                written = least + (count - 1) * w.fetched[1] if operand == IFMAP else count
-                for at in range(w.resources):
-                    w.total[at] += w.outer[operand, at] * read + w.own[operand, at] * written
-
-
-@compiled
-def score(w: Work, steps: float) -> tuple[float, float]:
-    """What is minimised, and what decides among equals: energy, or latency where energy is minimised."""
-    times = w.scale * steps + w.compute_s
-    latency = max(times, w.feed_s) if w.overlap else times + w.feed_s
-    for at in range(1, 1 + w.ports):
-        latency = max(latency, w.total[at]) if w.overlap else latency + w.total[at]
-    latency += w.overhead_s
-    w.latency = latency
-    energy = w.total[0] + w.static_pj_per_s * latency
-    if w.kind == 0:
-        return energy, latency
-    if w.kind == 1:
-        return latency, energy
-    if w.kind == 2:
-        return energy * latency, energy
-    return w.total[w.resources - 1], energy
-
-
-@compiled
-def improves(w: Work, first: float, second: float) -> bool:
-    """Whether a pair is better than the best: by its first entry, or, where that is settled, by its second."""
-    if w.second:
-        return first <= w.best[0] + TIE * abs(w.best[0]) and second < w.best[1] - TIE * abs(w.best[1])
-    if w.best[0] == np.inf:
-        return first < np.inf
-    return first < w.best[0] - TIE * abs(w.best[0])
 
 
 @compiled
@@ -480,9 +200,9 @@ def following(spans: Floats, dim: int, total: int, size: int, inside: int, facto
     if dim < P:
         return leader
     axis, tap = (dim - P) % 2, dim >= R
-    while factor > leader and not (
-        spans[axis, 0, 0 if tap else trips, trips if tap else 0] > 0 and better(spans[axis], total, tap, size * factor, size * leader)
-    ):
+    if spans[axis, 0, 0 if tap else trips, trips if tap else 0] == 0:
+        return leader
+    while factor > leader and not better(spans[axis], total, tap, size * factor, size * leader):
         factor -= 1
     return factor
 
@@ -582,7 +302,7 @@ def decisive(w: Work) -> tuple[int, float]:
 
 @compiled
 def refine(w: Work, spans: Floats, number: int) -> bool:
-    """Whether the next level outside has a tile that is whole numbers of what is decided, cheap enough; write how much dearer."""
+    """Whether the next level outside has a cheap enough tile of whole numbers of what is decided; write how much dearer."""
     at, limit = decisive(w)
     w.extra[number] = 0.0
     if limit == np.inf:
@@ -652,6 +372,20 @@ def start(w: Work, rows: Ints) -> None:
 
 
 @compiled
+def decide(w: Work, spans: Floats, rows: Ints, level: int, dim: int) -> tuple[bool, bool]:
+    """Take the next tile of a level along a dimension: whether there is one left, and whether it can be taken."""
+    depth = w.depth
+    if level < w.inner:
+        w.at[depth] = decide_outer(w, spans, level, dim, w.at[depth])
+        return w.at[depth] > 0, w.at[depth] > 0
+    w.at[depth] += 1
+    if w.at[depth] >= w.begin[dim + 1]:
+        clear_inner(w, rows, dim)
+        return False, False
+    return True, decide_inner(w, rows, dim, w.at[depth])
+
+
+@compiled
 def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> bool:
     """Search on from where the plan's search stands, for a number of steps; whether it is not finished."""
     last = 16 + 7 * (w.inner - 1) - 1
@@ -659,28 +393,18 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> b
         budget -= 1
         w.count += 1
         depth = w.depth
-        if depth < 16:
-            level, dim = w.inner, ORDER[depth - 8]
-            w.at[depth] += 1
-            if w.at[depth] >= w.begin[dim + 1]:
-                clear_inner(w, rows, dim)
-                w.depth -= 1
-                continue
-            if not decide_inner(w, rows, dim, w.at[depth]):
-                continue
-        else:
-            level, dim = w.inner - 1 - (depth - 16) // 7, ORDER[(depth - 16) % 7]
-            w.at[depth] = decide_outer(w, spans, level, dim, w.at[depth])
-            if w.at[depth] == 0:
-                w.depth -= 1
-                continue
-        if not fits(w, spans, rows, level):
+        level = w.inner if depth < 16 else w.inner - 1 - (depth - 16) // 7
+        dim = ORDER[depth - 8] if depth < 16 else ORDER[(depth - 16) % 7]
+        more, taken = decide(w, spans, rows, level, dim)
+        if not more:
+            w.depth -= 1
+        if not taken or not fits(w, spans, rows, level):
             continue
         if not promising(w, spans, rows, wants, level):
             if depth >= 16 and dim == K:
                 w.at[depth] = 1  # smaller tiles cost more, and leave no other dimension more room
             continue
-        if depth in (12, 13) and w.inner > 1 and not refine(w, spans, depth - 12):
+        if 12 <= depth <= 13 and w.inner > 1 and not refine(w, spans, depth - 12):
             continue
         if dim == (G if depth < 16 else K):
             complete(w, spans, rows, wants, level)
@@ -773,10 +497,3 @@ def alone_width(w: Work, level: int) -> float:
         if 0 < w.tile[level, dim] < w.extent[dim]:
             return w.bits[3]
     return min(w.bits[2], w.bits[3])
-
-
-@compiled
-def charged_outermost(w: Work, spans: Floats) -> None:
-    """Write what the backing store is charged whatever the mapping."""
-    w.tile[0], w.trips[0], w.total[:] = w.extent, 1.0, 0.0
-    add_alone(w, spans, 0)

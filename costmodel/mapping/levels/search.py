@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from costmodel.errors import MappingError
-from costmodel.mapping.levels.arrays import COPIES, SIDE, STEPS, TILE, TRIPS, UNROLLED, work_record
+from costmodel.mapping.levels.arrays import (
+    COPIES,
+    LEVELS,
+    SIDE,
+    SIDES,
+    STEPS,
+    TILE,
+    TRIPS,
+    UNROLLED,
+    work_record,
+)
 from costmodel.mapping.levels.forms import Plan, Resources, bypasses, forms, plan, traffic
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
 from costmodel.mapping.levels.loopnest import LoopNest, extents
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Work = Any  # a record
 
 OBJECTIVES: Final = ("energy", "latency", "edp", "dram_bytes")
 UNBOUNDED: Final = 1e300
@@ -80,8 +91,8 @@ def search(
     hierarchy
         The stores and the array.
     objective
-        One of ``OBJECTIVES``. Among equals of latency or DRAM bytes, the least energy is taken; among equals of energy, where the
-        array's elements have no store, the least latency; else the first in the order of the search.
+        One of ``OBJECTIVES``. Among equals of latency or DRAM bytes, the least energy is taken; among equals of energy, where
+        the array's elements have no store, the least latency; else the first in the order of the search.
     fixed
         What no mapping changes, of every layer or of all.
     time_limit_s
@@ -100,6 +111,7 @@ def search(
     if objective not in OBJECTIVES:
         raise MappingError(f"objective {objective!r} is unknown; choose one of {', '.join(OBJECTIVES)}")
     each = [fixed] * len(layers) if isinstance(fixed, Fixed) else list(fixed)
+    refuse_homeless(hierarchy)
     known: dict[tuple[Layer, Fixed], Found] = {}
     for layer, constant in zip(layers, each, strict=True):
         if (layer, constant) not in known:
@@ -110,7 +122,7 @@ def search(
 class Arrays(NamedTuple):
     """What the compiled search reads and writes."""
 
-    w: Any
+    w: Work
     spans: Floats
     rows: Ints
     wants: Floats
@@ -167,7 +179,7 @@ class Search:
 
     def plans(self) -> list[Bounded]:
         """Every plan with the bound of its best mapping, the most promising first."""
-        from costmodel.mapping.levels import kernel
+        from costmodel.mapping.levels import costs, kernel
 
         found = []
         known: dict[bytes, Floats] = {}
@@ -181,7 +193,7 @@ class Search:
                 rest = self.rest(one, known)
                 w.always[: self.resources.many] = charged.always
                 w.total[: self.resources.many] = w.always[: self.resources.many] + rest[-1]
-                first, second = kernel.score(w, kernel.fewest_steps(w))
+                first, second = costs.score(w, kernel.fewest_steps(w))
                 if first < inf:
                     found.append(Bounded(first, second, one, rest))
         return sorted(found, key=lambda entry: (entry.first, entry.second))
@@ -191,17 +203,18 @@ class Search:
         from costmodel.mapping.levels import kernel
 
         w = self.arrays.w
-        w.holds[: w.last + 1] = [[operand in store.holds or store.per_element for operand in OPERANDS] for store in self.hierarchy.stores]
+        stores = self.hierarchy.stores
+        w.holds[: w.last + 1] = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in stores]
         return float(kernel.fewest_of_all(w, self.arrays.spans, self.arrays.rows))
 
     def rest(self, one: Plan, known: dict[bytes, Floats]) -> Floats:
         """Sums of what levels further out than each are charged at least, (L + 2, resources)."""
-        from costmodel.mapping.levels import kernel
+        from costmodel.mapping.levels import costs, kernel
 
         many, (w, spans, *_) = self.resources.many, self.arrays
         rest = np.zeros((len(self.hierarchy.stores) + 2, many))
         load(w, one)
-        kernel.charged_outermost(w, spans)
+        costs.charged_outermost(w, spans)
         rest[1] = w.total[:many]
         for level in range(1, int(w.last) + 1):
             parts = [w.stays[level : level + 2], w.holds[level], w.flow[level : level + 2], w.counted == level, w.outer, w.own]
@@ -216,6 +229,8 @@ class Search:
     def run(self, time_limit_s: float | None) -> Found:
         """Search under a rising limit, so that little more than the best is looked at; then among equals of the best."""
         until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
+        if self.fewest_steps() == inf:
+            raise MappingError(*without_room(self.layer, self.hierarchy))
         plans, w = self.plans(), self.arrays.w
         best: Best | None = None
         proved = False
@@ -233,21 +248,23 @@ class Search:
                 if not second:
                     lower = max(lower, limit)
             if best is None:
-                raise MappingError(f"no tile fits: {self.layer}")
+                break
             proved = proved or done
             w.best[:] = best.first, best.second
             if not done:
                 break
+        if best is None:
+            raise MappingError(*without_room(self.layer, self.hierarchy))
         return self.found(best, best.first if proved else lower, proved)
 
     def passed(self, plans: list[Bounded], best: Best | None, until: float) -> tuple[bool, Best | None]:
         """Search plan after plan below the limit; whether it was completed, and the best found."""
-        from costmodel.mapping.levels import kernel
+        from costmodel.mapping.levels import costs, kernel
 
         arrays, many = self.arrays, self.resources.many
         w = arrays.w
         for entry in plans:
-            if not kernel.improves(w, entry.first, entry.second):
+            if not costs.improves(w, entry.first, entry.second):
                 if entry.first > w.best[0]:
                     break
                 continue
@@ -282,6 +299,43 @@ class Search:
         return Found(self.layer, self.hierarchy, self.fixed, nest, value, value if proved else min(lower, value), proved)
 
 
+def refuse_homeless(hierarchy: Hierarchy) -> None:
+    """Refuse operands that nothing feeds to the multipliers, and more memories or sides than can be searched."""
+    held = {operand for store in hierarchy.on_chip for operand in store.holds}
+    problems = [
+        f"no store on chip holds the {operand}, so that nothing feeds the multipliers with it: let one of "
+        f"{', '.join(store.name for store in hierarchy.on_chip) or 'several'} hold it"
+        for operand in OPERANDS
+        if operand not in held and not (hierarchy.on_chip and hierarchy.in_elements)
+    ]
+    if len(hierarchy.stores) > LEVELS - 2:
+        problems.append(f"{len(hierarchy.stores)} memories; at most {LEVELS - 2} can be mapped through: merge some")
+    if len(hierarchy.sides) > SIDES:
+        problems.append(f"an array of {len(hierarchy.sides)} sides; at most {SIDES} can be mapped to: merge some")
+    if problems:
+        raise MappingError(*problems)
+
+
+def without_room(layer: Layer, hierarchy: Hierarchy) -> list[str]:
+    """Say of every store into which one value of each operand does not fit what it needs and what it has."""
+    psum = layer.psum_bits if layer.c * layer.r * layer.s > 1 else layer.ofmap_bits
+    bits = {"weight": layer.weight_bits, "ifmap": layer.ifmap_bits, "ofmap": psum}
+    found = []
+    for store in hierarchy.on_chip:
+        found += [
+            f"{store.name}: no tile of the {operand} fits: one value needs {bits[operand]} bit, its part has {room} bit"
+            for operand, room in store.part_bits.items()
+            if operand in store.holds and bits[operand] > room
+        ]
+        kept = [o for o in store.holds if o not in store.optional and o not in store.part_bits]
+        needed = sum(bits[operand] for operand in kept)
+        if store.capacity_bits is not None and needed > store.capacity_bits:
+            values = f"one value of {', '.join(kept)} needs {needed} bit"
+            found.append(f"{store.name}: no tile fits: {values}, it has {store.capacity_bits} bit")
+    names = ", ".join(store.name for store in hierarchy.on_chip)
+    return found or [f"{names}: no tiles fit together: what the array works on at a time is larger than a store; enlarge one"]
+
+
 def orders(stay: int) -> list[str]:
     """Orders of a block whose innermost loops leave an operand in place."""
     walked = {0: "pq", 1: "pqrs", 2: "rs"}[stay]
@@ -296,7 +350,9 @@ def orders(stay: int) -> list[str]:
     return found
 
 
-def tiles_of(arrays: Arrays, best: Best, hierarchy: Hierarchy) -> tuple[tuple[dict[str, int], ...], dict[str, tuple[int, int]]]:
+def tiles_of(
+    arrays: Arrays, best: Best, hierarchy: Hierarchy
+) -> tuple[tuple[dict[str, int], ...], dict[str, tuple[int, int]]]:
     """Tiles of the stores on chip, and what is unrolled."""
     rows = arrays.rows[best.pick]
     levels = range(1, len(hierarchy.stores))
@@ -332,7 +388,7 @@ def arrays_of(layer: Layer, hierarchy: Hierarchy) -> Arrays:
     return Arrays(w, spans, rows, np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0))
 
 
-def load(w: Any, one: Plan) -> None:  # noqa: ANN401  # a record
+def load(w: Work, one: Plan) -> None:
     """Write a plan into the record."""
     w.stays[:], w.tied[:] = -1, 0
     w.stays[1 : 1 + len(one.stays)], w.tied[1 : 1 + len(one.tied)] = one.stays, one.tied
@@ -344,7 +400,7 @@ def load(w: Any, one: Plan) -> None:  # noqa: ANN401  # a record
     w.outer[:, :many], w.own[:, :many], w.counted, w.walked = one.outer, one.own, one.counted, one.walked
 
 
-def aim(w: Any, search: Search) -> None:  # noqa: ANN401  # a record
+def aim(w: Work, search: Search) -> None:
     """Write what is minimised into the record."""
     h, fixed = search.hierarchy, search.fixed
     w.kind = OBJECTIVES.index(search.objective)
@@ -355,7 +411,7 @@ def aim(w: Any, search: Search) -> None:  # noqa: ANN401  # a record
     w.best = inf, inf
 
 
-def rooms(w: Any, hierarchy: Hierarchy) -> None:  # noqa: ANN401  # a record
+def rooms(w: Work, hierarchy: Hierarchy) -> None:
     """Write the bits that operands share in each store and those of their parts, and the values that a register holds."""
     w.room[:] = -1.0
     w.values = UNBOUNDED
@@ -376,7 +432,7 @@ DEPENDS: Final = {"n": (1, 2), "k": (0, 2), "c": (0, 1), "p": (2,), "q": (2,), "
 """Operands whose elements in a tile are at least the tile's size along a dimension."""
 
 
-def longest(layer: Layer, hierarchy: Hierarchy, w: Any, dim: str, some: bool) -> int:  # noqa: ANN401  # a record
+def longest(layer: Layer, hierarchy: Hierarchy, w: Work, dim: str, some: bool) -> int:
     """Largest tile of an element along a dimension; ``some``: every tile has positions of the ifmap."""
     total = int(getattr(layer, dim))
     if not hierarchy.in_elements or dim == "g":
@@ -390,7 +446,7 @@ def longest(layer: Layer, hierarchy: Hierarchy, w: Any, dim: str, some: bool) ->
     return max(total, 1)
 
 
-def candidates_of(layer: Layer, hierarchy: Hierarchy, w: Any, spans: Floats) -> tuple[Ints, Ints]:  # noqa: ANN401  # a record
+def candidates_of(layer: Layer, hierarchy: Hierarchy, w: Work, spans: Floats) -> tuple[Ints, Ints]:
     """Candidates of the innermost tile along every dimension, and where each dimension's begin."""
     from costmodel.mapping.levels.candidates import along
 
