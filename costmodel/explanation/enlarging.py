@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from costmodel.explanation.boundaries import nest_at
 from costmodel.explanation.explanation import Drop
 from costmodel.mapping import solve
 from costmodel.mapping.levels.loopnest import chain
-from costmodel.mapping.levels.rooms import Room, enlarged, next_drop, rooms
+from costmodel.mapping.levels.rooms import Reach, Room, enlarged, falls, next_drop, rooms
 from costmodel.mapping.mapping import DIMS
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from costmodel.mapping.levels.mapped import MappedNest
     from costmodel.mapping.levels.price import Priced
     from costmodel.mapping.levels.search import Found
+
+
+LONGEST_S: Final = 2.0
+"""How long one search with a larger memory may take; beyond, what it could not prove is said."""
 
 
 def joint_drops(mapped: MappedNest, hardware: HardwareProfile) -> tuple[Drop, ...]:
@@ -41,12 +45,17 @@ def joint_drop(mapped: MappedNest, level: MemoryLevel, room: Room) -> Drop:
     @cache
     def best(size_bytes: int) -> Found:
         larger = enlarged(priced.hierarchy, room, size_bytes)
-        return search([priced.layer], larger, mapped.objective, priced.fixed)[0]
+        return search([priced.layer], larger, mapped.objective, priced.fixed, LONGEST_S)[0]
 
-    size = next_drop(lambda size_bytes: best(size_bytes).value, room.size_bytes, room.most_bytes)
-    if size is None:
-        return nothing(level, room, mapped.value)
-    return drop(level, room, size, mapped.value, best(size).value, changes(priced, best(size).priced))
+    def lowers(size_bytes: int) -> bool | None:
+        found = best(size_bytes)
+        return True if falls(found.value, mapped.value) else (None if falls(found.lower, mapped.value) else False)
+
+    reach = next_drop(lowers, room.size_bytes, room.most_bytes)
+    if reach.size_bytes is None:
+        return drop(level, room, reach, mapped.value, mapped.value, ())
+    found = best(reach.size_bytes)
+    return drop(level, room, reach, mapped.value, found.value, changes(priced, found.priced))
 
 
 def boundary_drop(estimate: Estimate, boundary: Boundary, level: MemoryLevel, row: int, priced: Priced) -> Drop:
@@ -59,23 +68,21 @@ def boundary_drop(estimate: Estimate, boundary: Boundary, level: MemoryLevel, ro
 
     (room,) = rooms(priced.layer, priced.hierarchy)
     now = crossing_bytes(room.size_bytes)
-    size = next_drop(crossing_bytes, room.size_bytes, room.most_bytes)
+    reach = next_drop(lambda size_bytes: falls(crossing_bytes(size_bytes), now), room.size_bytes, room.most_bytes)
+    size = reach.size_bytes
     if size is None:
-        return nothing(level, room, now)
+        return drop(level, room, reach, now, now, ())
     layer = layer_at(estimate.table, boundary.widths, row)
     then = nest_at(layer, enlarged(priced.hierarchy, room, size), solve(problems, 8 * size), 0)
-    return drop(level, room, size, now, crossing_bytes(size), changes(priced, then))
+    return drop(level, room, reach, now, crossing_bytes(size), changes(priced, then))
 
 
-def nothing(level: MemoryLevel, room: Room, value: float) -> Drop:
-    """No size of a memory saves anything."""
-    return Drop(level.name, room.operand, sized(level, room.size_bytes), None, value, value, ())
-
-
-def drop(level: MemoryLevel, room: Room, size_bytes: int, value: float, then: float, changed: tuple[str, ...]) -> Drop:
-    """What a size of a memory saves."""
-    more = sized(level, size_bytes - room.size_bytes)
-    return Drop(level.name, room.operand, sized(level, room.size_bytes), more, value, then, changed)
+def drop(level: MemoryLevel, room: Room, reach: Reach, value: float, then: float, changed: tuple[str, ...]) -> Drop:
+    """What a size of a memory saves, if any was found."""
+    more = None if reach.size_bytes is None else sized(level, reach.size_bytes - room.size_bytes)
+    proved, most = (sized(level, size - room.size_bytes) for size in (reach.proved_bytes, room.most_bytes))
+    size = sized(level, room.size_bytes)
+    return Drop(level.name, room.operand, size, more, max(proved, 0), max(most, 0), value, then, changed)
 
 
 def sized(level: MemoryLevel, tiles_bytes: int) -> int:

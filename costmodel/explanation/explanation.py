@@ -58,7 +58,10 @@ class Drop:
     level, operand
         The memory, and the operand where that has a part of its own.
     size_bytes, more_bytes
-        Capacity now, of one element where every element has one, and what it takes beyond; None if no size saves anything.
+        Capacity now, of one element where every element has one, and what it takes beyond; None if no size was found.
+    proved_bytes, most_bytes
+        How many more bytes are proved to save nothing, and the most that were looked at. If ``proved_bytes`` is neither one
+        step below ``more_bytes`` nor ``most_bytes``, a search in between took too long to tell.
     value, then
         What is minimised, now and with the larger memory, in the unit of the objective.
     changes
@@ -69,6 +72,8 @@ class Drop:
     operand: str | None
     size_bytes: int
     more_bytes: int | None
+    proved_bytes: int
+    most_bytes: int
     value: float
     then: float
     changes: tuple[str, ...]

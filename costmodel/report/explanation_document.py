@@ -89,9 +89,14 @@ def drop_text(found: Explanation, one: Drop) -> str:
     where = f"{one.level} for {one.operand}" if one.operand else one.level
     named = value_text(found.objective, one.value) if found.joint else f"bytes that cross to {one.level} {si_bytes(one.value)}"
     if one.more_bytes is None:
-        return f"{where} of {one.size_bytes:,} B: no larger size lowers {named}."
+        if one.most_bytes == 0:
+            return f"{where} of {one.size_bytes:,} B has room for the whole layer: no size lowers {named}."
+        unknown = "" if one.proved_bytes >= one.most_bytes else "; with more, the search takes too long to tell"
+        return f"{where} of {one.size_bytes:,} B: up to {one.proved_bytes:,} more bytes do not lower {named}{unknown}."
     then = value_text(found.objective, one.then) if found.joint else si_bytes(one.then)
     less = share(one.value - one.then, one.value)
     does = "; ".join(one.changes) or "the same loops"
-    more = f"With {one.more_bytes:,} more bytes in {where} (of {one.size_bytes:,} B)"
+    vague = one.more_bytes > one.proved_bytes + 2
+    least = f" (perhaps fewer, but more than {one.proved_bytes:,})" if vague else ""
+    more = f"With {one.more_bytes:,} more bytes{least} in {where} (of {one.size_bytes:,} B)"
     return f"{more}, {named} would be {then}, {less} less: {does}."

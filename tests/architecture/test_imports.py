@@ -16,7 +16,7 @@ LAYERS = (
     "errors", "data", "units", "formulas", "graph", "playbook", "hardware", "mapping", "precision", "boundary", "io_bound",
     "sparsity", "joint", "schedule", "estimate", "importers", "reconciliation", "results", "analysis", "explanation",
     "activations", "compression", "comparison", "advice", "training", "updates", "explore", "report", "validation", "api",
-    "cli_shared", "cli_explore", "cli", "__main__",
+    "cli_shared", "cli_explore", "cli_mapping", "cli", "__main__",
 )  # fmt: skip
 """From the bottom upwards."""
 
@@ -35,7 +35,7 @@ HOMES = {
     "pydantic_core": ("hardware",),
     "ruamel": ("hardware", "validation"),
     "rich": ("report",),
-    "click": ("cli_shared", "cli_explore", "cli"),
+    "click": ("cli_shared", "cli_explore", "cli_mapping", "cli"),
 }
 """Libraries, and the only layers that import them."""
 

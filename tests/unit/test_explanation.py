@@ -83,7 +83,7 @@ def test_a_memory_that_holds_everything_has_no_drop():
     found = explained("dram_bytes", capacity=1 << 16)
 
     assert [one.more_bytes for one in found.parts[0].drops] == [None]
-    assert "no larger size lowers off-chip" in repr(found)
+    assert "has room for the whole layer: no size lowers off-chip" in repr(found)
 
 
 def test_double_buffers_need_twice_the_room():

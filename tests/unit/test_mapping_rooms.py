@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel.mapping.levels.rooms import Room, enlarged, next_drop, rooms
+from costmodel.mapping.levels.rooms import Reach, Room, enlarged, next_drop, rooms
 from tests.unit.mapped import LAYER, pair
 
 
@@ -16,23 +16,38 @@ def test_the_next_drop_is_the_first(drops, start):
     low = min(start, len(values) - 1)
     expected = next((at for at in range(low, len(values)) if values[at] < values[low]), None)
 
-    assert next_drop(lambda size: values[size], low, len(values) - 1) == expected
+    reach = next_drop(lambda size: values[size] < values[low], low, len(values) - 1)
+
+    assert reach == Reach(expected, len(values) - 1 if expected is None else expected - 1)
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
+def test_what_is_not_known_is_not_claimed(first, begin, many):
+    """Sizes whose answer is not known are neither called a drop nor proved to be none."""
+    unknown = range(begin, begin + many)
+
+    def lowers(size):
+        return None if size in unknown else size >= first
+
+    reach = next_drop(lowers, 0, 60)
+    assert reach.size_bytes is None or (lowers(reach.size_bytes) and reach.size_bytes >= first)
+    assert reach.proved_bytes == 0 or lowers(reach.proved_bytes) is False or reach.proved_bytes < first
 
 
 def test_no_size_beyond_the_most_is_tried():
-    """A memory that already has room for everything is not searched again."""
+    """A memory that already has room for everything is not searched at all."""
     tried = []
 
-    assert next_drop(lambda size: tried.append(size) or 1.0, 8, 8) is None
-    assert tried == [8]
+    assert next_drop(tried.append, 8, 8) == Reach(None, 8)
+    assert tried == []
 
 
 def test_rooms_are_parts_and_what_the_others_share():
-    """The buffer has one room for all; elements a part for weights and one for partial sums, and no room for inputs."""
+    """The buffer has one room for all; elements a part for weights and one for partial sums, at most four times as large."""
     assert list(rooms(LAYER, pair())) == [
         Room(1, None, 1024, 96 + 128 + 192 * 4),
-        Room(2, "weight", 8, 96),
-        Room(2, "ofmap", 8, 192 * 4),
+        Room(2, "weight", 8, 32),
+        Room(2, "ofmap", 8, 32),
     ]
 
 
