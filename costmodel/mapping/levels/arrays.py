@@ -56,7 +56,8 @@ WORK: Final = np.dtype([
     # exchange that is not settled, and what they exchange of the ifmap for each loop walked.
     ("tile", INT, (LEVELS, 8)), ("low", INT, (LEVELS, 8)), ("trips", FLOAT, (LEVELS, 8)), ("pick", INT, 8),
     ("copies", FLOAT, 8), ("steps", FLOAT, 8), ("used", INT, SIDES), ("settled", FLOAT, (LEVELS, RESOURCES)),
-    ("waiting", FLOAT, (3, RESOURCES)), ("walks", FLOAT, (5, RESOURCES)), ("total", FLOAT, RESOURCES),
+    ("waiting", FLOAT, (3, RESOURCES)), ("walks", FLOAT, (5, RESOURCES)), ("read", FLOAT, 5), ("written", FLOAT, 5),
+    ("total", FLOAT, RESOURCES),
     ("depth", INT), ("at", INT, 8 * LEVELS), ("count", INT),
     # Latency scored last; how much dearer the level outside is than alone; positions that an element's tile needs at least,
     # known and charged; fewest steps of any mapping.

@@ -17,7 +17,7 @@ def compiler() -> Callable[[Function], Function]:
         from numba import njit
     except ImportError:
         return lambda function: function
-    return cast("Callable[[Function], Function]", njit(cache=True))
+    return cast("Callable[[Function], Function]", njit(cache=True, error_model="numpy"))
 
 
 compiled = compiler()

@@ -153,26 +153,35 @@ def element_axis(w: Work, spans: Floats, rows: Ints, wants: Floats, axis: int, o
 
 
 @compiled
-def element_walk(w: Work, spans: Floats, rows: Ints, wants: Floats, outer: int, walk: int) -> tuple[float, float]:
-    """Positions that elements read, and that are written in them, while a loop is walked: none, p, q, r, s."""
-    high, high_own = element_axis(w, spans, rows, wants, 0, outer, 1 if walk == 1 else (2 if walk == 3 else 0))
-    wide, wide_own = element_axis(w, spans, rows, wants, 1, outer, 1 if walk == 2 else (2 if walk == 4 else 0))
-    return high * wide, high_own * wide_own
+def element_walks(w: Work, spans: Floats, rows: Ints, wants: Floats, outer: int) -> None:
+    """Write positions that elements read, and that are written in them, for each loop walked: none, p, q, r, s.
+
+    They are infinite where the form of the block does not allow the loop.
+    """
+    stay = w.stays[w.walked + 1]
+    high, high_own = element_axis(w, spans, rows, wants, 0, outer, 0)
+    wide, wide_own = element_axis(w, spans, rows, wants, 1, outer, 0)
+    w.read[:], w.written[:] = np.inf, np.inf
+    w.read[0], w.written[0] = high * wide, high_own * wide_own
+    for loop in range(1, 3):
+        if stay != (OFMAP if loop == 1 else WEIGHT):
+            kept, kept_own = element_axis(w, spans, rows, wants, 0, outer, loop)
+            w.read[2 * loop - 1], w.written[2 * loop - 1] = kept * wide, kept_own * wide_own
+            kept, kept_own = element_axis(w, spans, rows, wants, 1, outer, loop)
+            w.read[2 * loop], w.written[2 * loop] = high * kept, high_own * kept_own
 
 
 @compiled
 def ifmap_walks(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int, outer: int) -> None:
     """Write what elements exchange of the ifmap for each loop walked innermost; infinite where the form does not allow it."""
     shared, own = element_sweeps(w, rows, IFMAP, level)
-    stay = w.stays[w.walked + 1]
+    element_walks(w, spans, rows, wants, outer)
     for walk in range(5):
-        allowed = walk == 0 or (stay != OFMAP if walk <= 2 else stay != WEIGHT)
-        if allowed:
-            read, written = element_walk(w, spans, rows, wants, outer, walk)
-            for at in range(w.resources):
-                w.walks[walk, at] = w.outer[IFMAP, at] * shared * read + w.own[IFMAP, at] * own * written
-        else:
+        if w.read[walk] == np.inf:
             w.walks[walk] = np.inf
+            continue
+        for at in range(w.resources):
+            w.walks[walk, at] = w.outer[IFMAP, at] * shared * w.read[walk] + w.own[IFMAP, at] * own * w.written[walk]
 
 
 @compiled
@@ -264,10 +273,8 @@ def wait(w: Work, spans: Floats, rows: Ints, wants: Floats, operand: int) -> Non
             shared *= busy if is_apart(w, rows, operand, dim) else 1
     if operand == IFMAP:
         charged = w.least[0] * w.least[1]
-        least_read, least_written = np.inf, np.inf
-        for walk in range(5):
-            read, written = element_walk(w, spans, rows, wants, 0, walk)
-            least_read, least_written = min(least_read, read), min(least_written, written)
+        element_walks(w, spans, rows, wants, 0)
+        least_read, least_written = w.read.min(), w.written.min()
         shared, own = shared * least_read, own * least_written
         w.known[0], w.known[1] = least_read, least_written
     for at in range(w.resources):

@@ -128,10 +128,13 @@ def traffic(layer: Layer, hierarchy: Hierarchy, passing: Passing, resources: Res
 
 
 def ties_of(outer: int, stay: int) -> tuple[int, ...]:
-    """Ties that can cost less: of what stays in both blocks, of the ifmap for the overlap kept outside, of everything."""
-    if stay == outer:
-        return (0, 1, 2)
-    return (0, 1) if OPERANDS[stay] == "ifmap" else (0,)
+    """Ties that can cost less: of what stays in both blocks, of the ifmap for the overlap kept outside, of everything.
+
+    Where the ifmap stays in both, everything tied costs what the ifmap tied costs with equal tiles.
+    """
+    if OPERANDS[stay] == "ifmap":
+        return (0, 1)
+    return (0, 1, 2) if stay == outer else (0,)
 
 
 def forms(stores: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:

@@ -441,6 +441,8 @@ def fewest_of_all(w: Work, spans: Floats, rows: Ints) -> float:
 def decide_alone(w: Work, spans: Floats, level: int, dim: int, factor: int, nested: bool) -> int:
     """Take the next tile of a level considered by itself; 0 when there is none left."""
     size, inside = 1, w.extent[dim]
+    if nested and dim < P and must_equal(w, level, dim):
+        return 1 - factor
     if nested and w.tile[level + 1, dim] > 0:
         if must_equal(w, level, dim):
             return 1 - factor
@@ -450,6 +452,14 @@ def decide_alone(w: Work, spans: Floats, level: int, dim: int, factor: int, nest
     w.tile[level, dim], w.low[level, dim] = tile, tile if factor > 0 else size
     w.trips[level, dim] = float(-(-w.extent[dim] // tile)) if tile > 0 else 1.0
     return factor
+
+
+@compiled
+def expect_tied(w: Work, level: int, nested: bool) -> None:
+    """Raise the trips of ``c`` and ``k``, while undecided, to the fewest of the array's tile that they are tied to."""
+    for dim in (C, K):
+        if w.tile[level, dim] == 0 and must_equal(w, level, dim):
+            w.trips[level, dim] = max(w.trips[level, dim], w.trips[level + 1, dim] if nested else w.fewest[dim, 1])
 
 
 @compiled
@@ -476,6 +486,8 @@ def least_alone(w: Work, spans: Floats, level: int, resource: int, elements: flo
         if most(w, spans, level, K, width, elements) < 1:
             continue
         expect(w, spans, level, width, elements)
+        if level + 1 == w.inner and w.tied[level + 1] > 0:
+            expect_tied(w, level, nested)
         w.total[:] = 0.0
         add_alone(w, spans, level)
         if w.total[resource] >= best:
