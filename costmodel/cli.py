@@ -21,7 +21,6 @@ from costmodel.cli_shared import (
     attach,
     checked_attachment,
     checked_output,
-    deliver,
     printable,
     report,
     reported,
