@@ -65,9 +65,9 @@ def explain(
     the best one.
 
     \b
-    costmodel explain alexnet --hw eyeriss-168 --layer conv3
+    costmodel explain alexnet --hw eyeriss-168 --layer conv3 --objective energy
     costmodel explain squeezenet --hw snapdragon --layer conv10 --format json
-    costmodel explain alexnet --hw eyeriss-168 --layer conv3 --mapping mine.yaml
+    costmodel explain alexnet --hw eyeriss-168 --layer conv3 --objective energy --mapping mine.yaml
     """
     checked_output(output)
     from costmodel import api
@@ -114,9 +114,9 @@ def mapping(
     NET is a network as for analyze. What another mapper's format cannot say is noted in the file and on stderr.
 
     \b
-    costmodel mapping alexnet --hw eyeriss-168 --layer conv3
-    costmodel mapping alexnet --hw eyeriss-168 --format zigzag -o alexnet.mapping.yaml
-    costmodel mapping alexnet --hw eyeriss-168 --format timeloop -o maps
+    costmodel mapping alexnet --hw eyeriss-168 --objective energy --layer conv3
+    costmodel mapping alexnet --hw eyeriss-168 --objective latency --format zigzag -o alexnet.mapping.yaml
+    costmodel mapping alexnet --hw eyeriss-168 --objective latency --format timeloop -o maps
     """
     into = output if output is not None and output.is_dir() and fmt == "timeloop" else None
     checked_output(None if into else output)
