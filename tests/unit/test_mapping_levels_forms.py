@@ -186,6 +186,7 @@ def test_ties_move_charges_and_lose_none(form):
     found = plan(hierarchy, one, *form)
     assert np.allclose(found.flow.sum(axis=0), (one.shared + one.own).sum(axis=0))
     assert found.stores == 4
+    assert found.walked == changed_by(1, *form) - 1
     assert not found.outer.any()
     for block, (stay, tied) in enumerate(zip(*form, strict=True), 1):
         if tied == 2:
@@ -250,6 +251,7 @@ def test_charges_of_elements_times_copies_are_the_price(data, stay, wires):
     passing = data.draw(st.sampled_from(list(bypasses(hierarchy))))
     stays = (data.draw(st.integers(0, 2)), stay)
     one = plan(hierarchy, traffic(layer, hierarchy, passing, Resources(hierarchy, dram=True)), stays, (0, 0))
+    assert one.walked == 1
     tiles, total = [whole, outer, array], one.traffic.always.copy()
     for at, operand in enumerate(OPERANDS):
         positions = layer.p if operand == "ifmap" else 1

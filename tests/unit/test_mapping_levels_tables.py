@@ -77,7 +77,7 @@ def test_overlapping_and_separate_intervals_are_united():
     """What several intervals share counts once, in any order; empty ones count nothing."""
     assert walks.union([]) == 0
     assert walks.union([(4, 8), (0, 5), (20, 22)]) == 10
-    assert walks.union([(3, 3), (0, 10), (2, 4)]) == 10
+    assert walks.union([(3, 3), (0, 10), (2, 4), (5, 9)]) == 10
 
 
 @given(tiled())
