@@ -255,7 +255,8 @@ class Search:
                 break
         if best is None:
             raise MappingError(*without_room(self.layer, self.hierarchy))
-        return self.found(best, best.first if proved else lower, proved)
+        counted = 8 if self.objective == "dram_bytes" else 1  # the search counts bits of the backing store
+        return self.found(best, lower / counted, proved)
 
     def passed(self, plans: list[Bounded], best: Best | None, until: float) -> tuple[bool, Best | None]:
         """Search plan after plan below the limit; whether it was completed, and the best found."""
