@@ -130,7 +130,7 @@ def test_partial_sums_are_told_where_they_are_mixed(wide, words):
         (Fed("rf", "ifmap", 1500, 8, 4.0, 375.0), "rf reads of ifmap for the multipliers = 1,500 MACs / 4 per access"),
         (Fed("rf", "ifmap", 9, 8, 2.5, 3.6), "rf reads of ifmap for the multipliers = 9 MACs / 2.5 per access"),
         (Fed("l1", "ofmap", 9, 32, 1.0, 36.0), "l1 reads of ofmap for the multipliers = 9 MACs and as many writes"),
-        (Fed("x", "ofmap", 9, 32, 3.0, 12.0), "x reads of ofmap for the multipliers = 9 MACs / 3 per access and as many writes"),
+        (Fed("x", "ofmap", 6, 8, 3.0, 2.0), "x reads of ofmap for the multipliers = 6 MACs / 3 per access and as many writes"),
     ],
 )
 def test_feeds_are_macs_over_their_reuse(fed, line):
