@@ -231,7 +231,7 @@ def explain(
     --------
     >>> import costmodel as cm
     >>> cm.explain("squeezenet:version=1.1", "snapdragon", "conv10", drops=False).parts[0].formulas[0]
-    'dram reads of ifmap = 86,528 elements (512 planes x 13 rows x 13 columns) x 1 sweep = 86,528'
+    'dram reads of weight = 512,000 elements x 1 sweep = 512,000'
     """
     from costmodel.explanation import explanation_of
 
@@ -409,7 +409,7 @@ def curve(
     >>> import costmodel as cm
     >>> found = cm.curve("alexnet", layer="conv3", capacity="16KiB:256KiB:4x")
     >>> [(point.compulsory_bytes, point.io_bound_bytes, point.dram_bytes) for point in found.points]
-    [(992896, 1214680, 1685120), (992896, 992896, 992896), (992896, 992896, 992896)]
+    [(992896, 1219563, 1685120), (992896, 992896, 992896), (992896, 992896, 992896)]
     """
     from costmodel.explore.curve import capacities_of, curve_of
 

@@ -32,7 +32,7 @@ def records_of(result: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any r
     reconciled = result if hasattr(result, "lines") else getattr(result, "reconciliation", None)
     if reconciled is not None:
         yield from reconciliation_records(reconciled)
-    elif hasattr(result, "steps"):
+    elif hasattr(result, "steps") and hasattr(result, "convention"):
         yield from step_records(result)
     elif hasattr(result, "scheme"):
         yield from storage_records(result)

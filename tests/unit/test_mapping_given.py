@@ -133,6 +133,6 @@ def test_a_register_takes_one_value():
     found = data()
     found["levels"][1]["tile"]["q"] = 2
     found["levels"][1]["tile"]["k"] = 1
-    found["levels"][0]["tile"]["k"] = 2
+    found["levels"][1]["order"] = "kcpq"
 
     assert refused(found) == ["rf: an element takes 2 values of ifmap at a time and has a register of one"]

@@ -57,9 +57,10 @@ def is_count(value: Any) -> bool:  # noqa: ANN401 - whatever a file holds
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def passing_by(store: Store, given: Sequence[str]) -> frozenset[str]:
+def passing_by(store: Store, given: str | Sequence[str]) -> frozenset[str]:
     """Operands that pass a store by: those given, and those it never holds; elements have a register for these."""
-    return frozenset() if store.per_element else (frozenset(OPERANDS) - frozenset(store.holds)) | frozenset(given)
+    named = frozenset((given,) if isinstance(given, str) else given)
+    return frozenset() if store.per_element else (frozenset(OPERANDS) - frozenset(store.holds)) | named
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,10 @@ class Reader:
             return
         if not isinstance(data.get("unroll", {}) or {}, Mapping):
             yield "unroll: is no mapping; write for example {k: {side: columns, elements: 4}}"
-        given = [level.get("name") if isinstance(level, Mapping) else level for level in data["levels"]]
-        if given != names:
+        bare = [level for level in data["levels"] if not isinstance(level, Mapping)]
+        yield from (f"levels: {level!r} is no mapping; write such as {{name: {names[0]}, tile: {{k: 16}}}}" for level in bare)
+        given = [level.get("name") for level in data["levels"] if isinstance(level, Mapping)]
+        if not bare and given != names:
             yield f"levels: are {', '.join(map(str, given)) or 'empty'}; give {', '.join(names)}, in this order"
 
     def level_problems(self, levels: list[Any]) -> Iterator[str]:
@@ -123,7 +126,7 @@ class Reader:
         used = dict.fromkeys(sides, 1)
         for dim, one in (data.get("unroll") or {}).items():
             name, many = (one.get("side"), one.get("elements", 0)) if isinstance(one, Mapping) else (None, 0)
-            if name not in sides:
+            if not isinstance(name, str) or name not in sides:
                 yield f"unroll: {dim} is along {name!r}; the sides of the array are {', '.join(sides) or 'none'}"
             elif dim not in sides[name].dims:
                 yield f"unroll: {dim} along {name}, which unrolls {', '.join(sides[name].dims)} only"
