@@ -19,6 +19,7 @@ from costmodel.explore.bounds import (
     feeds_bytes,
     latency_bound_s,
 )
+from costmodel.graph import StoredWidths
 from tests.unit.machine import constant, machine
 
 COUNTS = st.integers(1, 10**9)
@@ -200,3 +201,32 @@ def test_an_analysis_is_never_below(hardware):
 
     assert 0 < energy_bound_j(of, profile)[0] <= found.energy_j.value * (1 + 1e-12)
     assert 0 < latency_bound_s(of, profile)[0] <= found.latency_s * (1 + 1e-12)
+
+
+def two_formats():
+    """Build fc1 of 100 x 10 at int8 and fc2 of 10 x 4 at fp32, as a file would store them."""
+    g = cm.Graph("two")
+    g.output(g.linear("fc2", g.linear("fc1", g.input("x", (1, 100), 8), 10, bias=False), 4, bias=False))
+    g.store({"fc1": StoredWidths(8, 8, 8, "int"), "fc2": StoredWidths(32, 32, 32, "fp")})
+    return g
+
+
+def test_layers_of_several_formats_count_at_their_own():
+    """1000 MACs at int8 and 40 at fp32: operations by format, and each times the bits of its own operands."""
+    found = bound_totals(estimate_of(two_formats(), machine(), 1, None, None))
+
+    assert {name: value.tolist() for name, value in found.operations.items()} == {"int8": [1000], "fp32": [40]}
+    assert found.mac_bits["weight"].tolist() == found.mac_bits["ifmap"].tolist() == [1000 * 8 + 40 * 32]
+    assert found.moved_bytes["weight"].tolist() == [1000 + 40 * 4]
+    assert found.moved_bytes["ifmap"].tolist() == [100 + 10 * 4]
+    assert found.moved_bytes["ofmap"].tolist() == [10 + 4 * 4]
+
+
+def test_time_and_energy_of_several_formats_are_not_undercut():
+    """Layers one after the other take at least 1000 / 10 and 40 / 1 cycles of a microsecond."""
+    graph, hardware = two_formats(), machine(bandwidth=None)
+    of, found = bound_totals(estimate_of(graph, hardware, 1, None, None)), cm.analyze(graph, hardware).totals
+
+    assert latency_bound_s(of, hardware).tolist() == pytest.approx([140e-6])
+    assert found.latency_s == pytest.approx(140e-6)
+    assert 0 < energy_bound_j(of, hardware)[0] <= found.energy_j.value * (1 + 1e-12)
