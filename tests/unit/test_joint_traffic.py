@@ -25,7 +25,7 @@ from costmodel.joint.costs import (
 from costmodel.joint.tasks import Work, tasks
 from costmodel.sparsity import ActivationCode, ActivationDensities
 from tests.unit.joint_machine import level, small, spatial, stationary
-from tests.unit.machine import machine
+from tests.unit.machine import constant, machine
 
 WEIGHT = Moved(0, "weight", 0, 2, down=800, up=0, in_down=1600, in_up=0)
 """Past the buffer; two elements share what is read once."""
@@ -242,6 +242,26 @@ def asked_lstm():
     graph = Graph("lstm")
     graph.output(graph.lstm("lstm", graph.input("x", (1, 5, 4)), 3))
     return asked(graph, machine(4096))
+
+
+@pytest.mark.parametrize("overlap", [True, False])
+def test_a_step_has_its_share_of_what_no_mapping_changes(overlap):
+    """Where no weight stays, the five steps of an LSTM together take what the row takes: energy, feeds, time, overhead."""
+    base = machine(30, overlap=overlap, static_w=1e-3, overhead_s=1e-3)
+    buffer = replace(base.levels[1], bandwidth_bytes_per_s=constant("sram.bandwidth", 1e6, "B/s"))
+    graph = Graph("lstm")
+    graph.output(graph.lstm("lstm", graph.input("x", (1, 5, 4)), 3))
+    hardware = replace(base, levels=(base.levels[0], buffer))
+    layers = analysis_of(graph, hardware, 1, None, None, objective="energy").layers
+    layer = next(one for one in layers if one.name == "lstm/recurrent")
+    step = layer.mapping.priced
+
+    assert layer.mapping.steps == 5
+    assert layer.energy_j == pytest.approx(5 * step.energy_pj * 1e-12)
+    assert layer.latency_s == pytest.approx(5 * step.latency_s)
+    assert step.fixed.overhead_s == pytest.approx(1e-3 / 5)
+    assert step.fixed.feed_s == pytest.approx(layer.macs * (1 + 1 + 4) / 1e6 / 5)  # what is taken; not what is put back
+    assert step.fixed.compute_s == pytest.approx(layer.other_ops / 10e6 / 5)
 
 
 # ---- mappings that are given
