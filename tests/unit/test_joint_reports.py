@@ -117,7 +117,7 @@ def test_limits_without_an_objective_are_refused(tiny, tmp_path, options):
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "soon"])
-def test_limits_are_positive_seconds(tiny, limit):
+def test_limits_are_times_above_zero(tiny, limit):
     """The command says so before anything is read."""
     result = analysed(tiny, "--objective", "energy", "--time-limit", limit)
 
@@ -166,7 +166,7 @@ def test_words_that_are_almost_an_objective(given, meant):
     assert problem.endswith("use one of energy, latency, edp, dram_bytes, none")
 
 
-def test_limits_are_seconds():
+def test_a_limit_is_a_length_of_time():
     """Whole or not, as a float; nothing where there is none; infinity is no limit but its absence."""
     assert checked_time_limit(None) is None
     assert checked_time_limit(3) == 3.0
