@@ -621,10 +621,12 @@ def validate() -> int:
     costmodel validate
     """
     from costmodel.report.catalogue import checks
-    from costmodel.validation import rows
+    from costmodel.validation import left_out, rows
 
     found = rows()
     show(checks(found))
+    if missing := left_out():
+        click.echo(f"{len(missing)} figures of mappers need Numba: pip install 'nn-costmodel[fast]'", err=True)
     return 0 if all(check.ok for check in found) else FAILED_CHECK
 
 

@@ -19,7 +19,7 @@ from costmodel.hardware import load_hardware
 from costmodel.hardware.link_loading import load_link
 from costmodel.importers import load_network
 from costmodel.importers.described import described_graph
-from costmodel.joint.choice import NO_OBJECTIVE
+from costmodel.joint.choice import NO_OBJECTIVE, is_compiled
 from costmodel.mapping.levels.mapped import MappedNest
 from costmodel.precision import stored
 from costmodel.schedule.conventions import convention
@@ -309,12 +309,18 @@ def published(directory: Path | None = None) -> list[Row]:
     return found
 
 
+def left_out() -> list[Row]:
+    """Rows that are not computed here: the search through all memories takes hours where Numba does not compile it."""
+    return [] if is_compiled() else [row for row in published() if "objective" in row]
+
+
 def rows(selected: Iterable[Row] | None = None) -> list[Check]:
-    """Compute every published figure.
+    """Compute every published figure but those of :func:`left_out`, or those that are given.
 
     Examples
     --------
     >>> all(check.ok for check in rows())
     True
     """
-    return [check(row) for row in (published() if selected is None else selected)]
+    chosen = [row for row in published() if row not in left_out()] if selected is None else selected
+    return [check(row) for row in chosen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from math import isfinite
 from typing import TYPE_CHECKING, Final, cast
 
@@ -21,12 +22,21 @@ def checked_objective(given: str) -> Objective | None:
     Raises
     ------
     InputError
-        A word that is none of them.
+        A word that is none of them, or no Numba: interpreted, a search through all memories takes hours.
     """
     known = (*OBJECTIVES, NO_OBJECTIVE)
     if given not in known:
         raise InputError(f"objective: {given!r} is not known{did_you_mean(given, known)}: use one of {', '.join(known)}")
-    return None if given == NO_OBJECTIVE else cast("Objective", given)
+    if given == NO_OBJECTIVE:
+        return None
+    if not is_compiled():
+        raise InputError(f"objective: {given} needs Numba, which compiles the search: pip install 'nn-costmodel[fast]'")
+    return cast("Objective", given)
+
+
+def is_compiled() -> bool:
+    """Whether Numba is there to compile the search."""
+    return find_spec("numba") is not None
 
 
 def checked_time_limit(time_limit_s: float | None) -> float | None:

@@ -136,6 +136,7 @@ FORMULAS = {
     "adaptive_taps": 2,
     "touched": 6,
     "touched_regular": 6,
+    "meeting": 6,
     "macs": 8,
     "weight_elems": 5,
     "ofmap_elems": 5,

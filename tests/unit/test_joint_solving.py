@@ -9,10 +9,12 @@ from dataclasses import replace
 import pytest
 
 import costmodel as cm
+from costmodel import validation
 from costmodel.analysis import analysis_of
-from costmodel.errors import MappingError
+from costmodel.errors import InputError, MappingError
 from costmodel.graph import Graph
 from costmodel.joint import solving
+from costmodel.joint.choice import checked_objective
 from costmodel.mapping.levels import search as searching
 from costmodel.report.objective import mapping_sentences, proved
 from tests.unit.joint_machine import small, spatial
@@ -268,3 +270,15 @@ def test_a_search_that_is_cut_off_is_legal_and_bounded(monkeypatch):
     assert limited.mapping.lower <= free.mapping.value * (1 + 1e-9)
     assert free.mapping.value <= limited.mapping.value * (1 + 1e-9)
     assert limited.mapping.gap_ratio >= 1 - free.mapping.value / limited.mapping.value - 1e-9
+
+
+def test_without_numba_nothing_is_searched(monkeypatch):
+    """Interpreted, a network would take hours: refused where it is asked for, left out where figures are checked."""
+    monkeypatch.setattr("costmodel.joint.choice.find_spec", lambda _name: None)
+
+    with pytest.raises(InputError, match=r"^objective: energy needs Numba.*nn-costmodel\[fast\]"):
+        checked_objective("energy")
+    assert checked_objective("none") is None
+    left = validation.left_out()
+    assert {row["quantity"] for row in left} == {"mapped_energy_j", "mapped_cycles", "dram_words"}
+    assert all("objective" in row for row in left)

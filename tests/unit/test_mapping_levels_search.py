@@ -9,7 +9,6 @@ from itertools import product
 from math import inf, isclose
 from random import Random
 
-import numpy as np
 import pytest
 
 from costmodel.errors import MappingError
@@ -155,9 +154,7 @@ def test_one_store_moves_what_the_one_boundary_solver_finds() -> None:
     r = Random(1)
     for _ in range(300):
         layer, room = random_layer(r), 8 * r.choice([64, 150, 400, 1000, 3000])
-        columns = {name: np.array([value]) for name, value in vars(layer).items()}
-        elems = {"weight_elems": np.array([layer.weight_elems]), "ofmap_elems": np.array([layer.ofmap_elems])}
-        one = solve(Problems(**columns, **elems), room)
+        one = solve(Problems.of_layer(layer), room)
         h = Hierarchy((DRAM, Store("buffer", room, each(1.0), each(1.0))))
         if not one.fits[0]:
             with pytest.raises(MappingError, match="buffer"):

@@ -19,7 +19,10 @@ def report(tmp_path):
 
 def test_the_main_reports_are_there():
     """The comparison the project is about, the way from one to the other, one network in full, where small networks win."""
-    names = ["alexnet_vs_squeezenet", "from_alexnet_to_squeezenet", "squeezenet_on_snapdragon", "why_small_networks"]
+    names = [
+        "alexnet_vs_squeezenet", "codesign_resident", "codesign_squeezenet", "from_alexnet_to_squeezenet",
+        "squeezenet_on_snapdragon", "why_small_networks",
+    ]  # fmt: skip
     assert [report.stem for report in reports()] == names
 
 
