@@ -217,6 +217,15 @@ def test_a_time_limit_leaves_a_gap_that_is_stated() -> None:
     assert found.optimal or found.lower <= found.value
 
 
+def test_the_clock_is_read_between_plans() -> None:
+    """What is found in no time is legal, no better than the best, and no better than the bound beside it says."""
+    (best,) = search([CONV5], EYERISS, "dram_bytes")
+    (hasty,) = search([CONV5], EYERISS, "dram_bytes", time_limit_s=0.0)
+    assert hasty.lower <= best.value <= hasty.value
+    assert hasty.priced.fits
+    assert not hasty.optimal or hasty.value == best.value
+
+
 def refused(h: Hierarchy, layer: Layer = SMALL, objective: str = "energy") -> str:
     """Message of a search that fails."""
     with pytest.raises(MappingError) as caught:

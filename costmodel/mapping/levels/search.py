@@ -269,6 +269,8 @@ class Search:
                 if entry.first > w.best[0]:
                     break
                 continue
+            if best is not None and perf_counter() > until:
+                return False, best
             load(w, entry.plan)
             w.rest[: len(entry.rest), :many] = entry.rest
             kernel.start(w, arrays.rows)
