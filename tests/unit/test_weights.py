@@ -210,3 +210,25 @@ def test_what_a_specification_names():
     assert stored_weights(archive(w=array))[0].name == "w"
     assert stored_weights(str(onnx(tensor("w", array))))[0].name == "w"
     assert stored_weights("squeezenet") is None
+
+
+def test_an_encrypted_archive_is_refused(tmp_path):
+    """One message, and no question for a password."""
+    file = tmp_path / "locked.npz"
+    np.savez(file, x=np.ones(3))
+    data = bytearray(file.read_bytes())
+    data[data.find(b"PK\x03\x04") + 6] |= 1  # the flag of encryption, beside the entry and in the directory
+    data[data.find(b"PK\x01\x02") + 8] |= 1
+    file.write_bytes(data)
+
+    with pytest.raises(InputError, match=r"locked\.npz: cannot be read as an \.npz archive: .*encrypted"):
+        archived_weights(file)
+
+
+def test_a_single_array_is_no_archive(tmp_path):
+    """An .npy file by the name of an archive."""
+    np.save(tmp_path / "one.npy", np.ones(3))
+    file = (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+
+    with pytest.raises(InputError, match=r"one\.npz: cannot be read as an \.npz archive"):
+        archived_weights(file)
