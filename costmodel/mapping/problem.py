@@ -22,15 +22,14 @@ GEOMETRY = (
     "n", "p", "q", "r", "s", "stride_h", "stride_w", "dilation_h", "dilation_w",
     "pad_top", "pad_left", "ifmap_h", "ifmap_w",
 )  # fmt: skip
+MULTIPLIER = 0x9E3779B97F4A7C15
+"""Odd, its digits without a pattern: its powers tell columns apart."""
 
-def hashed(columns: list[Ints]) -> Ints:
-    """One 64-bit hash per row of several columns."""
-    with np.errstate(over="ignore"):
-        key = np.zeros(columns[0].size, dtype=np.uint64)
-        for column in columns:
-            key = (key ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-            key ^= key >> np.uint64(29)
-    return key.view(np.int64)
+
+def hashed(columns: Ints) -> Ints:
+    """One 64-bit hash per problem of columns stacked as (C, M): their sum, each times an odd number of its own."""
+    factors = np.cumprod(np.full(len(columns), MULTIPLIER, dtype=np.uint64))
+    return np.asarray((columns.view(np.uint64) * factors[:, None]).sum(axis=0).view(np.int64))
 
 
 def grouped(keys: Ints) -> tuple[Ints, Ints]:
@@ -93,12 +92,12 @@ class Problems:
 
         The columns are the named ones (default: all of the problem) and ``more`` arrays of one value per problem.
         """
-        columns = [*(getattr(self, name) for name in names or vars(self)), *more]
+        columns = np.stack([*(getattr(self, name) for name in names or vars(self)), *more])
         first, inverse = grouped(hashed(columns))
-        if all(np.array_equal(column, column[first][inverse]) for column in columns):
+        if np.array_equal(columns, columns[:, first[inverse]]):
             return first, inverse
-        rows = np.stack(columns, axis=1)  # two combinations share a hash: compare them in full
-        _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        # two combinations share a hash: compare them in full
+        _, first, inverse = np.unique(columns, axis=1, return_index=True, return_inverse=True)
         return first, inverse.reshape(-1)
 
     def by_geometry(self) -> Iterator[tuple[Ints, int, Axis, Axis]]:

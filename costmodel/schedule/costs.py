@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from costmodel.boundary import mappable, operand_bits, problems_of, weight_operand_elems
-from costmodel.mapping import needed_bits, solve
+from costmodel.mapping import needed_bits, solve, solve_distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -172,7 +172,7 @@ class Costs:
         chosen = self.rows.first[np.array([key[0] for key in keys])]
         problems = with_kept(self.rows.problems[chosen], [key[1] for key in keys])
         capacity = np.array([key[2] for key in keys], dtype=np.int64)
-        solutions = solve(problems, capacity)
+        solutions = solve_distinct(problems, capacity)
         bits = operand_bits(problems, self.rows.repeats[chosen], capacity, solutions)
         total = bits["weight"] + bits["ifmap"] + bits["ofmap"]
         usable = solutions.fits & solutions.exact

@@ -154,7 +154,7 @@ class Moves:
         if len(members) == 1:
             return self.program.steps[min(members)].window is not None
         order = self._in_order(members)
-        if self.planner.least_bits(order) > self.largest_bits:
+        if not self.planner.fits(order, self.largest_bits):
             return False
         verdict = self.planner.cascade(order, executed)
         if isinstance(verdict, Verdict):

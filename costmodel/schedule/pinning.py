@@ -106,6 +106,7 @@ class _Halving:
         self.settled = inf
         self.activation_paths: list[tuple[int, Path]] = []
         self.tried: set[frozenset[int]] = {frozenset()}
+        self.filled: dict[int, int] = {}
 
     @property
     def worth(self) -> float:
@@ -144,7 +145,9 @@ class _Halving:
 
     def _loose(self, end: int) -> int:
         """Bits of weights that are read at least if up to ``end`` bits of them stay."""
-        return self.total - most_filled(self.weights, self.steps, end)
+        if end not in self.filled:
+            self.filled[end] = most_filled(self.weights, self.steps, end)
+        return self.total - self.filled[end]
 
     def activations(self, reserve: int, end: int) -> float:
         """Least bits moved if all weights were on chip and took ``reserve`` bits.
@@ -177,11 +180,11 @@ class _Halving:
 
 def fillings(weights: Sequence[int], steps: Sequence[int], room: int, grain: int, *, up: bool) -> list[int]:
     """Sums that the weights of some steps can reach within ``room`` grains, as bits, after each further step."""
-    reached = [1]
+    reached, within = [1], (1 << room + 1) - 1
     for step in steps:
         size = -(-weights[step] // grain) if up else weights[step] // grain
         taken = min(size, room + 1)  # more is too much however large: spares shifts by as many bits
-        reached.append(reached[-1] | (reached[-1] << taken & (1 << room + 1) - 1))
+        reached.append(reached[-1] | (reached[-1] << taken & within))
     return reached
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from math import inf
 from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
@@ -418,17 +418,20 @@ def flow_of(stripes: Stripes, row_bits: int, readers: Sequence[tuple[Window, Flo
 
     Where others want it too, all its ``finished`` rows are there after the last stripe; else 0.
     """
-    done, kept, start, end = stripes.end, stripes.before(stripes.end), stripes.start, stripes.end
+    done, start, end = stripes.end, stripes.start, stripes.end
     if readers:
-        done = np.maximum.reduce([needed_end(window, flow.done) for window, flow in readers])
-        kept = np.minimum.reduce([needed_start(window, stripes.before(flow.done)) for window, flow in readers])
-        start = np.minimum.reduce([needed_start(window, flow.start) for window, flow in readers])
-        end = np.maximum.reduce([needed_end(window, flow.end) for window, flow in readers])
+        done = reduce(np.maximum, [needed_end(window, flow.done) for window, flow in readers])
+        start = reduce(np.minimum, [needed_start(window, flow.start) for window, flow in readers])
+        end = reduce(np.maximum, [needed_end(window, flow.end) for window, flow in readers])
     if finished:
         done[stripes.last] = finished
-        kept = np.minimum(kept, stripes.before(done))
+    kept = before = stripes.before(done)
+    if readers:
+        kept = reduce(np.minimum, [needed_start(window, stripes.before(flow.done)) for window, flow in readers])
+    if finished:
+        kept = np.minimum(kept, before)
     held = np.maximum(stripes.most(done - kept), 1) * row_bits
-    active = stripes.total((done > stripes.before(done)).astype(np.int64))
+    active = stripes.total((done > before).astype(np.int64))
     again = stripes.total(np.maximum(stripes.before(end) - start, 0))
     halo = stripes.most(end - start) * row_bits
     return Flow(done, start, end, held.tolist(), halo.tolist(), active.tolist(), again.tolist())
@@ -482,9 +485,17 @@ class Cascades:
         windows = [self.program.steps[number].window for number in self.links.readers[buffer]]
         return self.program.buffers[buffer].row_bits * max((least_rows(one, 1) for one in windows if one), default=1)
 
-    def least_bits(self, members: Sequence[int]) -> int:
-        """Memory that steps need together at least, in stripes of any height and either style; more steps never need less."""
+    def fits(self, members: Sequence[int], room: int) -> bool:
+        """Whether there is room for what steps need together at least, in stripes of any height and either style.
+
+        More steps never need less.
+        """
         inside = mask_of(members)
+        inner = {self.target[number] for number in members if not self._leaves(self.target[number], inside)}
+        return sum([self.window_bits[b] for b in inner]) <= room or self._alive_bits(members, inner) <= room
+
+    def _alive_bits(self, members: Sequence[int], inner: set[int]) -> int:
+        """Memory of the inner buffers at least while the most demanding step is executed, one row of the sinks at a time."""
         least: dict[int, int] = {}
         for number in reversed(members):
             window = self.windows[number]
@@ -492,10 +503,8 @@ class Cascades:
             for buffer in self.reads[number]:
                 if rows > least.get(buffer, 0):
                     least[buffer] = rows
-        inner = {self.target[number] for number in members if not self._leaves(self.target[number], inside)}
         halo = {b: least.get(b, 1) * self.row_bits[b] for b in inner}
-        alive = max([sum([halo[b] for b in self.alive[number] if b in halo]) for number in members])
-        return min(alive, sum([self.window_bits[b] for b in inner]))
+        return max([sum([halo[b] for b in self.alive[number] if b in halo]) for number in members])
 
     def cascade(self, members: Sequence[int], executed: int) -> Cascade | Verdict:
         """The cascade of some steps, given in order of execution after the ``executed`` ones, or why there is none.

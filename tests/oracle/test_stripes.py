@@ -83,10 +83,12 @@ def test_more_steps_never_need_less_than_the_bound(graph):
             found[before, members] = cascade
             everything = frozenset(range(len(net.places)))
             needs = [way.need_bits for way in cascade.ways(everything, 0, stream=False)]
-            assert planner.least_bits(members) <= cascade.need_bits <= min(needs)
+            assert planner.fits(members, cascade.need_bits)
+            assert cascade.need_bits <= min(needs)
+    rooms = sorted({cascade.need_bits - less for cascade in found.values() for less in (0, 1)})
     for before, members in found:
         larger = [m for b, m in found if b == before and set(members) < set(m)]
-        assert all(planner.least_bits(members) <= planner.least_bits(more) for more in larger)
+        assert all(planner.fits(members, room) for more in larger for room in rooms if planner.fits(more, room))
 
 
 @settings(max_examples=200)

@@ -188,9 +188,9 @@ def test_a_concatenation_written_before_is_no_cascade_with_one_part():
 def test_what_cascades_need_at_least():
     """The bound on memory that leaves out cascades: one window in line buffers, windows that add up without."""
     planner = planner_of(pair())
-    assert planner.least_bits((0, 1)) == 2 * ROW
-    assert planner_of(unet()).least_bits((0,)) == 0
-    assert planner_of(fire()).least_bits((0, 1, 2)) == 2 * 2 * 6 * 8
+    assert [planner.fits((0, 1), room) for room in (2 * ROW - 1, 2 * ROW)] == [False, True]
+    assert planner_of(unet()).fits((0,), 0)
+    assert [planner_of(fire()).fits((0, 1, 2), room) for room in (2 * 2 * 6 * 8 - 1, 2 * 2 * 6 * 8)] == [False, True]
 
 
 def test_masks():
