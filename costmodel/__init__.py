@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from costmodel.api import explain as explain
     from costmodel.api import from_torch as from_torch
     from costmodel.api import load_hardware as load_hardware
-    from costmodel.api import load_link as load_link
     from costmodel.api import load_network as load_network
     from costmodel.api import memory as memory
     from costmodel.api import pareto as pareto
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
     from costmodel.graph import Ratio as Ratio
     from costmodel.hardware import HardwareProfile as HardwareProfile
     from costmodel.hardware.link import Link as Link
+    from costmodel.hardware.link_loading import load_link as load_link
     from costmodel.reconciliation import Reconciliation as Reconciliation
     from costmodel.schedule import Schedule as Schedule
     from costmodel.training import TrainingCost as TrainingCost
@@ -100,7 +100,7 @@ HOMES = {
     "explain": "api",
     "from_torch": "api",
     "load_hardware": "api",
-    "load_link": "api",
+    "load_link": "hardware.link_loading",
     "load_network": "api",
     "memory": "api",
     "pareto": "api",

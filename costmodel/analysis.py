@@ -13,7 +13,6 @@ from costmodel.errors import InputError, NetworkError
 from costmodel.estimate import Estimate
 from costmodel.joint.choice import checked_objective, checked_time_limit
 from costmodel.mapping import Mapping, mapping_of
-from costmodel.mapping.levels.mapped import MappedNest
 from costmodel.precision import precision_of, tensor_bits
 from costmodel.schedule import KINDS, PHASES, Scheduler, checked_kind, checked_phase, memory_of, pins
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from costmodel.graph import FileNode, Graph, Tensor
     from costmodel.hardware import Constant, HardwareProfile, Source
     from costmodel.hardware.profile import Objective
+    from costmodel.mapping.levels.mapped import MappedNest
     from costmodel.precision import Precision
     from costmodel.reconciliation import Reconciliation
     from costmodel.schedule import Kind, Phase, Schedule

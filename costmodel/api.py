@@ -10,8 +10,6 @@ from costmodel.analysis import Analysis, analysis_of
 from costmodel.errors import InputError
 from costmodel.graph import Graph
 from costmodel.hardware import HardwareProfile, load_hardware
-from costmodel.hardware.link import Link
-from costmodel.hardware.link_loading import load_link
 from costmodel.importers import inputs_each, inventory_of, load_builder, load_network
 
 if TYPE_CHECKING:
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from costmodel.explore.space import DesignSpace
     from costmodel.explore.study import Search
     from costmodel.explore.vary import Variation
+    from costmodel.hardware.link import Link
     from costmodel.importers.files import Examples
     from costmodel.importers.torch import Example, Module
     from costmodel.playbook import Transformed
@@ -54,7 +53,6 @@ __all__ = [
     "explain",
     "from_torch",
     "load_hardware",
-    "load_link",
     "load_network",
     "memory",
     "pareto",
@@ -1139,6 +1137,9 @@ def train_cost(
 
 def resolved_link(link: Link | str | Path) -> Link:
     """Return a link as it is; load a path or a bare name."""
+    from costmodel.hardware.link import Link
+    from costmodel.hardware.link_loading import load_link
+
     return link if isinstance(link, Link) else load_link(str(link))
 
 
@@ -1185,6 +1186,7 @@ def update(
     >>> cm.update("alexnet", retrained=["fc8"], link="lte").sizes()
     {'full': 243860896, 'changed': 16388000}
     """
+    from costmodel.hardware.link import Link
     from costmodel.updates import update_of
 
     links = [link] if isinstance(link, Link | str | Path) else list(link)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -637,4 +639,6 @@ for command in (*cli_explore.COMMANDS, *cli_mapping.COMMANDS):
 def main() -> NoReturn:
     """Entry point of the command ``costmodel``."""
     gc.set_threshold(LIVE_OBJECTS)  # libraries are objects that stay: looking for garbage among them costs a twentieth
+    atexit.register(gc.freeze)  # and to look again when they all go costs another
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's threads wait busily, and nothing here is for them
     cli.main(prog_name="costmodel")

@@ -16,7 +16,6 @@ import tokenize
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from difflib import get_close_matches
 from functools import lru_cache, partial
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -215,6 +214,8 @@ def _names() -> str:
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
     close = get_close_matches(word, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 

@@ -2,7 +2,6 @@
 
 from costmodel.schedule.liveness import Liveness, liveness, peak_live_bytes
 from costmodel.schedule.order import Order, least_memory_order, program_order
-from costmodel.schedule.packing import Packing, greedy_by_size, least_packing
 from costmodel.schedule.schedule import (
     KINDS,
     PHASES,
@@ -26,7 +25,6 @@ __all__ = [
     "Kind",
     "Liveness",
     "Order",
-    "Packing",
     "Phase",
     "Schedule",
     "Scheduler",
@@ -34,9 +32,7 @@ __all__ = [
     "checked_kind",
     "checked_phase",
     "declared_kind",
-    "greedy_by_size",
     "least_memory_order",
-    "least_packing",
     "liveness",
     "memory_of",
     "peak_live_bytes",

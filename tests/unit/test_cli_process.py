@@ -72,6 +72,29 @@ def test_a_terminal_gets_colour_and_a_pipe_does_not():
     assert "\x1b" not in process(*ANALYZE).stdout
 
 
+NETWORK = """
+import os
+from costmodel.graph import Graph
+
+
+def build():
+    print(os.environ["OPENBLAS_NUM_THREADS"])
+    graph = Graph("one")
+    graph.output(graph.relu("relu", graph.input("x", (1, 4))))
+    return graph
+"""
+
+
+def test_numpy_starts_no_threads_unless_told_to(tmp_path):
+    """They would wait busily for products of matrices, of which there are none."""
+    (tmp_path / "net.py").write_text(NETWORK, encoding="utf-8")
+    command = ["analyze", str(tmp_path / "net.py"), "--hw", "horowitz-45nm"]
+    untold = {name: value for name, value in ENVIRONMENT.items() if name != "OPENBLAS_NUM_THREADS"}
+
+    assert process(*command, env=untold).stderr == "1\n"
+    assert process(*command, env={**untold, "OPENBLAS_NUM_THREADS": "2"}).stderr == "2\n"
+
+
 def test_a_reader_that_leaves_early_is_no_error():
     """As with ``| head -1``: no message, exit code 0."""
     command = [*COMMAND, *ANALYZE, "--format", "json"]
