@@ -33,7 +33,7 @@ LOOPS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Widths:
     """Operand widths of every row, arrays (L, 1), in units of 1/``unit`` bit: compressed weights have no whole width."""
 
@@ -52,7 +52,7 @@ class Widths:
         return -(-size >> (8 * self.unit).bit_length() - 1)  # a power of two: several times faster than a division
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crossing:
     """Traffic between two neighbouring memories, int64 arrays (L, D) in bytes.
 
@@ -82,7 +82,7 @@ class Crossing:
         return self.weight_bytes + self.ifmap_bytes + self.ofmap_bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Boundary(Crossing):
     """The least traffic of every layer, each by itself, and the mappings behind it.
 

@@ -97,7 +97,7 @@ def utilisation_ratio(table: LayerTable, compute: Compute) -> Floats:
     return best
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Estimate:
     """Everything that is computed from one table, one profile and one precision; arrays (L, D).
 

@@ -30,7 +30,7 @@ class Axis:
     size: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AxisTiles:
     """Candidate tiles of one axis, arrays of equal length (M,).
 

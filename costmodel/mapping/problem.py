@@ -43,7 +43,7 @@ def grouped(keys: Ints) -> tuple[Ints, Ints]:
     return order[new], inverse
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problems:
     """Layers to map, one entry each, int64 arrays of shape (M,).
 

@@ -51,7 +51,7 @@ LEAST_BITS = 2.0**-30
 CHANNELS = ("g", "k", "c", "weight_elems", "ofmap_elems", "weight_bits", "ifmap_bits", "ofmap_bits", "psum_bits")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Solutions:
     """Optimal mappings of a set of problems, arrays of shape (M,).
 

@@ -50,7 +50,7 @@ def with_kept(problems: Problems, kept: Iterable[Kept]) -> Problems:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Rows that the mapper solves: their problems, repetitions, and for every row the number of its class."""
 

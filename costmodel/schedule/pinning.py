@@ -169,8 +169,10 @@ class _Halving:
     def _try(self, reserve: int, bound: float) -> None:
         """Fill a reserve with weights and schedule the rest beside them; several ways, until one is close to the bound."""
         for steps in (self.steps, self.steps[::-1], sorted(self.steps, key=lambda number: self.weights[number])):
+            if bound >= self.worth:
+                return
             chosen = frozenset(filled(self.weights, steps, reserve))
-            if chosen in self.tried or bound >= self.worth:
+            if chosen in self.tried:
                 return
             self.tried.add(chosen)
             path = self.search.run(chosen, sum(self.weights[number] for number in chosen), self.worth)

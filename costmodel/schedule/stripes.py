@@ -42,7 +42,7 @@ class Option(NamedTuple):
     held: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Edge:
     """A buffer that a cascade reads from, or leaves for, the outside; arrays over stripe heights, by style.
 
@@ -314,7 +314,7 @@ def tallest(needs: list[int], room: int) -> int:
     return -1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stripes:
     """All stripes of all heights, one after the other: ``first`` position of each height, and the sinks' rows per stripe."""
 
@@ -364,9 +364,8 @@ def needed_start(window: Window, outputs: Ints) -> Ints:
 
 def needed_end(window: Window, outputs: Ints) -> Ints:
     """One past the last input row under the first ``outputs`` output rows."""
-    last = (outputs - 1) * window.stride - window.pad + window.reach
-    end = np.minimum(np.maximum(last + 1, 0), window.inputs)
-    return np.where(outputs > 0, end, 0)
+    behind = outputs * window.stride + (window.reach + 1 - window.stride - window.pad)
+    return np.minimum(np.maximum(behind, 0), window.inputs) * (outputs > 0)
 
 
 def least_rows(window: Window, outputs: int) -> int:

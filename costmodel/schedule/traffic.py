@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OPERANDS = ("weight", "ifmap", "ofmap", "psum")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Traffic:
     """Bytes across the boundary by row, MACs computed again by row (L, 1), and what each row finds on chip."""
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from costmodel.graph.ops.base import Inputs, expect_inputs
+from costmodel.graph.ops.base import Inputs, expect_inputs, operation
 from costmodel.graph.ops.convolution import Conv
 from costmodel.graph.rows import Rows
 from costmodel.graph.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class DynamicConv(Conv):
     """A convolution of the first input with the second one as its weights: hypernetworks, correlation."""
 

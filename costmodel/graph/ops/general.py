@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from costmodel.errors import ShapeError
 from costmodel.formulas import counts
-from costmodel.graph.ops.base import Inputs, Op, Place, expect_rank, only
+from costmodel.graph.ops.base import Inputs, Op, Place, expect_rank, only, operation
 from costmodel.graph.ops.dense import broadcast
 from costmodel.graph.ops.elementwise import Unknown
 from costmodel.graph.ops.layout import Slice
@@ -16,7 +15,7 @@ from costmodel.graph.rows import FUSED, Row, Rows, streamed
 from costmodel.graph.shapes import Dim, Shape, checked, format_shape, product
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Part(Slice):
     """Some elements of the input under a declared shape, such as one index of an axis: free like :class:`Slice`."""
 
@@ -30,7 +29,7 @@ class Part(Slice):
         return (self.shape,)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Work(Stream):
     """A stream with trained parameters, or one that touches only `reads` elements of its inputs."""
 
@@ -49,7 +48,7 @@ class Work(Stream):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class ChannelWise(Op):
     """A function of an element and of a trained constant of its channel: sums, products, slopes.
 
@@ -82,7 +81,7 @@ class ChannelWise(Op):
         return FUSED if place.fusible() else ""
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Unshaped(Unknown):
     """An operation whose output shape nobody knows: listed, with one element."""
 
@@ -94,7 +93,7 @@ class Unshaped(Unknown):
         return (row._replace(status="unknown", note=self.reason or f"shape of {self.op!r} unknown"),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Contraction(Op):
     """Sum of products of two tensors over common axes: `batch` x (`rows`, `depth`) x (`depth`, `columns`).
 
@@ -141,7 +140,7 @@ CELL_OPS: Final = {"lstm": 9, "gru": 10, "rnn": 1}
 """As :data:`costmodel.graph.ops.recurrent.CELL_OPS`; a plain RNN has one tanh."""
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class TimeMajorRecurrent(Op):
     """LSTM, GRU or RNN over (T, N, C), or (N, T, C) if `batch_first`, with ONNX's outputs.
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from costmodel.graph.ops.base import Inputs, Op, Place, expect_rank, only
+from costmodel.graph.ops.base import Inputs, Op, Place, expect_rank, only, operation
 from costmodel.graph.ops.normalization import BatchNorm
 from costmodel.graph.ops.recurrent import Recurrent
 from costmodel.graph.rows import Row, Rows, streamed
 from costmodel.graph.shapes import Dim, Shape, product, total
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Stream(Op):
     """Reads its inputs once and writes outputs of known shapes: reductions, gathers, tiles, reversals."""
 
@@ -30,7 +28,7 @@ class Stream(Op):
         return (row._replace(other_ops=self.other_ops, ofmap_elems=written),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Reused(Op):
     """An operation that costs the same with other `params`: those of an earlier layer do not count again."""
 
@@ -51,7 +49,7 @@ class Reused(Op):
         return self.op.rule(place)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class HalfBatchNorm(BatchNorm):
     """Batch normalisation that trains a scale or a shift, not both."""
 
@@ -61,7 +59,7 @@ class HalfBatchNorm(BatchNorm):
         return (row._replace(params=outputs[0].shape[1] if self.affine else 0),)
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class OneBias(Recurrent):
     """A recurrent layer with one bias per gate, as TFLite and Keras have it; torch and ONNX have two."""
 
@@ -77,7 +75,7 @@ class OneBias(Recurrent):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@operation
 class Svdf(Op):
     """A rank-decomposed layer with memory: (N, C) -> (N, units) (Nakkiran et al., Interspeech 2015).
 
