@@ -46,10 +46,16 @@ def energies_of(work: Work, name: str, written: Mapping[str, Any]) -> Iterator[f
     """Energies of a schedule by what passes by the buffer, where the rest fits."""
     for bypass in chain.from_iterable(combinations(OPERANDS, count) for count in range(len(OPERANDS))):
         try:
-            (found,) = given_costs(work, {name: {**written, "bypass": {"glb": bypass}}}, None).nests.values()
+            (found,) = given_costs(work, {name: passing(written, bypass)}, None).nests.values()
         except MappingError:
             continue
         yield found.value
+
+
+def passing(written: Mapping[str, Any], bypass: Sequence[str]) -> dict[str, Any]:
+    """A mapping with operands that pass the buffer by."""
+    buffer, element = written["levels"]
+    return {**written, "levels": [{**buffer, "bypass": bypass}, element]}
 
 
 def nest(layer: Layer, schedule: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,10 +72,12 @@ def nest(layer: Layer, schedule: Mapping[str, Any]) -> dict[str, Any]:
     spread = {"c": each["c"] * beside["c"], "k": each["k"] * beside["k"], "p": columns * tb[2]}
     extents = {"c": layer.c, "k": layer.k, "p": layer.p}
     glb = {dim: extents[dim] if trips[dim][0] == 1 else min(extents[dim], spread[dim] * trips[dim][1]) for dim in trips}
+    tiles = {"glb": {**glb, "q": layer.q, "r": layer.r, "s": layer.s}, "rf": {**each, "s": layer.s}}
+    order = {"glb": loops(orders[0]), "rf": loops(orders[1]).replace("p", "") + "pq"}
+    unroll = {"rows": {"r": layer.r, **beside}, "columns": {"p": columns}}
     return {
-        "tiles": {"glb": {**glb, "q": layer.q, "r": layer.r, "s": layer.s}, "rf": {**each, "s": layer.s}},
-        "orders": {"glb": loops(orders[0]), "rf": loops(orders[1]).replace("p", "") + "pq"},
-        "unroll": {"rows": {"r": layer.r, **beside}, "columns": {"p": columns}},
+        "levels": [{"name": name, "tile": tile, "order": order[name]} for name, tile in tiles.items()],
+        "unroll": {dim: {"side": side, "elements": n} for side, dims in unroll.items() for dim, n in dims.items()},
     }
 
 

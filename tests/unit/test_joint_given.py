@@ -10,8 +10,7 @@ import pytest
 from costmodel.analysis import analysis_of, estimate_of
 from costmodel.errors import MappingError
 from costmodel.hardware import load_hardware
-from costmodel.joint.given import given_costs, loop_nest, on_chip_pj
-from costmodel.joint.machine import hierarchy_of
+from costmodel.joint.given import given_costs, on_chip_pj
 from costmodel.joint.tasks import Work
 from costmodel.sparsity import ActivationDensities, ActivationDensity, activation_code
 from costmodel.validation import check, network, published
@@ -19,9 +18,11 @@ from tests.unit.joint_machine import small, spatial
 
 CHIP = {row["id"]: row for row in published() if row["id"].startswith("eyeriss-chip")}
 WRITTEN = {
-    "tiles": {"sram": {"k": 4, "c": 3, "p": 2, "q": 2}, "rf": {"k": 1}},
-    "orders": {"sram": "pqrs", "rf": "kcpq"},
-    "unroll": {"rows": {"c": 2}, "columns": {"k": 4}},
+    "levels": [
+        {"name": "sram", "tile": {"k": 4, "c": 3, "p": 2, "q": 2}, "order": "pqrs"},
+        {"name": "rf", "tile": {"k": 1}, "order": "kcpq"},
+    ],
+    "unroll": {"c": {"side": "rows", "elements": 2}, "k": {"side": "columns", "elements": 4}},
 }
 
 
@@ -31,57 +32,24 @@ def work(graph, hardware, batch=1):
     return Work(estimate.table, estimate.widths, estimate.precisions, hardware, estimate.feed_bytes("value"))
 
 
-def written(found):
-    """A mapping as data, from the loop nest that was found."""
-    hierarchy, nest = found.hierarchy, found.nest
-    names = [store.name for store in hierarchy.on_chip]
-    unroll: dict[str, dict[str, int]] = {}
-    for dim, (side, size) in nest.unroll.items():
-        unroll.setdefault(hierarchy.sides[side].name, {})[dim] = size
-    return {
-        "tiles": dict(zip(names, nest.tiles, strict=True)),
-        "orders": dict(zip(names, nest.orders, strict=True)),
-        "unroll": unroll,
-        "bypass": {name: sorted(nest.passes_by(at)) for at, name in enumerate(names)},
-    }
-
-
 # ---- reading
 
 
-def test_a_written_mapping_is_a_loop_nest():
-    """Tiles and orders by memory, what is left out is one element; sides by name."""
-    nest = loop_nest({**WRITTEN, "bypass": {"sram": ["weight"]}}, hierarchy_of(spatial(), 1e9))
-
-    assert [nest.tiles[0][dim] for dim in "ngkcpqrs"] == [1, 1, 4, 3, 2, 2, 1, 1]
-    assert set(nest.tiles[1].values()) == {1}
-    assert nest.orders == ("pqrs", "kcpq")
-    assert nest.unroll == {"c": (0, 2), "k": (1, 4)}
-    assert nest.bypass == (frozenset({"weight"}), frozenset())
-
-
-def test_every_problem_of_a_written_mapping_is_named():
-    """Memories and sides that the machine does not have, and those that lack their part, all at once."""
-    bad = {"tiles": {"glb": {"k": 1}, "rf": {}}, "orders": {"rf": "k"}, "unroll": {"depth": {"k": 2}}}
-    with pytest.raises(MappingError) as caught:
-        loop_nest(bad, hierarchy_of(spatial(), 1e9))
-
-    assert caught.value.problems == (
-        "tiles: the machine has no glb",
-        "unroll: the machine has no depth",
-        "tiles: sram is missing",
-        "orders: sram is missing",
-    )
-
-
-def test_layers_and_tiles_that_cannot_be():
-    """A layer that is not there, and a tile that does not fit, are named."""
+def test_what_is_wrong_with_any_mapping_is_said_with_its_layer():
+    """A layer that is not there; tiles, with sums of 32 bits, that do not fit; memories that are not there."""
     graph, hardware = small(), spatial()
     with pytest.raises(MappingError, match="conv7: no layer of this name is mapped; take one of conv"):
         given_costs(work(graph, hardware), {"conv7": WRITTEN}, None)
-    whole = {**WRITTEN, "tiles": {"sram": dict.fromkeys("kcpq", 6) | {"r": 3, "s": 3}, "rf": {"k": 4, "c": 3}}}
-    with pytest.raises(MappingError, match=r"conv: the mapping does not fit: sram would hold .*make its tiles smaller"):
-        given_costs(work(graph, hardware), {"conv": whole}, None)
+    sram, rf = WRITTEN["levels"]
+    whole = {**sram, "tile": {"k": 4, "c": 3, "p": 6, "q": 6, "r": 3, "s": 3}, "order": ""}
+    large = {**WRITTEN, "levels": [whole, {**rf, "order": "kcpqrs"}]}
+    with pytest.raises(MappingError) as caught:
+        given_costs(work(graph, hardware), {"conv": large, "fc": {"levels": [{**sram, "name": "glb"}, rf]}}, None)
+
+    assert caught.value.problems == (
+        "conv: sram: weight 108 B, ifmap 108 B, ofmap 576 B do not fit into 512 B",
+        "fc: levels: are glb, rf; give sram, rf, in this order",
+    )
 
 
 # ---- pricing
@@ -91,11 +59,11 @@ def test_a_mapping_that_was_found_costs_the_same_when_it_is_given():
     """Traffic, energy and every access of a whole network; only the named layers are priced."""
     graph, hardware = small(), spatial()
     analysis = analysis_of(graph, hardware, 1, None, None, objective="energy")
-    found = {layer.name: layer.mapping.priced for layer in analysis.layers if layer.op in ("conv", "linear")}
-    given = given_costs(work(graph, hardware), {name: written(one) for name, one in found.items()}, None)
+    found = {layer.name: layer.mapping for layer in analysis.layers if layer.op in ("conv", "linear")}
+    given = given_costs(work(graph, hardware), {name: one.to_dict() for name, one in found.items()}, None)
     rows = {layer.name: row for row, layer in enumerate(analysis.layers)}
 
-    assert {given.nests[rows[name]].priced.energy_pj for name in found} == {one.energy_pj for one in found.values()}
+    assert {given.nests[rows[name]].priced.energy_pj for name in found} == {one.priced.energy_pj for one in found.values()}
     for layer in analysis.layers:
         crossing, row = given.off_chip, rows[layer.name]
         moved = sum(int(size[row, 0]) for size in (crossing.weight_bytes, crossing.ifmap_bytes, crossing.ofmap_bytes))
@@ -165,7 +133,7 @@ def test_the_chip_keeps_as_many_elements_busy(layer, active):
     """Active elements of Table V; conv2 is folded otherwise here."""
     unroll = CHIP["eyeriss-chip-dram-bytes"]["mappings"][layer]["unroll"]
 
-    assert np.prod([size for dims in unroll.values() for size in dims.values()]) == active
+    assert np.prod([one["elements"] for one in unroll.values()]) == active
 
 
 def test_the_chip_takes_the_time_of_the_array_at_least():
