@@ -20,7 +20,7 @@ from costmodel.activations import sized
 from costmodel.boundary import layer_at, operand_widths
 from costmodel.mapping import Layer, Problems, buffer_bits, solve, traffic
 from costmodel.precision import precision, stored
-from costmodel.schedule import least_memory_order
+from costmodel.schedule.order import least_memory_order
 from costmodel.schedule.program import Program
 
 NETWORKS: Final = ("alexnet", "squeezenet")

@@ -12,7 +12,8 @@ from costmodel.analysis import SCHEMA_VERSION, Analysis, analysis_of
 from costmodel.boundary import weight_operand_elems
 from costmodel.errors import InputError
 from costmodel.joint.choice import NO_OBJECTIVE
-from costmodel.schedule import KINDS, peak_live_bytes
+from costmodel.schedule import KINDS
+from costmodel.schedule.liveness import peak_live_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from costmodel.analysis import Analysis
 from costmodel.errors import CostModelError, InputError
 from costmodel.explore.objectives import columns_of, unit_of
 from costmodel.hardware.profile import did_you_mean
-from costmodel.schedule import liveness
+from costmodel.schedule.liveness import liveness
 from costmodel.units import parse, parse_count
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """Geometry of one axis: output positions, filter taps, stride, dilation, leading padding, ifmap size."""
 
     outputs: int
@@ -74,10 +73,10 @@ def extents(axis: Axis, outputs: Ints, taps: int, tap: int) -> Ints:
         return extent
 
     best = clipped(np.asarray(trips - 1), np.asarray(remainder(axis.outputs, outputs)))
-    for index in (-start // step, -start // step + 1, (axis.size - start - span) // step):
-        for shifted in (index, index + 1):
-            inside = np.clip(shifted, 0, last_full)
-            best = np.maximum(best, np.where(trips > 1, clipped(inside, outputs), 0))
+    first, last = -start // step, (axis.size - start - span) // step
+    for index in (first, first + 1, first + 2, last, last + 1):
+        inside = np.minimum(np.maximum(index, 0), last_full)
+        best = np.maximum(best, np.where(trips > 1, clipped(inside, outputs), 0))
     return best
 
 

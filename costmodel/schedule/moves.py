@@ -6,7 +6,6 @@ They are listed in ``docs/models/schedule.md``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, combinations, product
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -67,8 +66,7 @@ class Move(NamedTuple):
     written_bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """Buffers that are on chip already and stay over a move, and those given up before it.
 
     ``unwritten`` are those of the former that are outputs and not clean, ``stored`` those of the latter that are not clean.

@@ -10,12 +10,11 @@ schedule found is within ``TOLERANCE`` of the bound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import chain, combinations
 from math import inf
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from costmodel.schedule.search import Path
 
@@ -36,8 +35,7 @@ GRAINS: Final = 1 << 16
 """Parts that the reserve is divided into when weights are chosen to fill it."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """A schedule with the steps whose weights stay on chip; ``lower_bits`` is what no schedule undercuts."""
 
     path: Path

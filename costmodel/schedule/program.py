@@ -7,7 +7,7 @@ tensor they rename. A step is one layer; a buffer is one piece of memory with ev
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from costmodel.graph.ops.layout import Concat, Slice
 from costmodel.graph.shapes import same_shape
@@ -29,8 +29,7 @@ WINDOWS: Final = ("conv", "max_pool", "avg_pool")
 """Operations whose rows depend on a window of rows as the layer table has it."""
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """How rows of a step's output depend on rows of its inputs, all of one height.
 
     Output row y reads input rows ``y * stride - pad`` to ``y * stride - pad + reach``, as far as they exist.
@@ -43,8 +42,7 @@ class Window:
     pad: int = 0
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """What a step moves if a buffer it reads or writes is off chip: ``bits`` of one operand of row ``row``."""
 
     buffer: int
@@ -53,8 +51,7 @@ class Access:
     bits: int
 
 
-@dataclass(frozen=True)
-class Buffer:
+class Buffer(NamedTuple):
     """Memory of one or several tensors.
 
     ``bits`` is its size for the whole batch; ``rows`` the height of its tensors, 0 where they cannot be cut into stripes;
@@ -69,8 +66,7 @@ class Buffer:
     is_output: bool
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One executed layer: its rows in the table, its accesses, and the steps that it needs the results of.
 
     ``overwrites`` are the buffers that the output may take the place of once nobody reads them any more, all of the

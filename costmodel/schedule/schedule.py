@@ -14,7 +14,6 @@ import numpy as np
 from costmodel.boundary import LARGEST_BITS, boundary
 from costmodel.errors import InputError
 from costmodel.schedule.costs import Costs
-from costmodel.schedule.order import least_memory_order
 from costmodel.schedule.pinning import Plan, with_pins, without_pins
 from costmodel.schedule.program import Program, mask_of, program_of
 from costmodel.schedule.search import Path, Search
@@ -309,7 +308,7 @@ class Scheduler:
         if pinning != "none":
             plan = with_pins(search, plan, most, whole=pinning == "whole")
         if plan.path.bits == inf and carried is not None and carried.path.bits < most_bits:
-            plan = replace(carried, lower_bits=min(plan.lower_bits, carried.path.bits))
+            plan = carried._replace(lower_bits=min(plan.lower_bits, carried.path.bits))
         if plan.path.bits < inf:
             self.plans.setdefault(key, []).append((search.capacity_bits, plan))
         return plan
@@ -329,7 +328,11 @@ class Scheduler:
     @cached_property
     def fixed_order(self) -> tuple[int, ...] | None:
         """The order that needs least memory, or None where every order is searched."""
-        return None if self.every_order else least_memory_order(self.program).steps
+        if self.every_order:
+            return None
+        from costmodel.schedule.order import least_memory_order
+
+        return least_memory_order(self.program).steps
 
     @cached_property
     def every_order(self) -> bool:

@@ -9,7 +9,6 @@ states appear than are kept: then ``lower_bits`` says how far it may be from the
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from math import floor, inf, nextafter
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -46,8 +45,7 @@ class Label(NamedTuple):
     way: Way | None
 
 
-@dataclass(frozen=True)
-class Path:
+class Path(NamedTuple):
     """A schedule: its cost, what no schedule undercuts, and its moves with how each is executed."""
 
     bits: float
@@ -116,7 +114,7 @@ class Search(Moves):
         if simple.bits <= run.least_bits:  # no cascade can move less
             return simple
         path = run.path()
-        return path if path.bits < inf or simple.bits == inf else replace(simple, lower_bits=min(path.lower_bits, simple.bits))
+        return path if path.bits < inf or simple.bits == inf else simple._replace(lower_bits=min(path.lower_bits, simple.bits))
 
     def again(self, path: Path, pinned: frozenset[int], reserve_bits: int) -> Path:
         """The same moves beside the weights of ``pinned`` steps, each in the best way; infinite where there is no room."""

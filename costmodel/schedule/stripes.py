@@ -42,8 +42,7 @@ class Option(NamedTuple):
     held: bool
 
 
-@dataclass(frozen=True, eq=False)
-class Edge:
+class Edge(NamedTuple):
     """A buffer that a cascade reads from, or leaves for, the outside; arrays over stripe heights, by style.
 
     ``stripe_bits`` is the memory it takes where it is off chip, ``moved_bits`` what crosses then.
@@ -374,8 +373,7 @@ def least_rows(window: Window, outputs: int) -> int:
     return min((outputs - 1) * window.stride + window.reach + 1 - max(window.pad, below, 0), window.inputs)
 
 
-@dataclass(frozen=True)
-class Links:
+class Links(NamedTuple):
     """Readers and writers of every buffer of a program as sets, and per step its MACs, weights and one filter.
 
     ``buffering`` is the factor of memory for what streams in or out (2 where double-buffered).

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 OPERANDS = ("weight", "ifmap", "ofmap", "psum")
 
 
-@dataclass(frozen=True, eq=False)
-class Traffic:
+class Traffic(NamedTuple):
     """Bytes across the boundary by row, MACs computed again by row (L, 1), and what each row finds on chip."""
 
     boundary: Boundary

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 import costmodel as cm
 from costmodel.hardware import load_hardware, profile_names
 from costmodel.importers import load_network
-from costmodel.schedule import peak_live_bytes
+from costmodel.schedule.liveness import peak_live_bytes
 from costmodel.validation import REQUIRED, actual, check, priced
 
 ROWS = YAML(typ="safe").load((Path(__file__).parent / "cliffs.yaml").read_text())

@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from costmodel.importers import load_network
-from costmodel.schedule import peak_live_bytes
+from costmodel.schedule.liveness import peak_live_bytes
 from costmodel.validation import REQUIRED, Check, actual
 
 PEAKS = YAML(typ="safe").load((Path(__file__).parent / "memory.yaml").read_text())

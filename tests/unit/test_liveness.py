@@ -7,7 +7,7 @@ import pytest
 
 from costmodel.graph import Graph
 from costmodel.importers import load_network
-from costmodel.schedule import liveness, peak_live_bytes
+from costmodel.schedule.liveness import liveness, peak_live_bytes
 from costmodel.schedule.program import program_of
 
 
