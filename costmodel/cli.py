@@ -6,24 +6,31 @@ import atexit
 import gc
 import os
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
 from costmodel import __version__, cli_explore, cli_mapping
 from costmodel.cli_shared import (
+    BATCH,
     COUNTING,
     FAILED_CHECK,
     HARDWARE,
     INPUT,
+    NET,
     OBJECTIVE,
+    ON_HARDWARE,
     PRICING,
+    PRINTING,
     SCHEDULING,
+    STRICT,
+    WIDTHS,
     Commands,
     attach,
     checked_attachment,
     checked_output,
     printable,
+    printed,
     report,
     reported,
     show,
@@ -32,6 +39,9 @@ from costmodel.cli_shared import (
     write_atomically,
 )
 from costmodel.errors import CostModelError, InputError
+
+if TYPE_CHECKING:
+    from costmodel.report import Result
 
 LIVE_OBJECTS: Final = 100_000
 
@@ -52,8 +62,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("net", metavar="NET")
-@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@with_options(ON_HARDWARE)
 @click.option(
     "--netron", type=click.Path(path_type=Path), metavar="FILE",
     help="Also write an attachment for Netron, such as --netron model.costs.json: open it there on top of the model file. "
@@ -81,21 +90,14 @@ def analyze(
     net: str,
     hw: str,
     netron: Path | None,
-    activation_density: str | None,
-    objective: str | None,
     time_limit: float | None,
-    inputs: dict[str, tuple[int, ...]] | None,
-    schedule: str | None,
-    state: str,
-    batch: int,
-    dtype: str | None,
-    bits: dict[str, int] | None,
     fmt: str,
     output: Path | None,
     width: int | None,
     *,
     reconcile: bool,
     strict: bool,
+    **options: Any,  # noqa: ANN401 - activations, objective, inputs, schedule, batch, widths
 ) -> int:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -115,8 +117,7 @@ def analyze(
     checked_attachment(netron)
     from costmodel import api
 
-    limits = objective, time_limit
-    result = api.analyze(net, hw, batch, dtype, bits, inputs, schedule, state, reconcile, activation_density, *limits)
+    result = api.analyze(net, hw, reconciled=reconcile, time_limit_s=time_limit, **options)
     if netron is not None:
         attach(result, netron)
     report(result, fmt, output, width)
@@ -132,18 +133,12 @@ def analyze(
 def compare(
     nets: tuple[str, ...],
     hw: tuple[str, ...],
-    objective: str | None,
-    inputs: dict[str, tuple[int, ...]] | None,
-    schedule: str | None,
-    state: str,
-    batch: int,
-    dtype: str | None,
-    bits: dict[str, int] | None,
     fmt: str,
     output: Path | None,
     width: int | None,
     *,
     strict: bool,
+    **options: Any,  # noqa: ANN401 - objective, inputs, schedule, batch, widths
 ) -> int:
     """Put networks side by side, and say why one moves less than another.
 
@@ -158,31 +153,18 @@ def compare(
     checked_output(output)
     from costmodel import api
 
-    result = api.compare(nets, hw, batch, dtype, bits, inputs, schedule, state, objective)
+    result = api.compare(nets, hw, **options)
     report(result, fmt, output, width)
     return strictly(result.analyses, strict=strict)
 
 
 @cli.command()
-@click.argument("net", metavar="NET")
+@NET
 @click.option("--hw", metavar="PROFILE", help=f"{HARDWARE} Its memory stands beside the figures. [default: none]")
 @INPUT
-@with_options(COUNTING)
-@with_options(PRICING[:-1])
-def memory(
-    net: str,
-    hw: str | None,
-    inputs: dict[str, tuple[int, ...]] | None,
-    convention: str,
-    order: str,
-    in_place: tuple[str, ...] | None,
-    batch: int,
-    dtype: str | None,
-    bits: dict[str, int] | None,
-    fmt: str,
-    output: Path | None,
-    width: int | None,
-) -> None:
+@with_options((*COUNTING, BATCH, *WIDTHS))
+@printed
+def memory(net: str, **options: Any) -> Result:  # noqa: ANN401 - hardware, inputs, conventions, batch, widths
     """Count the memory that activations take, step by step.
 
     NET is a network as for analyze. Without --dtype, activations and weights have the widths of a quantised file, else the
@@ -193,11 +175,9 @@ def memory(
     costmodel memory squeezenet:bypass=complex --order least
     costmodel memory model.tflite --convention arena --format csv -o arena.csv
     """
-    checked_output(output)
     from costmodel import api
 
-    found = api.memory(net, dtype, batch, convention, order, hw, in_place=in_place, bits=bits, inputs=inputs)
-    report(found, fmt, output, width)
+    return api.memory(net, **options)
 
 
 COMPRESSING: Final = (
@@ -235,23 +215,11 @@ COMPRESSING: Final = (
 
 
 @cli.command()
-@click.argument("net", metavar="NET")
+@NET
 @INPUT
 @with_options(COMPRESSING)
-@with_options(PRICING[3:6])
-def storage(
-    net: str,
-    inputs: dict[str, tuple[int, ...]] | None,
-    density: str | None,
-    bits: str | None,
-    index_bits: str | None,
-    weights: Path | None,
-    quantize: str,
-    save: Path | None,
-    fmt: str,
-    output: Path | None,
-    width: int | None,
-) -> None:
+@printed
+def storage(net: str, save: Path | None, **options: Any) -> Result:  # noqa: ANN401 - inputs, and the scheme's part by part
     """Count the bytes of the weights, pruned, shared, indexed and Huffman-coded.
 
     NET is a network as for analyze, with a compression scheme behind an @: a shipped one (costmodel schemes) or a YAML file.
@@ -261,16 +229,15 @@ def storage(
     costmodel storage squeezenet --density 0.33 --bits 6
     costmodel storage model.onnx --weights model.onnx --density 0.3 --save mine.yaml
     """
-    checked_output(output)
     checked_output(save, "--save")
     from costmodel import api
 
-    found = api.storage(net, density, bits, index_bits, weights, quantize, inputs=inputs)
+    found = api.storage(net, **options)
     if save is not None:
         from costmodel.compression.scheme import scheme_text
 
         write_atomically(save, scheme_text(found.to_scheme(), found.network))
-    report(found, fmt, output, width)
+    return found
 
 
 @cli.command()
@@ -287,8 +254,7 @@ def schemes() -> None:
 
 
 @cli.command()
-@click.argument("net", metavar="NET")
-@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@with_options(ON_HARDWARE)
 @click.option(
     "--objective", type=click.Choice(("energy", "latency", "dram", "storage")), default="energy", show_default=True,
     help="What the what-ifs are ranked by, such as --objective dram: energy, latency, off-chip bytes, or stored weights.",
@@ -329,8 +295,7 @@ def advise(
 
 
 @cli.command()
-@click.argument("net", metavar="NET")
-@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@with_options(ON_HARDWARE)
 @click.option(
     "--step", "steps", multiple=True, required=True, metavar="NAME=STRENGTH",
     help="A step of the playbook, such as --step kernel_reduction=0.5. Repeat it for several, in order.",
@@ -378,7 +343,7 @@ LINK: Final = "a name (costmodel links list) or a YAML file"
 
 
 @cli.command("train-cost")
-@click.argument("net", metavar="NET")
+@NET
 @click.option("--hw", required=True, metavar="PROFILE", help=f"{HARDWARE} Every worker has one.")
 @click.option("--link", required=True, metavar="LINK", help=f"What connects the workers: {LINK}, such as --link gemini.")
 @click.option(
@@ -398,22 +363,18 @@ LINK: Final = "a name (costmodel links list) or a YAML file"
 )  # fmt: skip
 @click.option("--overlap", is_flag=True, help="Send gradients while the backward pass goes on. [default: after it]")
 @INPUT
-@with_options(PRICING[3:])
+@with_options((*PRINTING, STRICT))
 def train_cost(
     net: str,
     hw: str,
     link: str,
-    workers: str,
-    batch: int,
-    dtype: str | None,
     gradient_bits: str,
-    inputs: dict[str, tuple[int, ...]] | None,
     fmt: str,
     output: Path | None,
     width: int | None,
     *,
-    overlap: bool,
     strict: bool,
+    **options: Any,  # noqa: ANN401 - workers, batch, format, inputs, overlap
 ) -> int:
     """Count an iteration of training, and how it scales with the number of workers.
 
@@ -426,7 +387,7 @@ def train_cost(
     checked_output(output)
     from costmodel import api
 
-    found = api.train_cost(net, hw, link, workers, batch, dtype, int(gradient_bits), overlap=overlap, inputs=inputs)
+    found = api.train_cost(net, hw, link, gradient_bits=int(gradient_bits), **options)
     report(found, fmt, output, width)
     for name in found.unknown:
         click.echo(f"unknown layer: {found.network}: {printable(name)}: its work is missing from every total", err=True)
@@ -464,18 +425,8 @@ def fleet_option(_context: click.Context, _parameter: click.Parameter, value: st
     help="Layers whose weights change although their shape does not, such as --retrained 'fc*'. Repeat it for several. "
     "[default: with NEW none, without it all]",
 )  # fmt: skip
-@with_options(PRICING[3:6])
-def update(
-    old: str,
-    new: str | None,
-    links: tuple[str, ...],
-    fleet: int,
-    dtype: str | None,
-    retrained: tuple[str, ...],
-    fmt: str,
-    output: Path | None,
-    width: int | None,
-) -> None:
+@printed
+def update(old: str, new: str | None, links: tuple[str, ...], **options: Any) -> Result:  # noqa: ANN401 - fleet, format, layers
     """Count what an update over the air sends, and its time and energy for a device and for a fleet.
 
     OLD is what devices have, NEW what they shall have: networks as for analyze, or .npz archives of their weights. Without
@@ -486,10 +437,9 @@ def update(
     costmodel update squeezenet --retrained conv10 --fleet 1e6 --link lte --link nb-iot
     costmodel update old.npz new.npz --link wifi --format csv -o update.csv
     """
-    checked_output(output)
     from costmodel import api
 
-    report(api.update(old, new, links, fleet, dtype, retrained), fmt, output, width)
+    return api.update(old, new, links, **options)
 
 
 @cli.group()

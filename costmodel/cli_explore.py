@@ -11,13 +11,16 @@ import click
 from click.core import ParameterSource
 
 from costmodel.cli_shared import (
+    BATCH,
     HARDWARE,
     INPUT,
-    PRICING,
+    NET,
+    PRINTING,
     SCHEDULING,
-    SWEEPING,
+    WIDTHS,
     checked_output,
     printable,
+    printed,
     report,
     with_options,
     write_atomically,
@@ -25,7 +28,10 @@ from costmodel.cli_shared import (
 from costmodel.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from costmodel.cli_shared import Command
+    from costmodel.report import Result
 
 SPACES: Final = (".yaml", ".yml")
 """How the name of a design space ends."""
@@ -92,7 +98,7 @@ SPACE: Final = (
     "Every NET needs one. [default: the SPACE's axes]",
 )  # fmt: skip
 @INPUT
-@with_options((*SCHEDULING, *SWEEPING, *SPACE))
+@with_options((*SCHEDULING, BATCH, *PRINTING, *SPACE))
 @click.pass_context
 def sweep(context: click.Context, /, nets: tuple[str, ...], output: Path | None, **options: Any) -> None:  # noqa: ANN401 - see above
     """Price networks while the hardware, the batch, the number format or the schedule varies, or a whole design space.
@@ -192,9 +198,13 @@ def sweep_to_parquet(file: Path, output: Path, told: dict[str, Any]) -> None:
     click.echo(printable(summary(found)), err=True)
 
 
-SHOWING: Final = SWEEPING[1:]
-"""How to print."""
 MAXIMISE: Final = "such as --maximise macs, separated by commas. [default: none]"
+
+
+def seed(decided: str) -> Callable[[Command], Command]:
+    """What chance starts from."""
+    told = f"What decides {decided}, such as --seed 1."
+    return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S", help=told)
 
 
 @click.command()
@@ -223,26 +233,13 @@ MAXIMISE: Final = "such as --maximise macs, separated by commas. [default: none]
     "--sampler", type=click.Choice(("tpe", "nsga2", "random")), default="tpe", show_default=True,
     help="What suggests points, such as --sampler nsga2: Optuna's TPE or NSGA-II, or chance.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
-    help="What decides the points tried, such as --seed 1.",
-)
+@seed("the points tried")
 @click.option(
     "--batch", type=click.IntRange(min=1), default=10, show_default=True, metavar="N",
     help="Trials that are asked for and priced together, such as --batch 50.",
 )
-@with_options(SHOWING)
-def search(
-    space: Path,
-    objective: str,
-    maximise: str,
-    trials: int,
-    budget: tuple[str, ...],
-    fmt: str,
-    output: Path | None,
-    width: int | None,
-    **settings: Any,  # noqa: ANN401 - storage, sampler, seed, batch
-) -> None:
+@printed
+def search(space: Path, objective: str, **settings: Any) -> Result:  # noqa: ANN401 - trials, limits, and how they are chosen
     """Search a design space, and print the best designs that were tried.
 
     SPACE.yaml says what varies. Several objectives give the designs that no other one tried beats in all of them. The same
@@ -252,10 +249,9 @@ def search(
     costmodel search space.yaml --objective energy,params --trials 200
     costmodel search space.yaml --objective macs --maximise macs --budget max_energy=5mJ --trials 500 --storage s.journal
     """
-    checked_output(output)
     from costmodel import api
 
-    report(api.search(space, objective, trials, budget, maximise, **settings), fmt, output, width)
+    return api.search(space, objective, **settings)
 
 
 @click.command()
@@ -278,26 +274,13 @@ def search(
     "--samples", type=click.IntRange(min=2), default=256, show_default=True, metavar="N",
     help="Draws of these constants within their ranges, such as --samples 1000.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
-    help="What decides the draws, such as --seed 1.",
-)
+@seed("the draws")
 @click.option(
     "--near", type=click.IntRange(min=1), default=1000, show_default=True, metavar="N",
     help="How many designs are looked at, in whole fronts from the first one on, such as --near 5000.",
 )
-@with_options(SHOWING)
-def pareto(
-    table: Path,
-    by: str,
-    maximise: str,
-    fronts: int,
-    space: Path | None,
-    fmt: str,
-    output: Path | None,
-    width: int | None,
-    **uncertainty: Any,  # noqa: ANN401 - samples, seed, near
-) -> None:
+@printed
+def pareto(table: Path, **options: Any) -> Result:  # noqa: ANN401 - what is compared, and how certain it is
     """Find the designs that no other one beats.
 
     TABLE is what costmodel sweep -o wrote, or any .csv or .parquet file with a column per figure.
@@ -307,14 +290,13 @@ def pareto(
     costmodel pareto out.parquet --by params,energy --space space.yaml
     costmodel pareto trained.csv --by params,accuracy --maximise accuracy --format csv
     """
-    checked_output(output)
     from costmodel import api
 
-    report(api.pareto(table, by, maximise, fronts, space, **uncertainty), fmt, output, width)
+    return api.pareto(table, **options)
 
 
 @click.command()
-@click.argument("net", metavar="NET")
+@NET
 @click.option(
     "--layer", metavar="LAYER",
     help="One layer, such as --layer conv2: every size at which its minimum drops, to the byte. [default: all layers]",
@@ -328,20 +310,9 @@ def pareto(
     help=f"{HARDWARE} Its number format, width of partial sums and double buffering are used. [default: none]",
 )
 @INPUT
-@with_options(PRICING[:-1])
-def curve(
-    net: str,
-    layer: str | None,
-    capacity: str,
-    hardware: str | None,
-    inputs: dict[str, tuple[int, ...]] | None,
-    batch: int,
-    dtype: str | None,
-    bits: dict[str, int] | None,
-    fmt: str,
-    output: Path | None,
-    width: int | None,
-) -> None:
+@with_options((BATCH, *WIDTHS))
+@printed
+def curve(net: str, **options: Any) -> Result:  # noqa: ANN401 - layer, capacities, hardware, inputs, batch, widths
     """Show how far the off-chip bytes of a network, or of one layer, fall as the memory grows, and how far they could.
 
     NET is a network as for analyze. What is moved is the exact minimum over all tiles and loop orders; the I/O bound holds
@@ -353,10 +324,9 @@ def curve(
     costmodel curve alexnet --layer conv2 --capacity 1KiB:1MiB
     costmodel curve resnet --hw ethos-u65-512 --capacity 64KiB,1MiB --format csv -o curve.csv
     """
-    checked_output(output)
     from costmodel import api
 
-    report(api.curve(net, layer, capacity, hardware, batch, dtype, bits, inputs), fmt, output, width)
+    return api.curve(net, **options)
 
 
 @click.command()
@@ -369,14 +339,9 @@ def curve(
     "--samples", type=click.IntRange(min=2), default=256, show_default=True, metavar="N",
     help="Draws of the constants within their ranges, such as --samples 1000.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
-    help="What decides the draws, such as --seed 1.",
-)
-@with_options(SHOWING)
-def codesign(
-    space: Path, goals: str, samples: int, seed: int, fmt: str, output: Path | None, width: int | None
-) -> None:
+@seed("the draws")
+@printed
+def codesign(space: Path, goals: str, samples: int, seed: int) -> Result:
     """Find for every network the hardware that suits it best, and what that costs the other networks.
 
     SPACE.yaml lists the networks, and says what varies of the hardware.
@@ -385,10 +350,9 @@ def codesign(
     costmodel codesign examples/spaces/codesign.yaml
     costmodel codesign space.yaml --by edp --samples 1000 --format csv
     """
-    checked_output(output)
     from costmodel import api
 
-    report(api.codesign(space, goals, samples=samples, seed=seed), fmt, output, width)
+    return api.codesign(space, goals, samples=samples, seed=seed)
 
 
 COMMANDS = (sweep, curve, search, pareto, codesign)

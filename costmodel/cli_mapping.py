@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from costmodel.cli_shared import (
-    HARDWARE,
+    BATCH,
     INPUT,
-    PRICING,
+    ON_HARDWARE,
+    WIDTHS,
     checked_output,
     deliver,
     printable,
-    report,
+    printed,
     with_options,
     write_atomically,
 )
 from costmodel.errors import InputError
+
+if TYPE_CHECKING:
+    from costmodel.report import Result
 
 EXPLAINING: Final = (
     click.option(
@@ -26,14 +30,14 @@ EXPLAINING: Final = (
         help="What layers are mapped for through all memories at once, such as --objective energy; none takes each boundary "
         "between memories by itself. [default: what the profile declares]",
     ),
-    *PRICING[:3],
+    BATCH,
+    *WIDTHS,
     INPUT,
 )  # fmt: skip
 
 
 @click.command()
-@click.argument("net", metavar="NET")
-@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@with_options(ON_HARDWARE)
 @click.option("--layer", required=True, metavar="LAYER", help="The layer, such as --layer conv3.")
 @click.option(
     "--mapping", type=click.Path(path_type=Path), metavar="FILE",
@@ -42,23 +46,16 @@ EXPLAINING: Final = (
 )  # fmt: skip
 @click.option("--no-drops", is_flag=True, help="Do not search for the memory that would save something. [default: search]")
 @with_options(EXPLAINING)
-@with_options(PRICING[3:6])
+@printed
 def explain(
     net: str,
     hw: str,
     layer: str,
     mapping: Path | None,
-    objective: str | None,
-    inputs: dict[str, tuple[int, ...]] | None,
-    batch: int,
-    dtype: str | None,
-    bits: dict[str, int] | None,
-    fmt: str,
-    output: Path | None,
-    width: int | None,
     *,
     no_drops: bool,
-) -> None:
+    **options: Any,  # noqa: ANN401 - objective, inputs, batch, widths
+) -> Result:
     """Explain one layer: its loop nest, every access with its formula, and what a larger memory would save.
 
     NET is a network as for analyze; costmodel analyze lists its layers. A given mapping is checked, priced, and set beside
@@ -69,19 +66,15 @@ def explain(
     costmodel explain squeezenet --hw snapdragon --layer conv10 --format json
     costmodel explain alexnet --hw eyeriss-168 --layer conv3 --objective energy --mapping mine.yaml
     """
-    checked_output(output)
     from costmodel import api
 
     if mapping is None:
-        found = api.explain(net, hw, layer, objective, batch, dtype, bits, inputs, drops=not no_drops)
-    else:
-        found = api.price_mapping(net, hw, layer, mapping, objective, batch, dtype, bits, inputs)
-    report(found, fmt, output, width)
+        return api.explain(net, hw, layer, drops=not no_drops, **options)
+    return api.price_mapping(net, hw, layer, mapping, **options)
 
 
 @click.command()
-@click.argument("net", metavar="NET")
-@click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE)
+@with_options(ON_HARDWARE)
 @click.option(
     "--layer", "layers", multiple=True, metavar="LAYER",
     help="Only this layer, such as --layer conv3. Repeat it for several. [default: all]",
@@ -101,13 +94,9 @@ def mapping(
     net: str,
     hw: str,
     layers: tuple[str, ...],
-    objective: str | None,
-    inputs: dict[str, tuple[int, ...]] | None,
-    batch: int,
-    dtype: str | None,
-    bits: dict[str, int] | None,
     fmt: str,
     output: Path | None,
+    **options: Any,  # noqa: ANN401 - objective, inputs, batch, widths
 ) -> None:
     """Write the best mappings of a network's layers through all memories, for people and for other mappers.
 
@@ -123,7 +112,7 @@ def mapping(
     from costmodel import api
     from costmodel.report.as_mapping import nests_of, remarks, texts
 
-    result = api.analyze(net, hw, batch, dtype, bits, inputs, "layer", objective=objective)
+    result = api.analyze(net, hw, schedule="layer", **options)
     nests = nests_of(result, layers)
     files = texts(result, nests, fmt)
     if output is not None and into is None and len(files) > 1:

@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
@@ -146,11 +147,11 @@ SCHEDULING: Final = (
         help="Whether weights that stay on chip are there already, or every inference loads them, such as --state cold.",
     ),
 )  # fmt: skip
-PRICING: Final = (
-    click.option(
-        "--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
-        help="Inputs processed together, such as --batch 8; all figures are for the whole batch.",
-    ),
+BATCH: Final = click.option(
+    "--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+    help="Inputs processed together, such as --batch 8; all figures are for the whole batch.",
+)  # fmt: skip
+WIDTHS: Final = (
     click.option(
         "--dtype", metavar="TYPE",
         help="Number format of all operands: int4, int8, int16, fp16, bf16 or fp32, such as --dtype int8; compare takes "
@@ -162,6 +163,8 @@ PRICING: Final = (
         help="Widths that differ from the format's, of weight, ifmap, ofmap or psum, such as --bits weight=4,ifmap=8. "
         "[default: those of the format]",
     ),
+)  # fmt: skip
+PRINTING: Final = (
     click.option(
         "--format", "fmt", type=click.Choice(FORMATS), default="text", show_default=True,
         help="How to print the result, such as --format json: text for people, Markdown, JSON, or CSV with one row "
@@ -175,18 +178,20 @@ PRICING: Final = (
         "--width", type=click.IntRange(min=40), metavar="COLUMNS",
         help="Width of the text format, such as --width 120. [default: the terminal's, 80 in a pipe]",
     ),
-    click.option("--strict", is_flag=True, help="Exit with 1 if any layer is unknown. [default: only say so on stderr]"),
 )  # fmt: skip
+STRICT: Final = click.option(
+    "--strict", is_flag=True, help="Exit with 1 if any layer is unknown. [default: only say so on stderr]"
+)
+PRICING: Final = (BATCH, *WIDTHS, *PRINTING, STRICT)
 OBJECTIVE: Final = click.option(
     "--objective", type=click.Choice(("energy", "latency", "edp", "dram_bytes", "none")),
     help="What every layer is mapped for through all memories and the array at once, such as --objective energy: the least "
     "energy, time, their product or off-chip bytes; none prices each boundary between memories by itself. Layer by layer "
     "only. [default: what the profile declares]",
 )  # fmt: skip
-SWEEPING: Final = (PRICING[0], *PRICING[3:6])
-"""The batch, and how to print."""
-
 HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, such as --hw snapdragon."
+NET: Final = click.argument("net", metavar="NET")
+ON_HARDWARE: Final = (NET, click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE))
 INPUT: Final = click.option(
     "--input", "inputs", multiple=True, callback=inputs_option, metavar="NAME=SHAPE",
     help="Shape of an input that a model file leaves open, such as --input data=1x3x224x224. Repeat it for several; each "
@@ -334,6 +339,17 @@ def report(result: Result, fmt: str, output: Path | None, width: int | None) -> 
 
     color = colored(output)
     deliver(render(result, fmt, width=width or terminal_width(), color=color, command=given_command()), output)
+
+
+def printed(command: Callable[..., Result]) -> Command:
+    """A command that prints the result that it returns, with the options that say how."""
+
+    @wraps(command)
+    def whole(*, fmt: str, output: Path | None, width: int | None, **options: Any) -> None:  # noqa: ANN401 - the command's
+        checked_output(output)
+        report(command(**options), fmt, output, width)
+
+    return with_options(PRINTING)(whole)
 
 
 def show(document: Document) -> None:
