@@ -398,7 +398,7 @@ def test_a_device_is_not_replaced():
 )
 def test_places_that_cannot_be_written(files, monkeypatch, output, fragment):
     """A directory or a missing parent is refused before any work is done."""
-    monkeypatch.setattr(costmodel.api, "analyze", lambda *_: pytest.fail("worked before it checked"))
+    monkeypatch.setattr(costmodel.api, "analyze", lambda *_, **__: pytest.fail("worked before it checked"))
 
     refused(run("analyze", files("mine.py", SMALL), "--hw", "horowitz-45nm", "-o", output), fragment)
 
@@ -562,7 +562,7 @@ def test_strict_passes_when_every_layer_is_known():
 @pytest.mark.parametrize("error", [KeyboardInterrupt, click.Abort])
 def test_an_interruption_is_130(monkeypatch, error):
     """As the shell has it, without a traceback."""
-    monkeypatch.setattr(costmodel.api, "analyze", lambda *_: (_ for _ in ()).throw(error()))
+    monkeypatch.setattr(costmodel.api, "analyze", lambda *_, **__: (_ for _ in ()).throw(error()))
     result = run("analyze", "squeezenet", "--hw", "horowitz-45nm")
 
     assert (result.exit_code, result.stdout, result.stderr.lstrip("\n")) == (130, "", "interrupted\n")
@@ -577,7 +577,7 @@ def test_an_interruption_is_130(monkeypatch, error):
 )
 def test_errors_of_the_system_are_one_line(monkeypatch, error, expected):
     """A file that cannot be read is named."""
-    monkeypatch.setattr(costmodel.api, "analyze", lambda *_: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(costmodel.api, "analyze", lambda *_, **__: (_ for _ in ()).throw(error))
     result = run("analyze", "squeezenet", "--hw", "horowitz-45nm")
 
     assert (result.exit_code, result.stderr) == (2, expected)
@@ -585,7 +585,7 @@ def test_errors_of_the_system_are_one_line(monkeypatch, error, expected):
 
 def test_a_bug_is_not_hidden(monkeypatch):
     """What is not the user's mistake keeps its traceback."""
-    monkeypatch.setattr(costmodel.api, "analyze", lambda *_: (_ for _ in ()).throw(ZeroDivisionError("a bug")))
+    monkeypatch.setattr(costmodel.api, "analyze", lambda *_, **__: (_ for _ in ()).throw(ZeroDivisionError("a bug")))
 
     assert isinstance(run("analyze", "squeezenet", "--hw", "horowitz-45nm").exception, ZeroDivisionError)
 
