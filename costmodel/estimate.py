@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -48,8 +48,7 @@ INVERSE: dict[Bound, Bound] = {"value": "value", "low": "high", "high": "low"}
 PARTS = ("mac", "on_chip", "off_chip", "static")
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """One summand of the energy: ``amount`` times a constant, both with their range; amounts are (L, D).
 
     ``amount`` is in bytes or operations, the constant in pJ per each.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +24,7 @@ ROUNDING = 1e-9
 """Share by which the bound is lowered, far beyond what floating point adds to it, so that it stays one."""
 
 
-@dataclass(frozen=True)
-class Nest:
+class Nest(NamedTuple):
     """What the bound needs of every row, arrays (L, 1) or (L, D).
 
     ``macs`` are those that meet no padding, ``reuse`` the windows that share an input, ``plain`` whether the row is a loop

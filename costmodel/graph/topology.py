@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from costmodel.graph.ops.base import Op
 from costmodel.graph.ops.convolution import Conv, ConvTranspose
@@ -82,8 +83,7 @@ def _has_weights(layer: Layer) -> bool:
     return isinstance(layer.op, (Conv, ConvTranspose, Linear))
 
 
-@dataclass(frozen=True, slots=True)
-class LayerPlace:
+class LayerPlace(NamedTuple):
     """Answers of a topology for one layer; see :class:`costmodel.graph.ops.base.Place`."""
 
     topology: Topology

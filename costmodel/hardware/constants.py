@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from costmodel.errors import CostModelError, HardwareError, UnitError
 from costmodel.hardware.profile import ASSUMED, TIER_RATIO, Constant, Tier, did_you_mean
@@ -21,8 +20,7 @@ Finding = tuple[str, str]
 _RANGE = re.compile(r"(?P<value>[^()]*?)\s*\(\s*(?P<low>\S+)\s+to\s+(?P<high>\S+)\s*\)\s*(?P<unit>[^()]*)")
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """What a field may hold: its unit, whether zero is allowed, when its default range is one value.
 
     ``exact`` is "always" (a size: another size is another machine), "sourced" (a design figure such as a
@@ -60,8 +58,7 @@ FIELDS: Final[Mapping[str, Field]] = {
 """Fields by their name in a profile."""
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(NamedTuple):
     """A constant as a profile gives it, still text."""
 
     value: str | float

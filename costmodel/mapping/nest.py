@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -82,8 +82,7 @@ class Layer:
         return self.n * self.g * self.k * self.p * self.q
 
 
-@dataclass(frozen=True)
-class Traffic:
+class Traffic(NamedTuple):
     """Bits that cross the boundary, per operand; the ofmap's include partial sums written and read back."""
 
     weight_bits: int

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from costmodel.report.document import Facts, Sentences, Table, filled
 from costmodel.report.layout import colored, columns, padded, parts, shortened, wrapped
@@ -23,8 +22,7 @@ RULE = "─"
 STYLES = {"plain": "", "group": "cyan", "member": "", "free": "dim", "total": "bold", "unknown": "red"}
 
 
-@dataclass(frozen=True)
-class Screen:
+class Screen(NamedTuple):
     """Where a report is printed."""
 
     width: int

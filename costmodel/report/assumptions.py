@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from costmodel.report.document import Column, Row, Sentences, Table
@@ -128,7 +127,7 @@ def modelling(analyses: Sequence[Analysis]) -> Sentences:
 def modelled(analysis: Analysis) -> Sentences:
     """Simplifications of an analysis."""
     found = modelling([analysis])
-    return replace(found, sentences=(*found.sentences, *coded_activations(analysis)))
+    return found._replace(sentences=(*found.sentences, *coded_activations(analysis)))
 
 
 def coded_activations(analysis: Analysis) -> tuple[str, ...]:

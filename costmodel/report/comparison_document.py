@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from math import isclose
 from typing import TYPE_CHECKING, TypeVar
 
@@ -125,7 +124,7 @@ def unknowns(comparison: Comparison) -> Iterator[Block]:
     """Layers that nobody models, per network."""
     for analysis in comparison.analyses:
         block = unknown(analysis.unknown)
-        yield replace(block, title=f"{subject(comparison, analysis)}: {block.title}")
+        yield block._replace(title=f"{subject(comparison, analysis)}: {block.title}")
 
 
 def assumptions(comparison: Comparison) -> Iterator[Block]:
@@ -140,7 +139,7 @@ def assumptions(comparison: Comparison) -> Iterator[Block]:
 def appendix(comparison: Comparison) -> Iterator[Block]:
     """Every layer, every constant, every source."""
     for analysis in comparison.analyses:
-        yield replace(layer_table(analysis), title=f"Layers of {analysis_title(analysis)}")
+        yield layer_table(analysis)._replace(title=f"Layers of {analysis_title(analysis)}")
     groups = by_hardware(comparison)
     for group in groups:
         yield named(constant_table(used_constants(group)), group, groups)
@@ -152,4 +151,4 @@ def named(block: Titled, group: Sequence[Analysis], groups: Sequence[Sequence[An
     """The block, its title naming the hardware where there are several."""
     if len(groups) == 1:
         return block
-    return replace(block, title=f"{visible(group[0].hardware.name)}: {block.title[0].lower()}{block.title[1:]}")
+    return block._replace(title=f"{visible(group[0].hardware.name)}: {block.title[0].lower()}{block.title[1:]}")

@@ -6,14 +6,12 @@ Every format but JSON and CSV renders one `Document`, so that text, Markdown and
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Style = Literal["plain", "group", "member", "free", "total", "unknown"]
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table.
 
     Attributes
@@ -38,16 +36,14 @@ class Column:
     text_only: bool = False
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One line of a table; ``style`` says what kind of line it is."""
 
     cells: tuple[str, ...]
     style: Style = "plain"
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A titled table; every row has one cell per column."""
 
     title: str
@@ -55,8 +51,7 @@ class Table:
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """A labelled value and what it is made of."""
 
     label: str
@@ -64,16 +59,14 @@ class Fact:
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """A box of facts."""
 
     title: str
     facts: tuple[Fact, ...]
 
 
-@dataclass(frozen=True)
-class Sentences:
+class Sentences(NamedTuple):
     """A titled list of sentences; ``alarm`` marks what must not be overlooked."""
 
     title: str
@@ -84,8 +77,7 @@ class Sentences:
 Block: TypeAlias = Table | Facts | Sentences
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """A report in three parts.
 
     A terminal shows ``details`` first, since its last lines are the ones that stay in sight; a page shows ``summary`` first

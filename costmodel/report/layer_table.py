@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from costmodel.report.document import Column, Row, Style, Table
 from costmodel.report.names import visible
@@ -22,8 +21,7 @@ SUMS = (
 INDENT = "  "
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of the table before its numbers are scaled: a layer, a sum over several, or the total."""
 
     name: str
@@ -36,8 +34,7 @@ class Line:
     widths: str = ""
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A column and how a line fills it, given the scales of all columns and the line of the totals."""
 
     column: Column

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import ceil, isfinite
+from typing import NamedTuple
 
 from costmodel.units import parse, si, si_count
 
@@ -13,8 +13,7 @@ BAR = " ▏▎▍▌▋▊▉"
 FULL = "█"
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(NamedTuple):
     """The one unit of a column and the decimals that its largest value deserves."""
 
     unit: str

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -377,8 +377,7 @@ def pins(hardware: HardwareProfile, kind: Kind, phase: Phase) -> bool:
     return phase == "steady" and kind != "layer" and hardware.residency != "activations"
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """A path in words; a byte has ``unit`` of its smallest pieces."""
 
     program: Program
