@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from costmodel.analysis import summed, total
+from costmodel.boundary import weight_operand_elems
 from costmodel.estimate import INVERSE, at
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s
@@ -50,12 +51,24 @@ class Totals:
     busy_rows: int
 
 
-def bound_totals(estimate: Estimate) -> Totals:
-    """Totals over the layers of a table; the mapper is not asked."""
+def bound_totals(estimate: Estimate, *, jointly: bool = False) -> Totals:
+    """Totals over the layers of a table; the mapper is not asked. Mapped ``jointly``, layers move parts of bytes."""
+    moved = moved_parts(estimate) if jointly else moved_whole(estimate)
+    return Totals(operations_of(estimate), mac_bits(estimate), moved, int(estimate.busy.sum()))
+
+
+def moved_whole(estimate: Estimate) -> dict[str, Floats]:
+    """Compulsory bytes by operand, whole ones per layer."""
     ifmap, ofmap = (total(estimate, f"{operand}_bytes").astype(np.float64) for operand in ("ifmap", "ofmap"))
     weight = total(estimate, "compulsory_bytes") - ifmap - ofmap
-    moved = {"weight": weight, "ifmap": ifmap, "ofmap": ofmap}
-    return Totals(operations_of(estimate), mac_bits(estimate), moved, int(estimate.busy.sum()))
+    return {"weight": weight, "ifmap": ifmap, "ofmap": ofmap}
+
+
+def moved_parts(estimate: Estimate) -> dict[str, Floats]:
+    """Compulsory bytes by operand, as the sum of bits."""
+    table, widths = estimate.table, estimate.widths
+    elems = {"weight": weight_operand_elems(table), "ifmap": table.ifmap_elems, "ofmap": table.ofmap_elems}
+    return {operand: summed(size * widths.columns()[operand]) / 8 for operand, size in elems.items()}
 
 
 def operations_of(estimate: Estimate) -> dict[str, Floats]:

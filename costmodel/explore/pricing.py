@@ -184,8 +184,8 @@ def counted(group: Group, points: Ints, names: Sequence[str], _notes: Notes, _ma
     found = {name: spread(total(estimate, name), which) for name in names if name in COUNTED}
     bounds = {name: bound for name, bound in BOUND_OF.items() if name in names}
     if bounds:
-        totals, hardware = at_points(bound_totals(estimate), which), group.hardware(points)
         jointly = objective_of(group, estimate) is not None
+        totals, hardware = at_points(bound_totals(estimate, jointly=jointly), which), group.hardware(points)
         found |= {name: bound(totals, hardware, jointly=jointly) for name, bound in bounds.items()}
     return found
 

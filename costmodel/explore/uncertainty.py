@@ -170,7 +170,8 @@ def prices(group: Group, metrics: Sequence[str]) -> Iterator[tuple[Ints, Hardwar
     if bounds:
         networks, which = np.unique(group.network_of, return_inverse=True)
         estimate = estimated(group, built(group, networks).table())
-        totals, jointly = at_points(bound_totals(estimate), which), objective_of(group, estimate) is not None
+        jointly = objective_of(group, estimate) is not None
+        totals = at_points(bound_totals(estimate, jointly=jointly), which)
         yield everything, group.hardware(everything), partial(bounded, totals, bounds, jointly=jointly)
     if others and group.kind == "layer":
         mappers = Mappers(CACHE, nests_of(len(group.profile.levels)))
