@@ -66,8 +66,8 @@ class Job:
 class Flow(Protocol[Result_co]):
     """Jobs one after the other; what comes of one may make others ready."""
 
-    def take(self) -> Job | None:
-        """A job that is ready, None where there is none until the result of another is given, or at the end."""
+    def take(self, window: int) -> Job | None:
+        """A job that is ready where so many may be in flight; None until the result of another is given, or at the end."""
 
     def give(self, job: Job, result: Any) -> Iterator[tuple[Chunk, Result_co]]:  # noqa: ANN401 - of any job
         """Take the result of a job; chunks that are done with it, and what came of them."""
@@ -79,7 +79,7 @@ class Plain(Flow[Result]):
     def __init__(self, task: Task[Result], chunks: Iterable[Chunk]) -> None:
         self.task, self.waiting = task, iter(chunks)
 
-    def take(self) -> Job | None:
+    def take(self, _window: int) -> Job | None:
         """The job of the next chunk."""
         chunk = next(self.waiting, None)
         return None if chunk is None else self.task.job(chunk)
@@ -162,7 +162,7 @@ def flowing(flow: Flow[Result], pool: Pool) -> Generator[tuple[Chunk, Result]]:
     WorkerError
         A worker died: at once where the pool cannot be opened again, else after a few times without any progress.
     """
-    taken = dict.fromkeys(job for job in [flow.take()] if job is not None)
+    taken = dict.fromkeys(job for job in [flow.take(1)] if job is not None)
     losses = 0
     while taken:
         try:
@@ -178,13 +178,13 @@ def flowing(flow: Flow[Result], pool: Pool) -> Generator[tuple[Chunk, Result]]:
                 raise WorkerError(loss(next(iter(taken)).chunk, losses, error) + pool.advice) from error
 
 
-def noted(again: list[Job], flow: Flow[Any], taken: dict[Job, None]) -> Callable[[], Job | None]:
+def noted(again: list[Job], flow: Flow[Any], taken: dict[Job, None]) -> Callable[[int], Job | None]:
     """What gives jobs that are to be done again, then those of a flow, each noted as taken."""
     first = iter(again)
 
-    def job() -> Job | None:
+    def job(window: int) -> Job | None:
         """The next one that is ready."""
-        found = next(first, None) or flow.take()
+        found = next(first, None) or flow.take(window)
         if found is not None:
             taken[found] = None
         return found
@@ -192,7 +192,7 @@ def noted(again: list[Job], flow: Flow[Any], taken: dict[Job, None]) -> Callable
     return job
 
 
-def submitted(executor: Executor, job: Callable[[], Job | None], most: Callable[[], int]) -> Iterator[tuple[Job, Any]]:
+def submitted(executor: Executor, job: Callable[[int], Job | None], most: Callable[[], int]) -> Iterator[tuple[Job, Any]]:
     """Results as they complete, while at most so many jobs are in flight; what is left is cancelled."""
     window = most()
     pending: dict[Future[Any], Job] = {}
@@ -208,10 +208,10 @@ def submitted(executor: Executor, job: Callable[[], Job | None], most: Callable[
             future.cancel()
 
 
-def send(executor: Executor, job: Callable[[], Job | None], pending: dict[Future[Any], Job], window: int) -> None:
+def send(executor: Executor, job: Callable[[int], Job | None], pending: dict[Future[Any], Job], window: int) -> None:
     """Give jobs to an executor until so many are in flight, or none is ready."""
     while len(pending) < window:
-        found = job()
+        found = job(window)
         if found is None:
             return
         pending[executor.submit(found.function, *found.arguments)] = found

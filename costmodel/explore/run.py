@@ -141,7 +141,6 @@ def flow_of(
     metrics: Sequence[str],
     price: Callable[..., Result],
     chunks: Iterable[Chunk],
-    pool: Pool,
     kept: Kept | None = None,
 ) -> Flow[Result]:
     """The jobs of a run: chunk by chunk, or with the layers that are mapped through all memories listed and mapped before."""
@@ -151,8 +150,8 @@ def flow_of(
         return Plain(pricing, chunks)
     levels = space.resolved.most_levels
     if kept is None:
-        return Solving(Task(layers_in, payload), pricing, chunks, levels, pool.in_flight)
-    found = Solving(Task(layers_in, payload), pricing, chunks, levels, pool.in_flight, kept.add)
+        return Solving(Task(layers_in, payload), pricing, chunks, levels)
+    found = Solving(Task(layers_in, payload), pricing, chunks, levels, kept.add)
     found.remember(*kept.load())
     return found
 
@@ -179,7 +178,7 @@ def sweep_space(
     size = chunk_points(space.size, chosen, chunk)
     checked_space(space)
     pool = pool_of(executor)
-    flow = flow_of(space, chosen, columns_of, chunks(space.size, size), pool)
+    flow = flow_of(space, chosen, columns_of, chunks(space.size, size))
     with closing(flowing(flow, pool)) as results:
         found = dict(results)
     columns = joined([found.pop(each) for each in sorted(found)])
@@ -306,7 +305,7 @@ def continued(
     progress(report)
     missing = (chunk for chunk in chunks(run.points, run.chunk_points) if chunk not in there)
     kept = Kept(directory, space.resolved.most_levels, written)
-    flow = flow_of(space, run.metrics, part_of, missing, pool, kept)
+    flow = flow_of(space, run.metrics, part_of, missing, kept)
     try:
         with closing(flowing(flow, pool)) as results, flushed(kept):
             for chunk, part in results:

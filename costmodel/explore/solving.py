@@ -97,8 +97,6 @@ class Solving(Flow[Result]):
         The chunks.
     levels
         The most memories that a machine of the space has.
-    window
-        How many jobs are in flight.
     keep
         Told the keys of layers and what they move, as they are mapped.
     """
@@ -109,11 +107,11 @@ class Solving(Flow[Result]):
         pricing: Task[Result],
         chunks: Iterable[Chunk],
         levels: int,
-        window: Callable[[], int],
         keep: Callable[[Keys, Floats], None] = lambda _keys, _found: None,
     ) -> None:
         self.listing, self.pricing, self.waiting = listing, pricing, iter(chunks)
-        self.levels, self.window, self.keep = levels, window, keep
+        self.levels, self.keep = levels, keep
+        self.window = 1
         self.book = Book(levels)
         self.listed = 0
         self.opened: dict[Chunk, Opened] = {}
@@ -127,11 +125,12 @@ class Solving(Flow[Result]):
 
     # ---- jobs
 
-    def take(self) -> Job | None:
+    def take(self, window: int) -> Job | None:
         """First what ends a chunk, then lists as long as few layers wait, then layers, then lists."""
+        self.window = window
         if self.ready:
             return self.priced(self.ready.popleft())
-        few = len(self.queue) < self.window()
+        few = len(self.queue) < self.window
         return (self.next_listing() if few else None) or self.next_batch() or self.next_listing()
 
     def priced(self, chunk: Chunk) -> Job:
@@ -141,7 +140,7 @@ class Solving(Flow[Result]):
 
     def next_listing(self) -> Job | None:
         """The job that lists the layers of the next chunk, unless many are open."""
-        if self.listed + len(self.opened) >= self.window() + OPEN:
+        if self.listed + len(self.opened) >= self.window + OPEN:
             return None
         chunk = next(self.waiting, None)
         if chunk is None:
@@ -177,7 +176,7 @@ class Solving(Flow[Result]):
         self.opened[chunk] = Opened(layers.keys, numbers, missing)
         if not missing.size:
             self.ready.append(chunk)
-        size = min(max(-(-new.size // self.window()), 1), BATCH)
+        size = min(max(-(-new.size // self.window), 1), BATCH)
         for start in range(0, new.size, size):
             part = new[start : start + size]
             self.queue.append(Batch(chunk, numbers[part], with_own_machines(layers.at(part))))

@@ -84,8 +84,8 @@ def test_every_point_is_its_own_analysis(tmp_path, objective):
 def test_hardware_that_varies(tmp_path):
     """Sizes of memories and of the array, energies and rates: one column per constant, one search per machine."""
     axes = {
-        "net.width": [4, 9], "hw.sram": ["1KiB", "64KiB"], "hw.array.rows": [4, 12], "hw.dram.read_energy": ["10 pJ/B", "90 pJ/B"],
-        "hw.compute.clock": ["100MHz", "200MHz"],
+        "net.width": [4, 9], "hw.sram": ["1KiB", "64KiB"], "hw.array.rows": [4, 12],
+        "hw.dram.read_energy": ["10 pJ/B", "90 pJ/B"], "hw.compute.clock": ["100MHz", "200MHz"],
     }  # fmt: skip
     assert_analysed(space(builder(tmp_path), axes=axes, objective="edp"))
 
@@ -104,7 +104,7 @@ def test_rows_without_outputs_are_streamed(tmp_path):
     assert_analysed(made)
 
 
-def test_shipped_networks(tmp_path):
+def test_shipped_networks():
     """Groups, ceiling modes and classes of a real network on a machine without an array."""
     axes = {"net.squeeze_ratio": [0.125, 0.3], "net.bypass": ["none", "simple"], "hw.sram": ["64KiB", "1MiB"]}
     assert_analysed(space("squeezenet", "snapdragon", axes=axes, objective="energy"))
@@ -174,7 +174,8 @@ def test_layers_that_fit_nowhere_say_what_an_analysis_says(tmp_path):
             with pytest.raises(cm.CostModelError) as caught:
                 analysed(made, made.at(point))
             first, *more = caught.value.problems
-            assert rows["problem"][point] == (f"{first} (and {len(more)} more problem{'s' * (len(more) > 1)})" if more else first)
+            others = f" (and {len(more)} more problem{'s' * (len(more) > 1)})" if more else ""
+            assert rows["problem"][point] == first + others
 
 
 def test_builders_that_refuse_points(tmp_path):
@@ -224,7 +225,7 @@ def test_bounds_leave_out_what_may_be_passed_by():
     """Weights may pass the buffer by on one machine; on another its elements hold nothing else."""
     assert paths(load_hardware("eyeriss-168"), jointly=True) == {"weight": [0, 2], "ifmap": [0, 1, 2], "ofmap": [0, 1, 2]}
     assert paths(stationary(), jointly=True) == {"weight": [0, 1, 2], "ifmap": [0, 1], "ofmap": [0, 1]}
-    assert paths(stationary(), jointly=False) == dict.fromkeys(("weight", "ifmap", "ofmap"), [0, 1, 2])
+    assert paths(stationary(), jointly=False) == {operand: [0, 1, 2] for operand in ("weight", "ifmap", "ofmap")}
 
 
 def test_layers_are_mapped_once_for_all_draws(tmp_path):
