@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 CHUNK_POINTS: Final = 4096
 """Points that are mapped at once: columns over layers stay in the cache."""
+NEST_CHUNK_POINTS: Final = 1024
+"""Points whose layers are mapped through all memories at once: thrice as many columns."""
 COUNT_CHUNK_POINTS: Final = 20480
 """Points that are counted at once: what a chunk of some thirty layers allocates is less than ``HEAP_BYTES`` twice."""
 HEAP_BYTES: Final = 31 << 20
@@ -117,12 +119,19 @@ def evaluate_points(
     if points.size and not (points.min() >= 0 and points.max() < space.size):
         raise InputError(f"{space.name}: points {points.min()} to {points.max()}; it has points 0 to {space.size - 1}")
     heap_kept()
-    step = COUNT_CHUNK_POINTS if set(chosen) <= {*COUNTED, *BOUNDS} else CHUNK_POINTS
+    step = step_points(chosen, jointly=space.resolved.maps_jointly)
     mappers = Mappers(CACHE, nests or nests_of(space.resolved.most_levels))
     starts = range(0, max(points.size, 1), step)
     with ONE_AT_A_TIME:
         found = [_evaluated(space, points[start : start + step], chosen, mappers) for start in starts]
     return {name: np.concatenate([rows[name] for rows in found]) for name in found[0]} if len(found) > 1 else found[0]
+
+
+def step_points(metrics: Sequence[str], *, jointly: bool) -> int:
+    """Points that are evaluated at once; ``jointly`` where layers may be mapped through all memories."""
+    if set(metrics) <= {*COUNTED, *BOUNDS}:
+        return COUNT_CHUNK_POINTS
+    return NEST_CHUNK_POINTS if jointly else CHUNK_POINTS
 
 
 def checked_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
@@ -139,8 +148,8 @@ def layers_of(space: DesignSpace, start: int, stop: int, metrics: Sequence[str])
     mappers = Mappers(CACHE, listed)
     points = space.slice(start, stop)
     with ONE_AT_A_TIME:
-        for first in range(0, points.size, CHUNK_POINTS):
-            there, positions, _ = _feasible(space, points[first : first + CHUNK_POINTS])
+        for first in range(0, points.size, NEST_CHUNK_POINTS):
+            there, positions, _ = _feasible(space, points[first : first + NEST_CHUNK_POINTS])
             for _, group in groups(space, positions) if there.size else ():
                 list_nests(group, metrics, mappers)
     return listed.layers()

@@ -175,7 +175,7 @@ def sweep_space(
     import pandas as pd
 
     chosen = checked_metrics(metrics or SUMMED)
-    size = chunk_points(space.size, chosen, chunk)
+    size = chunk_points(space.size, chosen, chunk, jointly=space.resolved.maps_jointly)
     checked_space(space)
     pool = pool_of(executor)
     flow = flow_of(space, chosen, columns_of, chunks(space.size, size))
@@ -236,7 +236,7 @@ def stream(
     directory, chosen = Path(path), checked_metrics(metrics or SUMMED)
     before = checked_target(directory, resume=resume)
     given = before.chunk_points if before and chunk is None else chunk
-    size = chunk_points(space.size, chosen, given)
+    size = chunk_points(space.size, chosen, given, jointly=space.resolved.maps_jointly)
     run = manifest.Manifest(version(), space.model_dump(mode="json"), space.digest, chosen, space.size, size)
     refuse_another(directory, before, run)
     checked_space(space)
