@@ -24,7 +24,7 @@ import costmodel as cm  # noqa: E402 - after the path
 from benchmarks import work  # noqa: E402 - after the path
 from benchmarks.result import MB, Result, per_second, shown, times  # noqa: E402 - after the path
 from costmodel.explore.evaluate import evaluate, layers_of  # noqa: E402 - after the path
-from costmodel.explore.nests import Layers, Told  # noqa: E402 - after the path
+from costmodel.explore.nests import Layers, Nests, Told  # noqa: E402 - after the path
 from costmodel.explore.solving import Book  # noqa: E402 - after the path
 from costmodel.joint import answers, solving  # noqa: E402 - after the path
 
@@ -148,7 +148,7 @@ def parts(designs: int) -> Iterator[Result]:
     listed: list[Layers] = []
     layers_of(found, 0, 8, METRICS)
     listing = work.seconds(lambda: listed.extend(layers_of(found, *each, METRICS) for each in slices))
-    told = [Told(one.keys, np.ones((one.count, answers.answer_columns(3))), None) for one in listed]  # nothing is missing
+    told = [Told(one.keys, np.ones((one.count, answers.answer_columns(3))), Nests(3)) for one in listed]
     pricing = work.seconds(
         lambda: [evaluate(found, *each, METRICS, one) for each, one in zip(slices, told, strict=True)]
     )

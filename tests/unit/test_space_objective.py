@@ -18,6 +18,7 @@ from costmodel.explore.uncertainty import Uncertainty, sampled_figures
 from costmodel.hardware import load_hardware
 from costmodel.hardware.columns import resized
 from costmodel.hardware.profile import OBJECTIVES
+from costmodel.report.objective import space_sentences
 from tests.unit.joint_machine import stationary
 from tests.unit.spaces import builder, space
 
@@ -123,6 +124,8 @@ def test_objectives_may_vary_and_be_declared(tmp_path):
     assert rows["energy_j"][:2].tolist() == alone["energy_j"].tolist()
     own = space(builder(tmp_path), str(declared), axes={"net.width": [4, 40]})
     assert own.resolved.maps_jointly
+    (said,) = space_sentences(space(builder(tmp_path), [str(declared), "eyeriss-168"], axes={"net.width": [4]}))
+    assert said.startswith("Every layer by itself is mapped for the least time on snapdragon, through")
     assert_analysed(own)
     assert not space(builder(tmp_path), str(declared), objective="none").resolved.maps_jointly
 
@@ -243,10 +246,15 @@ def test_layers_are_mapped_once_for_all_draws(tmp_path):
 def test_searches_and_codesign_ask_for_it_too(tmp_path):
     """They evaluate points of the space, whose objective it is."""
     made = space(builder(tmp_path), "snapdragon", axes={"net.width": [4, 9, 20]}, objective="latency")
-    best = cm.search(made, "energy_j", trials=30, sampler="random").to_frame()
+    search = cm.search(made, "energy_j", trials=30, sampler="random")
+    assert "Every layer by itself is mapped for the least time, through all memories" in " ".join(repr(search).split())
+    best = search.to_frame()
     rows = evaluate(made, 0, 3, ["energy_j"])
     assert best["energy_j"].iloc[0] == rows["energy_j"].min()
     hardware = space("squeezenet", "snapdragon", axes={"hw.sram": ["64KiB", "1MiB"]}, objective="energy")
     found = cm.codesign(hardware, "energy", samples=4)
     energies = evaluate(hardware, 0, 2, ["energy_j"])["energy_j"]
     assert found.of("energy", "squeezenet").value == energies.min()
+    assert "Every layer by itself is mapped for the least energy, through all memories" in " ".join(repr(found).split())
+    plain = space(builder(tmp_path), "snapdragon", axes={"net.width": [4, 9, 20]})
+    assert "through all memories" not in repr(cm.search(plain, "energy_j", trials=5, sampler="random"))
