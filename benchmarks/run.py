@@ -23,7 +23,7 @@ HERE: Final = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import costmodel as cm  # noqa: E402 - after the path
-from benchmarks import importing, mapping, peers, running, scheduling, spaces, work  # noqa: E402 - after the path
+from benchmarks import counters, importing, mapping, nested, peers, running, scheduling, spaces, work  # noqa: E402 - after the path
 from benchmarks.result import HEADER, MB, Result, per_second, shown, times  # noqa: E402 - after the path
 
 RESULTS: Final = HERE / "RESULTS.md"
@@ -222,8 +222,11 @@ only add time. The loop builds and analyses {SAMPLE} designs spread over the sam
 The first analysis in a process includes what later ones find in caches. VGG-19 with weights ({importing.VGG19_BYTES:,} bytes)
 and the deep Swin are written by `benchmarks/files.py` before the clock starts; memory is the peak of a process of its own,
 the pages of the file that it touched included. A run of a design space is a process of its own as well, timed from before
-its workers start to after its last file; its memory is that of the process and its workers. onnx-tool {importing.ONNX_TOOL}
-runs in an environment of its own, which the benchmark makes.
+its workers start to after its last file; its memory is that of the process and its workers. Mapped through all memories,
+designs are priced for {nested.OBJECTIVE}; distinct layers are counted before the clock starts. The loops beside counting build
+{counters.SAMPLE - 1} of the networks in torch, on as many threads as it takes by itself, and let {peers.TORCHINFO.title} or
+{peers.FVCORE} count each; parameters and MACs are compared with ours (torchinfo's MACs include an addition per bias).
+onnx-tool {importing.ONNX_TOOL} runs in an environment of its own, which the benchmark makes.
 
 Mapped networks are analysed for {mapping.OBJECTIVE} with nothing known of earlier ones, equal layers once; compiled code is in
 its cache. Where one round takes more than ten seconds, it is the only one. {peers.NN_DATAFLOW.title} and
@@ -246,8 +249,10 @@ def parts(designs: int) -> dict[str, Callable[[], Iterator[Result]]]:
     return {
         "warm": warm, "cold": cold, "sweeps": partial(sweeps, designs), "search": search, "orders": orders,
         "schedules": scheduling.schedules, "chains": scheduling.chains, "capacities": scheduling.capacities,
-        "spaces": spaces.spaces, "scaling": running.scaling, "overheads": running.overheads, "run-memory": running.memory,
-        "files": importing.files_cold, "deep": importing.deep_file, "large": importing.large_file,
+        "spaces": spaces.spaces, "nested": partial(nested.nested, 10 * designs),
+        "counters": partial(counters.counters, designs), "scaling": running.scaling, "overheads": running.overheads,
+        "run-memory": running.memory, "files": importing.files_cold, "deep": importing.deep_file,
+        "large": importing.large_file,
         "mapping": mapping.networks, "growth": mapping.growth, "memory": mapping.memory,
         "nn-dataflow": mapping.nn_dataflow, "zigzag": mapping.zigzag,
     }  # fmt: skip

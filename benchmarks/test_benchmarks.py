@@ -7,7 +7,7 @@ from math import prod
 import pytest
 
 import costmodel as cm
-from benchmarks import files, layers, mapping, peers, run, schedule, work
+from benchmarks import files, layers, mapping, nested, peers, run, schedule, work
 
 HARDWARE = ("eyeriss-168", "snapdragon", "horowitz-45nm")
 DESIGNS = 1000
@@ -110,8 +110,17 @@ def test_schedules_of_another_mapper():
 
 def test_environments_of_peers():
     """Every peer is pinned and has its script; each part of the run has a name of its own."""
-    for peer in (peers.NN_DATAFLOW, peers.ZIGZAG):
+    for peer in (peers.NN_DATAFLOW, peers.ZIGZAG, peers.TORCHINFO):
         assert (peers.HERE / peer.script).is_file()
         assert all("==" in one for one in peer.pinned)
         assert peer.title.split()[1] in str(peer.python)
-    assert {"mapping", "growth", "memory", "nn-dataflow", "zigzag"} <= set(run.parts(1000))
+    assert {"mapping", "growth", "memory", "nn-dataflow", "zigzag", "nested", "counters"} <= set(run.parts(1000))
+
+
+@pytest.mark.parametrize(("designs", "size"), [(1, 960), (2000, 1920), (100_000, 122_880), (1_000_000, 983_040)])
+def test_spaces_of_the_benchmarks(designs, size):
+    """As many points as asked for or a few less, and the layers are those of the space."""
+    found = nested.space(designs)
+
+    assert found.size == size
+    assert found.resolved.maps_jointly

@@ -540,6 +540,8 @@ def sweep(
 
     With a :class:`DesignSpace`, or the path of one, every point that meets the constraints is evaluated, on any executor:
     ``cm.sweep(space, metrics=["params", "energy_j"], executor=pool)``. The frame is the same for every executor and chunk.
+    Where the space has an ``objective``, layers are mapped through all memories as by ``analyze(..., objective=...)``, each
+    distinct one once on all workers together.
 
     With a builder, ``axes`` are its arguments. Those that it annotates ``Dim`` or ``Ratio`` become arrays in one vectorised
     graph per topology; the others (a version, a kind of bypass) select the topology.

@@ -25,7 +25,7 @@ from costmodel.io_bound import nest_of, schedule_bytes
 from costmodel.precision import row_precisions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from costmodel.hardware import Compute, Constant, HardwareProfile, MemoryLevel
     from costmodel.hardware.profile import Objective
     from costmodel.joint.costs import JointCosts
+    from costmodel.joint.tasks import Work
     from costmodel.mapping.levels.loopnest import LoopNest
     from costmodel.precision import Precision
     from costmodel.schedule import Schedule
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
+    JointMapper = Callable[[Work, Objective], JointCosts]
 
 Bound = Literal["value", "low", "high"]
 BOUNDS: tuple[Bound, ...] = ("value", "low", "high")
@@ -103,8 +105,8 @@ class Estimate:
     Totals are sums over axis 0; nothing here depends on another design point, nor, without a `schedule`, on the order of
     layers. With one, the outermost boundary is what the schedule moves. Constants of the profile may be columns, one value
     for each of `hardware_points`; the table then has one design point, or as many. With an `objective`, every layer is mapped
-    for it through all memories at once (one design point), in `time_limit_s` together where that is given; rows in `given`
-    take that mapping instead.
+    for it through all memories at once, in `time_limit_s` together where that is given; rows in `given` take that mapping
+    instead. That takes one design point, or a `joint_mapper` that maps layers of many.
     """
 
     table: LayerTable
@@ -117,6 +119,7 @@ class Estimate:
     objective: Objective | None = None
     time_limit_s: float | None = None
     given: Mapping[int, LoopNest] = field(default_factory=dict)
+    joint_mapper: JointMapper | None = None
 
     def repriced(self, hardware: HardwareProfile) -> Estimate:
         """The same traffic on hardware that differs in energies, rates and powers alone, not in sizes or formats."""
@@ -202,6 +205,8 @@ class Estimate:
         from costmodel.joint.tasks import Work
 
         work = Work(self.table, self.widths, self.precisions, self.hardware, self.feed_bytes("value"))
+        if self.joint_mapper is not None:
+            return self.joint_mapper(work, self.objective)
         return joint_costs(work, self.objective, self.time_limit_s, self.code, self.given)
 
     @cached_property

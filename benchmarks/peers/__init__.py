@@ -1,4 +1,4 @@
-"""Other mappers, each in an environment of its own that the benchmark makes on first use, on the same machine."""
+"""Other tools, each in an environment of its own that the benchmark makes on first use, on the same machine."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ENVIRONMENTS: Final = HERE.parents[1] / ".benchmarks"
 class Peer:
     """A distribution, what it needs pinned beside it, and the script that runs under its Python.
 
-    ``legal`` says whether its energies are of mappings that fit, so that ours are to be no larger.
+    For mappers, ``legal`` says whether its energies are of mappings that fit, so that ours are to be no larger.
     """
 
     name: str
     version: str
     pinned: tuple[str, ...]
     script: str
-    legal: bool
+    legal: bool = True
 
     @property
     def title(self) -> str:
@@ -48,7 +48,7 @@ class Peer:
         made.touch()
 
     def run(self, *arguments: str) -> dict[str, Any]:
-        """What its script prints: seconds of the search, and energy and words by layer."""
+        """What its script prints."""
         self.make()
         words = [str(self.python), str(HERE / self.script), *arguments]
         done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
@@ -59,3 +59,6 @@ NN_DATAFLOW: Final = Peer("nn-dataflow", "2.1", ("six==1.17.0", "sympy==1.5.1"),
 """Does not declare six, and fails with any sympy that refuses None as a value."""
 ZIGZAG: Final = Peer("zigzag-dse", "3.9.1", ("six==1.17.0",), "alexnet_on_zigzag.py", legal=True)
 """Does not declare six."""
+TORCHINFO: Final = Peer("torchinfo", "1.8.0", ("fvcore==0.1.5.post20221221", "torch==2.13.0"), "squeezenet_in_torch.py")
+"""Stands for fvcore as well, which needs the same torch."""
+FVCORE: Final = TORCHINFO.pinned[0].replace("==", " ")

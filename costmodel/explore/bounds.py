@@ -3,6 +3,9 @@
 Every boundary of memory moves what is compulsory: each weight and input once inwards, each output once outwards. The array of
 multipliers is busy everywhere. Where transfers overlap with compute, they do so over the whole network, so that its time is
 that of the slowest resource. Both figures come from totals over the layers: no array over layers is needed.
+
+Where layers are mapped through all memories at once, an operand may pass a memory by: only memories that it must go through
+are counted, and the multipliers take from the innermost one what that holds.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from costmodel.analysis import summed, total
+from costmodel.boundary import weight_operand_elems
 from costmodel.estimate import INVERSE, at
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s
+from costmodel.joint.costs import holders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +32,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-OPERANDS = ("weight", "ifmap", "ofmap")
+INWARDS = ("weight", "ifmap")
+OUTWARDS = ("ofmap",)
+OPERANDS = (*INWARDS, *OUTWARDS)
 
 
 @dataclass(frozen=True)
@@ -44,12 +51,24 @@ class Totals:
     busy_rows: int
 
 
-def bound_totals(estimate: Estimate) -> Totals:
-    """Totals over the layers of a table; the mapper is not asked."""
+def bound_totals(estimate: Estimate, *, jointly: bool = False) -> Totals:
+    """Totals over the layers of a table; the mapper is not asked. Mapped ``jointly``, layers move parts of bytes."""
+    moved = moved_parts(estimate) if jointly else moved_whole(estimate)
+    return Totals(operations_of(estimate), mac_bits(estimate), moved, int(estimate.busy.sum()))
+
+
+def moved_whole(estimate: Estimate) -> dict[str, Floats]:
+    """Compulsory bytes by operand, whole ones per layer."""
     ifmap, ofmap = (total(estimate, f"{operand}_bytes").astype(np.float64) for operand in ("ifmap", "ofmap"))
     weight = total(estimate, "compulsory_bytes") - ifmap - ofmap
-    moved = {"weight": weight, "ifmap": ifmap, "ofmap": ofmap}
-    return Totals(operations_of(estimate), mac_bits(estimate), moved, int(estimate.busy.sum()))
+    return {"weight": weight, "ifmap": ifmap, "ofmap": ofmap}
+
+
+def moved_parts(estimate: Estimate) -> dict[str, Floats]:
+    """Compulsory bytes by operand, as the sum of bits."""
+    table, widths = estimate.table, estimate.widths
+    elems = {"weight": weight_operand_elems(table), "ifmap": table.ifmap_elems, "ofmap": table.ofmap_elems}
+    return {operand: summed(size * widths.columns()[operand]) / 8 for operand, size in elems.items()}
 
 
 def operations_of(estimate: Estimate) -> dict[str, Floats]:
@@ -81,16 +100,24 @@ def at_points(totals: Totals, which: NDArray[np.int64]) -> Totals:
     return Totals(taken(totals.operations), taken(totals.mac_bits), taken(totals.moved_bytes), totals.busy_rows)
 
 
-def feeds_bytes(totals: Totals, hardware: HardwareProfile) -> dict[str, Floats]:
-    """Bytes that the multipliers take from the innermost memory, by operand."""
-    reuse = hardware.levels[-1].macs_per_access
-    return {
+def feeds_bytes(totals: Totals, hardware: HardwareProfile, *, jointly: bool = False) -> dict[str, Floats]:
+    """Bytes that the multipliers take from the innermost memory, by operand; ``jointly`` nothing of what it does not hold."""
+    level = hardware.levels[-1]
+    reuse = level.macs_per_access
+    found = {
         operand: np.asarray(operand_feed_bytes(bits, 1.0, at(reuse[operand], INVERSE["value"]) if operand in reuse else 1.0))
         for operand, bits in totals.mac_bits.items()
     }
+    return {op: np.zeros_like(size) if jointly and op not in level.holds else size for op, size in found.items()}
 
 
-def latency_bound_s(totals: Totals, hardware: HardwareProfile) -> Floats:
+def paths(hardware: HardwareProfile, *, jointly: bool) -> dict[str, list[int]]:
+    """Levels that an operand goes through in any mapping, by operand, outermost first."""
+    levels = hardware.levels
+    return {operand: holders(levels, operand) if jointly else list(range(len(levels))) for operand in OPERANDS}
+
+
+def latency_bound_s(totals: Totals, hardware: HardwareProfile, *, jointly: bool = False) -> Floats:
     """Time that no mapping undercuts, layer by layer [s].
 
     ``max(compute, every port) + overhead * layers`` over the whole network, or their sum where nothing overlaps.
@@ -101,8 +128,8 @@ def latency_bound_s(totals: Totals, hardware: HardwareProfile) -> Floats:
         for form, operations in totals.operations.items()
     ]
     times = [sum(spent[1:], spent[0])]
-    crossing = sum(totals.moved_bytes.values())
-    through = [crossing] * (len(hardware.levels) - 1) + [sum(feeds_bytes(totals, hardware).values())]
+    handed = [handed_bytes(totals, paths(hardware, jointly=jointly), index) for index in range(len(hardware.levels) - 1)]
+    through = [*handed, sum(feeds_bytes(totals, hardware, jointly=jointly).values())]
     for level, moved in zip(hardware.levels, through, strict=True):
         if level.bandwidth_bytes_per_s is not None:
             times.append(transfer_s(moved, at(level.bandwidth_bytes_per_s, "value")))
@@ -112,7 +139,18 @@ def latency_bound_s(totals: Totals, hardware: HardwareProfile) -> Floats:
     return np.asarray(longest + totals.busy_rows * at(hardware.layer_overhead_s, "value"))
 
 
-def energy_bound_j(totals: Totals, hardware: HardwareProfile) -> Floats:
+def handed_bytes(totals: Totals, on: Mapping[str, list[int]], index: int, operands: tuple[str, ...] = OPERANDS) -> Floats:
+    """Bytes of operands that a level exchanges with the next one inwards on their paths."""
+    handing = [totals.moved_bytes[operand] for operand in operands if index in on[operand][:-1]]
+    return np.asarray(sum(handing, np.zeros(1)))
+
+
+def filled_bytes(totals: Totals, on: Mapping[str, list[int]], index: int, operands: tuple[str, ...]) -> Floats:
+    """Bytes of operands that a level exchanges with the next one outwards on their paths."""
+    return np.asarray(sum((totals.moved_bytes[operand] for operand in operands if index in on[operand][1:]), np.zeros(1)))
+
+
+def energy_bound_j(totals: Totals, hardware: HardwareProfile, *, jointly: bool = False) -> Floats:
     """Energy that no mapping undercuts, layer by layer [J].
 
     MACs and other operations, reads and writes of every memory with the compulsory bytes at every boundary, and static power
@@ -120,14 +158,14 @@ def energy_bound_j(totals: Totals, hardware: HardwareProfile) -> Floats:
     """
     prices = hardware.compute.mac_pj
     spent = [mac_j(operations, at(prices[form], "value")) for form, operations in totals.operations.items()]
-    feeds, moved = feeds_bytes(totals, hardware), totals.moved_bytes
-    inwards, outwards = moved["weight"] + moved["ifmap"], moved["ofmap"]
+    feeds, on = feeds_bytes(totals, hardware, jointly=jointly), paths(hardware, jointly=jointly)
     last = len(hardware.levels) - 1
     for index, level in enumerate(hardware.levels):
-        read = inwards if index < last else sum(feeds.values())
-        written = outwards if index < last else feeds["ofmap"]
+        read = handed_bytes(totals, on, index, INWARDS) if index < last else sum(feeds.values())
+        written = handed_bytes(totals, on, index, OUTWARDS) if index < last else feeds["ofmap"]
         if index:
-            read, written = read + outwards, written + inwards
+            read = read + filled_bytes(totals, on, index, OUTWARDS)
+            written = written + filled_bytes(totals, on, index, INWARDS)
         spent += [access_j(read, at(level.read_pj_per_byte, "value")), access_j(written, at(level.write_pj_per_byte, "value"))]
-    spent.append(static_j(at(hardware.static_w, "value"), latency_bound_s(totals, hardware)))
+    spent.append(static_j(at(hardware.static_w, "value"), latency_bound_s(totals, hardware, jointly=jointly)))
     return np.asarray(sum(spent[1:], spent[0]))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from costmodel.errors import InputError
-from costmodel.explore.evaluate import CHUNK_POINTS, COUNT_CHUNK_POINTS
-from costmodel.explore.pricing import BOUNDS, COUNTED
+from costmodel.explore.evaluate import NEST_CHUNK_POINTS, step_points
+from costmodel.explore.pricing import NESTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,8 +36,10 @@ class Chunk:
         return f"points {self.start:,} to {self.stop - 1:,}"
 
 
-def chunk_points(size: int, metrics: Sequence[str], given: int | None = None) -> int:
+def chunk_points(size: int, metrics: Sequence[str], given: int | None = None, *, jointly: bool = False) -> int:
     """Points of a chunk: those given, else a part of the space that is worth sending and not too long to lose.
+
+    Layers that are mapped ``jointly``, through all memories, are sent along with a chunk, which has fewer points then.
 
     >>> chunk_points(10**9, ["macs"]), chunk_points(10**9, ["dram_bytes"]), chunk_points(1000, ["macs"])
     (20480, 4096, 256)
@@ -48,7 +50,7 @@ def chunk_points(size: int, metrics: Sequence[str], given: int | None = None) ->
         Fewer points than one, or so few that a run has more chunks than a directory takes.
     """
     if given is None:
-        most = COUNT_CHUNK_POINTS if set(metrics) <= {*COUNTED, *BOUNDS} else CHUNK_POINTS
+        most = 2 * NEST_CHUNK_POINTS if jointly and set(metrics) & set(NESTED) else step_points(metrics, jointly=False)
         return max(min(-(-size // LEAST_CHUNKS), most), LEAST_POINTS, -(-size // MOST_CHUNKS))
     if given < 1:
         raise InputError(f"chunk: {given} points; give at least 1")

@@ -6,8 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from costmodel.errors import CostModelError
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from costmodel.explore.chunks import Chunk
 
 Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
 
 FALLBACK_IN_FLIGHT: Final = 64
 """Chunks in flight where an executor does not tell how many workers it has."""
@@ -48,6 +48,45 @@ class Task(Generic[Result]):
 
     function: Callable[[bytes, int, int], Result]
     payload: bytes
+
+    def job(self, chunk: Chunk, *more: object) -> Job:
+        """What to submit for a chunk."""
+        return Job(chunk, self.function, (self.payload, chunk.start, chunk.stop, *more))
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is submitted to an executor at once; ``chunk`` is the one that needs it, or the first of those that do."""
+
+    chunk: Chunk
+    function: Callable[..., Any]
+    arguments: tuple[object, ...]
+
+
+class Flow(Protocol[Result_co]):
+    """Jobs one after the other; what comes of one may make others ready."""
+
+    def take(self, window: int) -> Job | None:
+        """A job that is ready where so many may be in flight; None until the result of another is given, or at the end."""
+
+    def give(self, job: Job, result: Any) -> Iterator[tuple[Chunk, Result_co]]:  # noqa: ANN401 - of any job
+        """Take the result of a job; chunks that are done with it, and what came of them."""
+
+
+class Plain(Flow[Result]):
+    """One job per chunk, whose result is that of the chunk."""
+
+    def __init__(self, task: Task[Result], chunks: Iterable[Chunk]) -> None:
+        self.task, self.waiting = task, iter(chunks)
+
+    def take(self, _window: int) -> Job | None:
+        """The job of the next chunk."""
+        chunk = next(self.waiting, None)
+        return None if chunk is None else self.task.job(chunk)
+
+    def give(self, job: Job, result: Any) -> Iterator[tuple[Chunk, Result]]:  # noqa: ANN401 - of the task
+        """The chunk and its result."""
+        yield job.chunk, result
 
 
 @dataclass(frozen=True)
@@ -111,64 +150,76 @@ def lost_by_dask() -> tuple[type[BaseException], ...]:
 
 
 def completed(task: Task[Result], chunks: Iterable[Chunk], pool: Pool) -> Generator[tuple[Chunk, Result]]:
-    """Every chunk once with its result, as soon as it is there.
+    """Every chunk once with its result, as soon as it is there; see :func:`flowing`."""
+    yield from flowing(Plain(task, chunks), pool)
+
+
+def flowing(flow: Flow[Result], pool: Pool) -> Generator[tuple[Chunk, Result]]:
+    """Every chunk of a flow of jobs once with its result, as soon as it is there.
 
     Raises
     ------
     WorkerError
         A worker died: at once where the pool cannot be opened again, else after a few times without any progress.
     """
-    waiting = iter(chunks)
-    taken = dict.fromkeys(islice(waiting, 1))
+    taken = dict.fromkeys(job for job in [flow.take(1)] if job is not None)
     losses = 0
     while taken:
         try:
             with pool.opened() as executor:
-                todo = chain(list(taken), noted(waiting, taken))
-                for chunk, result in submitted(executor, task, todo, pool.in_flight):
-                    del taken[chunk]
+                waiting = noted(list(taken), flow, taken)
+                for job, result in submitted(executor, waiting, pool.in_flight):
+                    del taken[job]
                     losses = 0
-                    yield chunk, result
+                    yield from flow.give(job, result)
         except pool.lost as error:
             losses += 1
             if not pool.reopens or losses == LOSSES:
-                raise WorkerError(loss(next(iter(taken)), losses, error) + pool.advice) from error
+                raise WorkerError(loss(next(iter(taken)).chunk, losses, error) + pool.advice) from error
 
 
-def noted(chunks: Iterable[Chunk], taken: dict[Chunk, None]) -> Iterator[Chunk]:
-    """Chunks as they are, each noted as taken."""
-    for chunk in chunks:
-        taken[chunk] = None
-        yield chunk
+def noted(again: list[Job], flow: Flow[Any], taken: dict[Job, None]) -> Callable[[int], Job | None]:
+    """What gives jobs that are to be done again, then those of a flow, each noted as taken."""
+    first = iter(again)
+
+    def job(window: int) -> Job | None:
+        """The next one that is ready."""
+        found = next(first, None) or flow.take(window)
+        if found is not None:
+            taken[found] = None
+        return found
+
+    return job
 
 
-def submitted(
-    executor: Executor, task: Task[Result], chunks: Iterable[Chunk], most: Callable[[], int]
-) -> Iterator[tuple[Chunk, Result]]:
-    """Results as they complete, while at most so many chunks are in flight; what is left is cancelled."""
-    waiting, window = iter(chunks), most()
-    pending: dict[Future[Result], Chunk] = {}
+def submitted(executor: Executor, job: Callable[[int], Job | None], most: Callable[[], int]) -> Iterator[tuple[Job, Any]]:
+    """Results as they complete, while at most so many jobs are in flight; what is left is cancelled."""
+    window = most()
+    pending: dict[Future[Any], Job] = {}
     try:
-        pending.update(sent(executor, task, islice(waiting, window)))
+        send(executor, job, pending, window)
         while pending:
             for future in sorted(wait(pending, return_when=FIRST_COMPLETED).done, key=failed):
                 yield pending.pop(future), future.result()
-                pending.update(sent(executor, task, islice(waiting, max(window - len(pending), 0))))
+                send(executor, job, pending, window)
             window = most()
     finally:
         for future in pending:
             future.cancel()
 
 
+def send(executor: Executor, job: Callable[[int], Job | None], pending: dict[Future[Any], Job], window: int) -> None:
+    """Give jobs to an executor until so many are in flight, or none is ready."""
+    while len(pending) < window:
+        found = job(window)
+        if found is None:
+            return
+        pending[executor.submit(found.function, *found.arguments)] = found
+
+
 def failed(future: Future[Any]) -> bool:
     """Whether a future that is done has no result; those that have one come first, since a failure ends the run."""
     return future.cancelled() or future.exception() is not None
-
-
-def sent(executor: Executor, task: Task[Result], chunks: Iterable[Chunk]) -> Iterator[tuple[Future[Result], Chunk]]:
-    """Chunks given to an executor."""
-    for chunk in chunks:
-        yield executor.submit(task.function, task.payload, chunk.start, chunk.stop), chunk
 
 
 def loss(chunk: Chunk, times: int, error: BaseException) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 
 from costmodel.errors import InputError
 from costmodel.explore.grouping import groups
-from costmodel.explore.pricing import BOUNDS, COUNTED, METRICS, priced
+from costmodel.explore.nests import Listed, Nests
+from costmodel.explore.pricing import BOUNDS, COUNTED, METRICS, Mappers, list_nests, priced
 from costmodel.explore.solutions import SolutionCache
 from costmodel.hardware.profile import did_you_mean
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from costmodel.explore.nests import Layers, Source
     from costmodel.explore.space import DesignSpace
 
     Ints = NDArray[np.int64]
@@ -26,18 +28,26 @@ if TYPE_CHECKING:
 
 CHUNK_POINTS: Final = 4096
 """Points that are mapped at once: columns over layers stay in the cache."""
+NEST_CHUNK_POINTS: Final = 1024
+"""Points whose layers are mapped through all memories at once: thrice as many columns."""
 COUNT_CHUNK_POINTS: Final = 20480
 """Points that are counted at once: what a chunk of some thirty layers allocates is less than ``HEAP_BYTES`` twice."""
 HEAP_BYTES: Final = 31 << 20
 """Largest block whose release makes glibc keep twice as much of a freed heap, as far as it adapts by itself."""
 CACHE: Final = SolutionCache()
-"""Layers solved in this process."""
+"""Layers mapped in this process, across one boundary after the other."""
 ONE_AT_A_TIME: Final = RLock()
 """Threads take turns: files of networks have the process's output and import path while they run, and the cache is shared."""
 POINT: Final = "point"
 PROBLEM: Final = "problem"
 
 __all__ = ["METRICS", "checked_metrics", "evaluate", "evaluate_points"]
+
+
+@cache
+def nests_of(levels: int) -> Nests:
+    """Layers mapped in this process through all memories of machines of at most so many."""
+    return Nests(levels)
 
 
 @cache
@@ -50,7 +60,9 @@ def heap_kept() -> None:
     np.empty(HEAP_BYTES, dtype=np.uint8)
 
 
-def evaluate(space: DesignSpace, start: int, stop: int, metrics: Sequence[str]) -> Rows:
+def evaluate(
+    space: DesignSpace, start: int, stop: int, metrics: Sequence[str], nests: Source | None = None
+) -> Rows:
     """Figures of the points from ``start`` to ``stop - 1`` that meet the constraints.
 
     Parameters
@@ -61,6 +73,8 @@ def evaluate(space: DesignSpace, start: int, stop: int, metrics: Sequence[str]) 
         Indices of grid points.
     metrics
         Names of :data:`METRICS`; only what these need is computed.
+    nests
+        What knows how layers are mapped through all memories; what this process remembers where None.
 
     Returns
     -------
@@ -81,10 +95,12 @@ def evaluate(space: DesignSpace, start: int, stop: int, metrics: Sequence[str]) 
     >>> evaluate(space, 0, 2, ["params"])["params"].tolist()
     [1248424.0, 3404392.0]
     """
-    return evaluate_points(space, space.slice(start, stop), metrics)
+    return evaluate_points(space, space.slice(start, stop), metrics, nests)
 
 
-def evaluate_points(space: DesignSpace, indices: Ints | Sequence[int], metrics: Sequence[str]) -> Rows:
+def evaluate_points(
+    space: DesignSpace, indices: Ints | Sequence[int], metrics: Sequence[str], nests: Source | None = None
+) -> Rows:
     """Figures of any points that meet the constraints, as :func:`evaluate` gives those of a slice.
 
     Parameters
@@ -95,16 +111,27 @@ def evaluate_points(space: DesignSpace, indices: Ints | Sequence[int], metrics: 
         Indices of grid points, in any order; repeated ones give repeated rows.
     metrics
         Names of :data:`METRICS`.
+    nests
+        As for :func:`evaluate`.
     """
     chosen = checked_metrics(metrics)
     points = np.asarray(indices, dtype=np.int64).reshape(-1)
     if points.size and not (points.min() >= 0 and points.max() < space.size):
         raise InputError(f"{space.name}: points {points.min()} to {points.max()}; it has points 0 to {space.size - 1}")
     heap_kept()
-    step = COUNT_CHUNK_POINTS if set(chosen) <= {*COUNTED, *BOUNDS} else CHUNK_POINTS
+    step = step_points(chosen, jointly=space.resolved.maps_jointly)
+    mappers = Mappers(CACHE, nests or nests_of(space.resolved.most_levels))
+    starts = range(0, max(points.size, 1), step)
     with ONE_AT_A_TIME:
-        found = [_evaluated(space, points[start : start + step], chosen) for start in range(0, max(points.size, 1), step)]
+        found = [_evaluated(space, points[start : start + step], chosen, mappers) for start in starts]
     return {name: np.concatenate([rows[name] for rows in found]) for name in found[0]} if len(found) > 1 else found[0]
+
+
+def step_points(metrics: Sequence[str], *, jointly: bool) -> int:
+    """Points that are evaluated at once; ``jointly`` where layers may be mapped through all memories."""
+    if set(metrics) <= {*COUNTED, *BOUNDS}:
+        return COUNT_CHUNK_POINTS
+    return NEST_CHUNK_POINTS if jointly else CHUNK_POINTS
 
 
 def checked_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
@@ -115,8 +142,21 @@ def checked_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(metrics))
 
 
-def _evaluated(space: DesignSpace, points: Ints, metrics: Sequence[str]) -> Rows:
-    """Figures of a chunk."""
+def layers_of(space: DesignSpace, start: int, stop: int, metrics: Sequence[str]) -> Layers:
+    """Distinct layers of a slice that are mapped through all memories for some metrics; nothing is mapped."""
+    listed = Listed(space.resolved.most_levels)
+    mappers = Mappers(CACHE, listed)
+    points = space.slice(start, stop)
+    with ONE_AT_A_TIME:
+        for first in range(0, points.size, NEST_CHUNK_POINTS):
+            there, positions, _ = _feasible(space, points[first : first + NEST_CHUNK_POINTS])
+            for _, group in groups(space, positions) if there.size else ():
+                list_nests(group, metrics, mappers)
+    return listed.layers()
+
+
+def _feasible(space: DesignSpace, points: Ints) -> tuple[Ints, dict[str, Ints], Rows]:
+    """Points that meet the constraints, with positions on and values of every axis."""
     positions = space.positions(points)
     columns = space.columns_of(positions)
     if space.resolved.constraints:
@@ -124,10 +164,16 @@ def _evaluated(space: DesignSpace, points: Ints, metrics: Sequence[str]) -> Rows
         points = points[met]
         positions = {name: position[met] for name, position in positions.items()}
         columns = {name: column[met] for name, column in columns.items()}
+    return points, positions, columns
+
+
+def _evaluated(space: DesignSpace, points: Ints, metrics: Sequence[str], mappers: Mappers) -> Rows:
+    """Figures of a chunk."""
+    points, positions, columns = _feasible(space, points)
     figures = {name: np.full(points.size, np.nan) for name in metrics}
     problems = np.full(points.size, "", dtype=object)
     for places, group in groups(space, positions) if points.size else ():
-        found, notes = priced(group, metrics, CACHE)
+        found, notes = priced(group, metrics, mappers)
         for name, column in found.items():
             figures[name][places] = column
         for place, text in notes.items():

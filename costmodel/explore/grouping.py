@@ -11,7 +11,10 @@ from costmodel.explore.axes import HARDWARE
 from costmodel.explore.indexing import number
 from costmodel.explore.subjects import BITS, NET
 from costmodel.hardware.columns import with_columns
+from costmodel.joint.choice import NO_OBJECTIVE
+from costmodel.joint.columns import Machines
 from costmodel.mapping.problem import grouped
+from costmodel.schedule import checked_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,11 +24,12 @@ if TYPE_CHECKING:
     from costmodel.explore.space import DesignSpace
     from costmodel.explore.subjects import Subject
     from costmodel.hardware import HardwareProfile
+    from costmodel.schedule import Kind
 
     Ints = NDArray[np.int64]
     Columns = Mapping[str, NDArray[Any]]
 
-SETTINGS: Final = ("batch", "dtype", "schedule", "state")
+SETTINGS: Final = ("batch", "dtype", "schedule", "state", "objective")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Group:
     bits: Mapping[str, int] | None
     schedule: str | None
     state: str
+    objective: str | None
     arguments: Columns
     network_of: Ints
     constants: Columns
@@ -52,6 +57,12 @@ class Group:
     def __len__(self) -> int:
         """Return the number of points."""
         return int(self.network_of.size)
+
+    @property
+    def kind(self) -> Kind:
+        """The schedule that is priced: that given, else layer by layer for an objective, else that of the profile."""
+        asked = self.schedule is None and self.objective not in (None, NO_OBJECTIVE)
+        return checked_kind("layer" if asked else self.schedule, self.profile)
 
     @property
     def networks(self) -> int:
@@ -67,6 +78,11 @@ class Group:
         """The machine of some points: constants that vary are columns, one value per point."""
         machines = self.machine_of[points]
         return with_columns(self.profile, {name: column[machines] for name, column in self.constants.items()})
+
+    def machines(self, points: Ints) -> Machines:
+        """The distinct machines of some points, plain."""
+        _, first, which = np.unique(self.machine_of[points], return_index=True, return_inverse=True)
+        return Machines(tuple(self.hardware_of(int(points[place])) for place in first), which if self.constants else which[:1])
 
     def hardware_of(self, point: int) -> HardwareProfile:
         """The machine of one point, plain."""

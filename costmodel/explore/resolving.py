@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError
@@ -27,13 +28,14 @@ from costmodel.explore.subjects import (
     machine_of,
     subject_of,
 )
-from costmodel.hardware.profile import did_you_mean
+from costmodel.hardware.profile import OBJECTIVES, did_you_mean
 from costmodel.hardware.variation import field_of
+from costmodel.joint.choice import NO_OBJECTIVE, checked_objective
 from costmodel.precision import MOST_BITS, OPERANDS, precision
 from costmodel.schedule import checked_kind, checked_phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -44,6 +46,8 @@ Finding = tuple[tuple[str | int, ...], str]
 """The field that a problem is about, and a sentence."""
 DISTRIBUTION: Final = "nn-costmodel"
 SUBJECTS: Final = ("network", "hardware")
+SPACE_WORDS: Final[Mapping[str, Sequence[str]]] = {**WORDS, "objective": (*OBJECTIVES, NO_OBJECTIVE)}
+"""Settings that take words, and these."""
 
 
 class SpaceError(InputError):
@@ -72,13 +76,14 @@ class Resolved:
     """A design space with everything loaded and checked.
 
     ``values`` are those of every axis, the slowest first, in base units; an axis ``network`` or ``hardware`` has the
-    specifications of ``subjects`` or ``machines``.
+    specifications of ``subjects`` or ``machines``. ``maps_jointly`` says whether layers may be mapped through all memories.
     """
 
     subjects: tuple[Subject, ...]
     machines: tuple[Machine, ...]
     values: Mapping[str, list[Any]]
     constraints: tuple[Constraint, ...]
+    maps_jointly: bool = False
 
     @cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -90,6 +95,11 @@ class Resolved:
         """For every machine, axes of the hardware and the constant or array axis that each stands for."""
         axes = [name for name in self.values if name.startswith(HARDWARE)]
         return tuple({name: hardware_names(machine)[name] for name in axes} for machine in self.machines)
+
+    @property
+    def most_levels(self) -> int:
+        """Memories of the machine that has the most."""
+        return max(len(machine.profile.levels) for machine in self.machines)
 
     def contents(self) -> dict[str, Any]:
         """What the figures depend on, wherever the files are."""
@@ -133,7 +143,10 @@ def resolved(space: DesignSpace) -> Resolved:
     constraints = _constraints(space, values, machines, found) if not found else ()
     if found:
         raise SpaceError(found)
-    return Resolved(subjects, machines, values, constraints)
+    aims = values.get("objective", [space.objective])
+    declared = any(machine.profile.objective for machine in machines)
+    jointly = any(declared if aim is None else aim != NO_OBJECTIVE for aim in aims)
+    return Resolved(subjects, machines, values, constraints, jointly)
 
 
 def _loaded(specs: str | list[str], field: str, load: Callable[[str], Any], found: list[Finding]) -> Iterator[Any]:
@@ -160,6 +173,8 @@ def settings_problems(space: DesignSpace, machines: Sequence[Machine]) -> Iterat
         ("state", lambda: checked_phase(space.state)),
         ("schedule", lambda: [checked_kind(space.schedule, machine.profile) for machine in machines]),
     ]
+    if space.objective is not None:
+        checks.append(("objective", lambda: checked_aim(space)))
     if "dtype" not in space.axes:
         checks.append(("dtype", lambda: [precision(machine.profile, space.dtype) for machine in machines]))
     for field, check in checks:
@@ -202,9 +217,9 @@ def axis_values(
         return hardware_values(name, spec, machines)
     if name == "batch" or name.startswith(BITS):
         return whole_values(name, spec)
-    if name in WORDS:
+    if name in SPACE_WORDS:
         return word_values(name, spec, machines)
-    known = ["net.ARGUMENT", "hw.CONSTANT", "batch", *WORDS, *(BITS + operand for operand in OPERANDS)]
+    known = ["net.ARGUMENT", "hw.CONSTANT", "batch", *SPACE_WORDS, *(BITS + operand for operand in OPERANDS)]
     hint = " (a list of them is an axis by itself)" if name in SUBJECTS else did_you_mean(name, known)
     return [], f"no axis of that name{hint}; use {', '.join(known)}"
 
@@ -240,17 +255,27 @@ def whole_values(name: str, spec: AxisSpec) -> tuple[list[Any], str]:
 def word_values(name: str, spec: AxisSpec, machines: Sequence[Machine]) -> tuple[list[Any], str]:
     """Number formats, schedules or states."""
     given = axis_spec.words(spec)
-    known = WORDS[name]
+    known = SPACE_WORDS[name]
     if given is None:
         return [], f"give a list of words; it takes {', '.join(known)}"
     for word in given:
         if word not in known:
             return [], f"{word!r} is not known{did_you_mean(word, known)}; it takes {', '.join(known)}"
+    if name == "objective":
+        for word in given:
+            checked_objective(word)
     if name == "dtype":
         for machine in machines:
             for word in given:
                 precision(machine.profile, word)
     return list(given), ""
+
+
+def checked_aim(space: DesignSpace) -> None:
+    """Refuse an objective that is none, that this installation cannot search for, or beside a schedule across layers."""
+    asked = checked_objective(str(space.objective))
+    if asked and "schedule" not in space.axes and space.schedule not in (None, "layer"):
+        raise InputError(f"{asked} is layer by layer, and the schedule is {space.schedule}; leave one of them out")
 
 
 def _constraints(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,18 +16,27 @@ from costmodel.analysis import COUNT_COLUMNS, SUMMED
 from costmodel.errors import CostModelError, InputError
 from costmodel.explore import manifest, parts
 from costmodel.explore.chunks import Chunk, chunk_at, chunk_points, chunks
-from costmodel.explore.engine import Pool, Task, WorkerError, completed, pool_of
-from costmodel.explore.evaluate import ONE_AT_A_TIME, checked_metrics, evaluate
+from costmodel.explore.engine import Flow, Plain, Pool, Result, Task, WorkerError, flowing, pool_of
+from costmodel.explore.evaluate import ONE_AT_A_TIME, checked_metrics, evaluate, layers_of, nests_of
+from costmodel.explore.kept import Kept
+from costmodel.explore.nests import Told
+from costmodel.explore.pricing import NESTED
 from costmodel.explore.resolving import version
+from costmodel.explore.solving import Solving
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from concurrent.futures import Executor
 
     import pandas as pd
     from numpy.typing import NDArray
 
+    from costmodel.explore.nests import Layers
     from costmodel.explore.parts import Part
     from costmodel.explore.space import DesignSpace
+
+    Floats = NDArray[np.float64]
+    Keys = NDArray[np.uint64]
 
 Columns = dict[str, "NDArray[Any]"]
 SCANNED: Final = 1 << 16
@@ -106,17 +115,45 @@ def unpacked(payload: bytes) -> tuple[DesignSpace, tuple[str, ...]]:
     return space, metrics
 
 
-def columns_of(payload: bytes, start: int, stop: int) -> Columns:
-    """Columns of a chunk."""
+def layers_in(payload: bytes, start: int, stop: int) -> Layers:
+    """Layers of a chunk that are mapped through all memories."""
     with ONE_AT_A_TIME:  # loading runs the files of networks
         space, metrics = unpacked(payload)
-    return evaluate(space, start, stop, metrics)
+    return layers_of(space, start, stop, metrics)
 
 
-def part_of(payload: bytes, start: int, stop: int) -> Part:
+def columns_of(payload: bytes, start: int, stop: int, keys: Keys | None = None, found: Floats | None = None) -> Columns:
+    """Columns of a chunk; of layers with these keys somebody has ``found`` what they move."""
+    with ONE_AT_A_TIME:  # loading runs the files of networks
+        space, metrics = unpacked(payload)
+    nests = None if keys is None or found is None else Told(keys, found, nests_of(space.resolved.most_levels))
+    return evaluate(space, start, stop, metrics, nests)
+
+
+def part_of(payload: bytes, start: int, stop: int, keys: Keys | None = None, found: Floats | None = None) -> Part:
     """A chunk as a Parquet file: encoded where it is evaluated, so that little is sent and the run only writes."""
-    columns = columns_of(payload, start, stop)
+    columns = columns_of(payload, start, stop, keys, found)
     return parts.encoded(columns, whole_metrics(tuple(columns)))
+
+
+def flow_of(
+    space: DesignSpace,
+    metrics: Sequence[str],
+    price: Callable[..., Result],
+    chunks: Iterable[Chunk],
+    kept: Kept | None = None,
+) -> Flow[Result]:
+    """The jobs of a run: chunk by chunk, or with the layers that are mapped through all memories listed and mapped before."""
+    payload = payload_of(space, metrics)
+    pricing = Task(price, payload)
+    if not (space.resolved.maps_jointly and any(name in NESTED for name in metrics)):
+        return Plain(pricing, chunks)
+    levels = space.resolved.most_levels
+    if kept is None:
+        return Solving(Task(layers_in, payload), pricing, chunks, levels)
+    found = Solving(Task(layers_in, payload), pricing, chunks, levels, kept.add)
+    found.remember(*kept.load())
+    return found
 
 
 def whole_metrics(metrics: Sequence[str]) -> frozenset[str]:
@@ -138,10 +175,11 @@ def sweep_space(
     import pandas as pd
 
     chosen = checked_metrics(metrics or SUMMED)
-    size = chunk_points(space.size, chosen, chunk)
+    size = chunk_points(space.size, chosen, chunk, jointly=space.resolved.maps_jointly)
     checked_space(space)
-    task = Task(columns_of, payload_of(space, chosen))
-    with closing(completed(task, chunks(space.size, size), pool_of(executor))) as results:
+    pool = pool_of(executor)
+    flow = flow_of(space, chosen, columns_of, chunks(space.size, size))
+    with closing(flowing(flow, pool)) as results:
         found = dict(results)
     columns = joined([found.pop(each) for each in sorted(found)])
     for name in whole_metrics(chosen):
@@ -198,7 +236,7 @@ def stream(
     directory, chosen = Path(path), checked_metrics(metrics or SUMMED)
     before = checked_target(directory, resume=resume)
     given = before.chunk_points if before and chunk is None else chunk
-    size = chunk_points(space.size, chosen, given)
+    size = chunk_points(space.size, chosen, given, jointly=space.resolved.maps_jointly)
     run = manifest.Manifest(version(), space.model_dump(mode="json"), space.digest, chosen, space.size, size)
     refuse_another(directory, before, run)
     checked_space(space)
@@ -206,8 +244,7 @@ def stream(
     with manifest.locked(directory):
         if before is None:
             written(directory / manifest.NAME, run.text())
-        task = Task(part_of, payload_of(space, chosen))
-        return continued(run, task, pool or pool_of(None), directory, progress or (lambda _: None))
+        return continued(run, space, pool or pool_of(None), directory, progress or (lambda _: None))
 
 
 def checked_target(directory: Path, *, resume: bool) -> manifest.Manifest | None:
@@ -246,7 +283,7 @@ def refuse_another(directory: Path, before: manifest.Manifest | None, run: manif
 
 def continued(
     run: manifest.Manifest,
-    task: Task[Part],
+    space: DesignSpace,
     pool: Pool,
     directory: Path,
     progress: Callable[[RunReport], None],
@@ -267,8 +304,10 @@ def continued(
     report = begun(run, there, directory)
     progress(report)
     missing = (chunk for chunk in chunks(run.points, run.chunk_points) if chunk not in there)
+    kept = Kept(directory, space.resolved.most_levels, written)
+    flow = flow_of(space, run.metrics, part_of, missing, kept)
     try:
-        with closing(completed(task, missing, pool)) as results:
+        with closing(flowing(flow, pool)) as results, flushed(kept):
             for chunk, part in results:
                 written(directory / parts.part_name(chunk), part.data)
                 report = report.with_part(chunk, part)
@@ -278,7 +317,20 @@ def continued(
     except (WorkerError, UnwrittenError) as error:
         raise type(error)(*error.problems, left_in(report)) from error
     written(directory / manifest.NAME, run.ended(report.rows, report.problems).text())
+    kept.remove()
     return report
+
+
+@contextmanager
+def flushed(kept: Kept) -> Iterator[None]:
+    """Write what is known of layers where a run ends early, unless it ends since nothing can be written."""
+    try:
+        yield
+    except UnwrittenError:
+        raise
+    except BaseException:
+        kept.flush()
+        raise
 
 
 def written(target: Path, data: bytes) -> None:

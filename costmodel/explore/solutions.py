@@ -8,7 +8,7 @@ forgotten.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -64,7 +64,7 @@ class SolutionCache:
     """
 
     def __init__(self, most: int = KEPT_LAYERS) -> None:
-        self.young, self.old = Generation(max(most // 2, 1)), Generation(max(most // 2, 1))
+        self.memory = Memory(most)
         self.solved = self.reused = 0
 
     def moved(
@@ -84,31 +84,53 @@ class SolutionCache:
 
     def found(self, keys: Keys, layers: Ints) -> Ints:
         """What is known of distinct layers, those included that are solved now; (M, 5)."""
-        found = np.empty((keys.size, len(FOUND)), dtype=np.int64)
-        missing = self.young.look_up(keys, layers, found, np.arange(keys.size))
-        still = self.old.look_up(keys, layers, found, missing)
+        found: Ints = np.empty((keys.size, len(FOUND)), dtype=np.int64)
+        still = self.memory.recall(keys, layers, found)
         found[still] = solved(layers[still])
         self.solved += still.size
         self.reused += keys.size - still.size
-        if missing.size:
-            self.keep(keys[missing], layers[missing], found[missing])
+        self.memory.keep(keys, layers, found)
         return found
 
-    def keep(self, keys: Keys, layers: Ints, found: Ints) -> None:
-        """Remember layers; the older half is forgotten when the younger one is full."""
-        if self.young.size + keys.size > self.young.most:
+
+class Memory:
+    """Two generations of remembered layers: what was not asked for while the younger one filled is forgotten.
+
+    Parameters
+    ----------
+    most
+        Layers that are remembered.
+    columns, found, kind
+        Columns that tell layers apart, columns of what is remembered of each, and the type of these.
+    """
+
+    def __init__(self, most: int, columns: int = len(COLUMNS), found: int = len(FOUND), kind: type = np.int64) -> None:
+        self.young, self.old = (Generation(max(most // 2, 1), columns, found, kind) for _ in range(2))
+        self.older: Ints = np.zeros(0, dtype=np.int64)
+
+    def recall(self, keys: Keys, layers: Ints, found: NDArray[Any]) -> Ints:
+        """Fill in what is known of distinct layers, and return the places of those of which nothing is."""
+        self.older = self.young.look_up(keys, layers, found, np.arange(keys.size))
+        return self.old.look_up(keys, layers, found, self.older)
+
+    def keep(self, keys: Keys, layers: Ints, found: NDArray[Any]) -> None:
+        """Remember the layers that were recalled last, with what was found of those of which nothing was known."""
+        chosen, self.older = self.older, np.zeros(0, dtype=np.int64)
+        if not chosen.size:
+            return
+        if self.young.size + chosen.size > self.young.most:
             self.old, self.young = self.young, self.old
             self.young.forget()
-        self.young.remember(keys, layers, found)
+        self.young.remember(keys[chosen], layers[chosen], found[chosen])
 
 
 class Generation:
     """Remembered layers: keys in order, the place of each in the columns, and the columns as they came, room for ``most``."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, columns: int = len(COLUMNS), found: int = len(FOUND), kind: type = np.int64) -> None:
         self.most = most
-        self.layers = np.empty((most, len(COLUMNS)), dtype=np.int64)  # memory that is not used yet takes none
-        self.found = np.empty((most, len(FOUND)), dtype=np.int64)
+        self.layers = np.empty((most, columns), dtype=np.int64)  # memory that is not used yet takes none
+        self.found: NDArray[Any] = np.empty((most, found), dtype=kind)
         self.forget()
 
     def forget(self) -> None:
@@ -121,7 +143,7 @@ class Generation:
         """Layers that are remembered."""
         return int(self.keys.size)
 
-    def look_up(self, keys: Keys, layers: Ints, found: Ints, wanted: Ints) -> Ints:
+    def look_up(self, keys: Keys, layers: Ints, found: NDArray[Any], wanted: Ints) -> Ints:
         """Fill in what is known of the ``wanted`` layers, and return those of which nothing is."""
         if not self.keys.size or not wanted.size:
             return wanted
@@ -135,7 +157,7 @@ class Generation:
         unknown[known] = False
         return wanted[unknown]
 
-    def remember(self, keys: Keys, layers: Ints, found: Ints) -> None:
+    def remember(self, keys: Keys, layers: Ints, found: NDArray[Any]) -> None:
         """Add layers, as many as there is room for."""
         keys = keys[: self.most - self.size]
         order = np.argsort(keys)

@@ -44,10 +44,10 @@ class DesignSpace(BaseModel):
     axes
         By name: ``net.ARGUMENT`` of the builder; ``hw.CONSTANT`` such as ``hw.dram.bandwidth``, ``hw.LEVEL`` and ``hw.sram``
         for capacities, ``hw.array.AXIS`` for sizes of the array; ``batch``, ``dtype``, ``schedule``, ``state``,
-        ``bits.OPERAND``.
+        ``objective``, ``bits.OPERAND``.
     constraints
         Expressions over these names; a point must meet all of them.
-    batch, dtype, schedule, state
+    batch, dtype, schedule, state, objective
         As for :func:`costmodel.analyze`, where they do not vary.
 
     Raises
@@ -74,6 +74,7 @@ class DesignSpace(BaseModel):
     dtype: StrictStr | None = Field(None, description="a number format, such as int8")
     schedule: StrictStr | None = Field(None, description="layer, resident or fused")
     state: StrictStr = Field("steady", description="steady or cold")
+    objective: StrictStr | None = Field(None, description="energy, latency, edp, dram_bytes or none")
     _resolved: Resolved = PrivateAttr()
     _digest: str = PrivateAttr("")
 

@@ -18,12 +18,20 @@ import numpy as np
 from costmodel.analysis import total
 from costmodel.errors import InputError
 from costmodel.explore.bounds import at_points, bound_totals
-from costmodel.explore.evaluate import CACHE, CHUNK_POINTS, METRICS, evaluate_points
+from costmodel.explore.evaluate import CACHE, CHUNK_POINTS, METRICS, evaluate_points, nests_of
 from costmodel.explore.grouping import groups
-from costmodel.explore.pricing import BOUND_OF, built, estimated, mapped_estimate, scheduled_estimates
+from costmodel.explore.pricing import (
+    BOUND_OF,
+    Mappers,
+    Refusals,
+    built,
+    estimated,
+    mapped_estimate,
+    objective_of,
+    scheduled_estimates,
+)
 from costmodel.explore.ranking import ranks
 from costmodel.hardware.columns import with_columns
-from costmodel.schedule import checked_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -161,10 +169,14 @@ def prices(group: Group, metrics: Sequence[str]) -> Iterator[tuple[Ints, Hardwar
     bounds, others = ([name for name in metrics if (name in BOUND_OF) == wanted] for wanted in (True, False))
     if bounds:
         networks, which = np.unique(group.network_of, return_inverse=True)
-        totals = at_points(bound_totals(estimated(group, built(group, networks).table())), which)
-        yield everything, group.hardware(everything), partial(bounded, totals, bounds)
-    if others and checked_kind(group.schedule, group.profile) == "layer":
-        estimate = mapped_estimate(group, everything, partial(CACHE.moved, refuse=unexpected))
+        estimate = estimated(group, built(group, networks).table())
+        jointly = objective_of(group, estimate) is not None
+        totals = at_points(bound_totals(estimate, jointly=jointly), which)
+        yield everything, group.hardware(everything), partial(bounded, totals, bounds, jointly=jointly)
+    if others and group.kind == "layer":
+        mappers = Mappers(CACHE, nests_of(len(group.profile.levels)))
+        estimate = mapped_estimate(group, everything, mappers, Unexpected(everything))
+        estimate.joint  # noqa: B018 - mapped once, for the constants as they are
         yield everything, estimate.hardware, partial(repriced, estimate, others)
     elif others:
         for members, made in scheduled_estimates(group, everything):
@@ -172,9 +184,9 @@ def prices(group: Group, metrics: Sequence[str]) -> Iterator[tuple[Ints, Hardwar
             yield members, scheduled.hardware, partial(repriced, scheduled, others)
 
 
-def bounded(totals: Totals, names: Sequence[str], hardware: HardwareProfile) -> dict[str, Floats]:
+def bounded(totals: Totals, names: Sequence[str], hardware: HardwareProfile, *, jointly: bool) -> dict[str, Floats]:
     """Bounds on some hardware."""
-    return {name: BOUND_OF[name](totals, hardware) for name in names}
+    return {name: BOUND_OF[name](totals, hardware, jointly=jointly) for name in names}
 
 
 def repriced(estimate: Estimate, names: Sequence[str], hardware: HardwareProfile) -> dict[str, Floats]:
@@ -183,9 +195,12 @@ def repriced(estimate: Estimate, names: Sequence[str], hardware: HardwareProfile
     return {name: total(found, name) for name in names}
 
 
-def unexpected(*_refused: object) -> None:
+class Unexpected(Refusals):
     """Points that have figures fit into their memory."""
-    raise AssertionError("a point with figures does not fit")
+
+    def refuse_point(self, _point: int, _points: int, text: str) -> None:
+        """Fail."""
+        raise AssertionError(f"a point with figures does not fit: {text}")
 
 
 # ---- fronts

@@ -13,6 +13,7 @@ from costmodel.report.document import Column, Document, Row, Sentences, Table
 from costmodel.report.front_document import percent
 from costmodel.report.names import visible
 from costmodel.report.numbers import NOTHING, counted, listed, scale, times
+from costmodel.report.objective import space_sentences
 from costmodel.units import quantity
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ def doubts(goal: str, chosen: Sequence[Best]) -> Iterator[str]:
 
 def notes(found: CoDesign) -> Iterator[str]:
     """What is meant."""
+    yield from space_sentences(found.space)
     yield (
         "Constants with a range are drawn within it, the same for every network and configuration (common random numbers); "
         f"{UNCERTAIN.strip()} marks ratios that some draw turns below 1. Their ranges are in JSON and CSV."

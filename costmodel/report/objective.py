@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from costmodel.report.names import visible
 from costmodel.report.numbers import at_most, counted, listed
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from costmodel.analysis import Analysis
+    from costmodel.explore.space import DesignSpace
     from costmodel.hardware.profile import Objective
     from costmodel.joint.costs import JointCosts
 
@@ -43,6 +44,18 @@ def mapping_sentences(analyses: Sequence[Analysis]) -> Iterator[str]:
     declared = analyses[0].hardware.objective
     for reason in dict.fromkeys(analysis.fallback for analysis in analyses if analysis.fallback):
         yield f"The profile's objective, {declared}, is not used: {reason}. Each boundary is priced by itself."
+
+
+def space_sentences(space: DesignSpace) -> Iterator[str]:
+    """What holds of the points of a design space that says, or whose profiles say, what layers are mapped for."""
+    if "objective" in space.names or not space.resolved.maps_jointly:
+        return
+    every = [machine.profile for machine in space.resolved.machines]
+    for objective in dict.fromkeys(cast("Objective | None", space.objective) or profile.objective for profile in every):
+        if objective is not None:
+            own = [visible(profile.name) for profile in every if profile.objective == objective]
+            where = "" if space.objective or len(own) == len(every) else f" on {listed(own)}"
+            yield f"Every layer by itself is {mapped_for(objective)}{where}, through all memories and over the array at once."
 
 
 def memories(joint: JointCosts) -> list[str]:

@@ -12,6 +12,7 @@ from costmodel.report.design_table import bare, design_table, more_rows
 from costmodel.report.document import Document, Sentences
 from costmodel.report.names import visible
 from costmodel.report.numbers import counted, listed
+from costmodel.report.objective import space_sentences
 from costmodel.units import quantity, si_count
 
 if TYPE_CHECKING:
@@ -77,4 +78,5 @@ def summary(found: Search) -> list[str]:
 def notes(found: Search, count: int) -> list[str]:
     """What it is and is not."""
     tried = "every point was tried" if found.distinct == found.space.size else "points that were not tried may be better"
-    return [f"The best of what was tried: {tried}. Accuracy is not modelled.", *more_rows(count)]
+    what = f"The best of what was tried: {tried}. Accuracy is not modelled."
+    return [what, *space_sentences(found.space), *more_rows(count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from textwrap import dedent
 
@@ -50,6 +51,8 @@ SPACE = """
     constraints:
       - net.depth * net.width <= 100
     """
+ROOT_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+"""For processes that import the package as this one does."""
 METRICS = ("params", "macs", "dram_bytes", "energy_j")
 POINTS = 2 * 3 * 10 * 2 * 2
 FEASIBLE = 2 * (10 + 10 + 6) * 2 * 2

@@ -42,6 +42,8 @@ def test_chunks_are_worth_sending(size, metrics):
 def test_exact_traffic_comes_in_smaller_chunks():
     """What takes longer is lost in smaller pieces."""
     assert chunk_points(10**9, ["dram_bytes", "macs"]) < chunk_points(10**9, ["macs", "energy_bound_j"])
+    assert chunk_points(10**9, ["energy_j"], jointly=True) < chunk_points(10**9, ["energy_j"])
+    assert chunk_points(10**9, ["io_bound_bytes"], jointly=True) == chunk_points(10**9, ["io_bound_bytes"])
 
 
 def test_a_chunk_that_is_given_is_taken():

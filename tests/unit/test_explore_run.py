@@ -241,7 +241,7 @@ def test_resuming_evaluates_only_what_is_missing(space, tmp_path, monkeypatch):
     first = cm.stream(space, tmp_path / "o.parquet", METRICS, chunk=60)
     seen = []
 
-    def recorded(space, start, stop, metrics):
+    def recorded(space, start, stop, metrics, _nests):
         seen.append((start, stop))
         return evaluate(space, start, stop, metrics)
 

@@ -155,4 +155,4 @@ def test_the_memory_is_bounded(monkeypatch):
     cache = SolutionCache(10)
     for start in range(1, 1000, 7):
         cache.found(*rows(*range(start, start + 7))[:2])
-        assert cache.young.size + cache.old.size <= 10
+        assert cache.memory.young.size + cache.memory.old.size <= 10
