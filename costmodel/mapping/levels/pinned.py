@@ -107,8 +107,13 @@ class Pinned:
         return 0
 
     def cap(self, store: int, dim: str) -> int:
-        """The most a tile can be."""
-        return self.sizes.get((store, dim), 0) or self.outer(store, dim) or self.extents[dim]
+        """The most a tile can be: that of the array for a store in its elements, and for one beyond the last."""
+        most = self.outer(store, dim) or self.extents[dim]
+        if store <= self.shared:
+            return self.sizes.get((store, dim), 0) or most
+        own = self.own(dim) if self.hierarchy.in_elements else 1
+        many = [self.spread[dim][1]] if dim in self.spread else [self.hierarchy.sides[at].size for at in self.sides(dim)]
+        return min(own * max(many, default=1), most) if own else most
 
     def floor(self, store: int, dim: str) -> int:
         """The least a tile can be: that of the array for a store in its elements, and for one beyond the last."""
