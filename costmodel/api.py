@@ -13,6 +13,7 @@ from costmodel.hardware import HardwareProfile, load_hardware
 from costmodel.hardware.link import Link
 from costmodel.hardware.link_loading import load_link
 from costmodel.importers import inputs_each, inventory_of, load_builder, load_network
+from costmodel.joint.pinning import PinsGiven, given_pins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -130,6 +131,7 @@ def analyze(
     activation_density: float | str | Path | None = None,
     objective: str | None = None,
     time_limit_s: float | None = None,
+    pins: PinsGiven = None,
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -165,6 +167,9 @@ def analyze(
         where None. Needs the schedule ``layer``.
     time_limit_s
         How long to search for these mappings [s]; until they are proved optimal where None.
+    pins
+        What is fixed of these mappings, so that the best of the rest is found: ``{"glb.k": 16, "rows": "r:11", "conv*":
+        {"glb.stationary": "weight"}}``, the same as words (``["glb.k=16", "conv*:glb.stationary=weight"]``), or YAML files.
 
     Returns
     -------
@@ -188,7 +193,8 @@ def analyze(
         from costmodel.compression.activations import load_activations
 
         densities = load_activations(activation_density)
-    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state, densities, objective, time_limit_s)
+    limits = objective, time_limit_s, given_pins(pins)
+    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state, densities, *limits)
     return replace(analysis, reconciliation=reconcile(net, inputs)) if reconciled else analysis
 
 
@@ -203,6 +209,7 @@ def explain(
     inputs: Mapping[str, Example] | Sequence[Example] | None = None,
     *,
     drops: bool = True,
+    pins: PinsGiven = None,
 ) -> Explanation:
     """Explain one layer: its loop nest, every access with its formula, energy and time by memory, what more room would save.
 
@@ -216,6 +223,8 @@ def explain(
         As for :func:`analyze`; ``none``, or None where the profile declares none, explains every boundary by itself.
     drops
         Whether to search, for every memory, for the least size at which what is minimised drops.
+    pins
+        As for :func:`analyze`; those without a pattern of layers hold for this one.
 
     Returns
     -------
@@ -235,9 +244,8 @@ def explain(
     """
     from costmodel.explanation import explanation_of
 
-    analysis = analysis_of(
-        resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits, "layer", "steady", None, objective
-    )
+    graph, profile, limits = resolved_network(net, inputs), resolved_hardware(hw), (objective, None, given_pins(pins, [layer]))
+    analysis = analysis_of(graph, profile, batch, dtype, bits, "layer", "steady", None, *limits)
     return explanation_of(analysis, layer, drops=drops)
 
 

@@ -15,6 +15,7 @@ from costmodel.cli_shared import (
     HARDWARE,
     INPUT,
     OBJECTIVE,
+    PIN,
     PRICING,
     SCHEDULING,
     Commands,
@@ -73,6 +74,7 @@ def cli() -> None:
     help="How long to search for the mappings of an objective, such as --time-limit 10: then the best found so far is taken, "
     "and the report says how far from the optimum it may be. [default: until every mapping is proved optimal]",
 )  # fmt: skip
+@PIN
 @INPUT
 @with_options((*SCHEDULING, *PRICING))
 def analyze(
@@ -82,6 +84,7 @@ def analyze(
     activation_density: str | None,
     objective: str | None,
     time_limit: float | None,
+    pins: tuple[str, ...],
     inputs: dict[str, tuple[int, ...]] | None,
     schedule: str | None,
     state: str,
@@ -106,6 +109,7 @@ def analyze(
     costmodel analyze squeezenet:version=1.1,input=227 --hw horowitz-45nm --batch 8
     costmodel analyze mobilenet_v2 --hw ethos-u65-512 --schedule fused
     costmodel analyze alexnet --hw snapdragon --objective energy
+    costmodel analyze alexnet --hw eyeriss-168 --objective energy --pin rf.stationary=weight
     costmodel analyze mine.py --hw mine.yaml --format json -o mine.json
     costmodel analyze model.onnx --hw snapdragon --reconcile --netron model.costs.json
     """
@@ -113,7 +117,7 @@ def analyze(
     checked_attachment(netron)
     from costmodel import api
 
-    limits = objective, time_limit
+    limits = objective, time_limit, pins or None
     result = api.analyze(net, hw, batch, dtype, bits, inputs, schedule, state, reconcile, activation_density, *limits)
     if netron is not None:
         attach(result, netron)

@@ -10,6 +10,7 @@ import click
 from costmodel.cli_shared import (
     HARDWARE,
     INPUT,
+    PIN,
     PRICING,
     checked_output,
     deliver,
@@ -26,6 +27,7 @@ EXPLAINING: Final = (
         help="What layers are mapped for through all memories at once, such as --objective energy; none takes each boundary "
         "between memories by itself. [default: what the profile declares]",
     ),
+    PIN,
     *PRICING[:3],
     INPUT,
 )  # fmt: skip
@@ -49,6 +51,7 @@ def explain(
     layer: str,
     mapping: Path | None,
     objective: str | None,
+    pins: tuple[str, ...],
     inputs: dict[str, tuple[int, ...]] | None,
     batch: int,
     dtype: str | None,
@@ -68,12 +71,15 @@ def explain(
     costmodel explain alexnet --hw eyeriss-168 --layer conv3 --objective energy
     costmodel explain squeezenet --hw snapdragon --layer conv10 --format json
     costmodel explain alexnet --hw eyeriss-168 --layer conv3 --objective energy --mapping mine.yaml
+    costmodel explain alexnet --hw eyeriss-168 --layer conv3 --objective energy --pin glb.k=16 --pin rows=r:3,c
     """
     checked_output(output)
     from costmodel import api
 
     if mapping is None:
-        found = api.explain(net, hw, layer, objective, batch, dtype, bits, inputs, drops=not no_drops)
+        found = api.explain(net, hw, layer, objective, batch, dtype, bits, inputs, drops=not no_drops, pins=pins or None)
+    elif pins:
+        raise InputError(f"--mapping {mapping} gives the whole mapping, and leaves nothing to --pin; leave one of them out")
     else:
         found = api.price_mapping(net, hw, layer, mapping, objective, batch, dtype, bits, inputs)
     report(found, fmt, output, width)
@@ -102,6 +108,7 @@ def mapping(
     hw: str,
     layers: tuple[str, ...],
     objective: str | None,
+    pins: tuple[str, ...],
     inputs: dict[str, tuple[int, ...]] | None,
     batch: int,
     dtype: str | None,
@@ -121,9 +128,11 @@ def mapping(
     into = output if output is not None and output.is_dir() and fmt == "timeloop" else None
     checked_output(None if into else output)
     from costmodel import api
+    from costmodel.joint.pinning import given_pins
     from costmodel.report.as_mapping import nests_of, remarks, texts
 
-    result = api.analyze(net, hw, batch, dtype, bits, inputs, "layer", objective=objective)
+    fixed = given_pins(pins, layers)
+    result = api.analyze(net, hw, batch, dtype, bits, inputs, "layer", objective=objective, pins=fixed)
     nests = nests_of(result, layers)
     files = texts(result, nests, fmt)
     if output is not None and into is None and len(files) > 1:

@@ -183,6 +183,12 @@ OBJECTIVE: Final = click.option(
     "energy, time, their product or off-chip bytes; none prices each boundary between memories by itself. Layer by layer "
     "only. [default: what the profile declares]",
 )  # fmt: skip
+PIN: Final = click.option(
+    "--pin", "pins", multiple=True, metavar="PIN|FILE",
+    help="Fix a part of the mappings, and find the best of the rest, such as --pin glb.k=16, --pin glb.stationary=weight, "
+    "--pin glb.bypass=weight, --pin glb.hold=weight, --pin rows=r:11,c or --pin 'conv*:glb.k=16' for some layers, or a YAML "
+    "file of these. Repeat it for several. [default: none]",
+)  # fmt: skip
 SWEEPING: Final = (PRICING[0], *PRICING[3:6])
 """The batch, and how to print."""
 

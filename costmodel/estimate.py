@@ -22,6 +22,7 @@ from costmodel.boundary import (
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s, unrolled_ratio
 from costmodel.io_bound import nest_of, schedule_bytes
+from costmodel.mapping.levels.pins import UNPINNED
 from costmodel.precision import row_precisions
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from costmodel.hardware.profile import Objective
     from costmodel.joint.costs import JointCosts
     from costmodel.mapping.levels.loopnest import LoopNest
+    from costmodel.mapping.levels.pins import LayerPins
     from costmodel.precision import Precision
     from costmodel.schedule import Schedule
     from costmodel.sparsity import ActivationCode, ActivationDensities
@@ -105,7 +107,7 @@ class Estimate:
     layers. With one, the outermost boundary is what the schedule moves. Constants of the profile may be columns, one value
     for each of `hardware_points`; the table then has one design point, or as many. With an `objective`, every layer is mapped
     for it through all memories at once (one design point), in `time_limit_s` together where that is given; rows in `given`
-    take that mapping instead.
+    take that mapping instead, and mappings do what ``pins`` fix.
     """
 
     table: LayerTable
@@ -118,6 +120,7 @@ class Estimate:
     objective: Objective | None = None
     time_limit_s: float | None = None
     given: Mapping[int, LoopNest] = field(default_factory=dict)
+    pins: LayerPins = UNPINNED
 
     def repriced(self, hardware: HardwareProfile) -> Estimate:
         """The same traffic on hardware that differs in energies, rates and powers alone, not in sizes or formats."""
@@ -202,7 +205,7 @@ class Estimate:
         from costmodel.joint.costs import joint_costs
         from costmodel.joint.tasks import Work
 
-        work = Work(self.table, self.widths, self.precisions, self.hardware, self.feed_bytes("value"))
+        work = Work(self.table, self.widths, self.precisions, self.hardware, self.feed_bytes("value"), self.pins)
         return joint_costs(work, self.objective, self.time_limit_s, self.code, self.given)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Pins as a property of a loop nest, and every mapping that has it: written from the words of ``docs/models/mapping.md`` alone."""
+"""Pins as a property of a loop nest, and every mapping that has it, written from the words of ``docs/models/mapping.md``."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def astray(draw, layer, pins):
 
 @st.composite
 def pinned_problems(draw, most=2, **limits):
-    """Draw a layer, a hierarchy and pins, some of what stays in place said by the hierarchy; few enough mappings to try all."""
+    """Draw a layer, a hierarchy and pins, or a hierarchy that says what stays in place; few enough mappings to try all."""
     layer, hierarchy = draw(problems(most, **limits))
     share = draw(st.sampled_from([0, 10, 25, 50]))
     pins = draw(astray(layer, draw(pins_like(draw(nests(layer, hierarchy)), layer, hierarchy, share))))

@@ -12,7 +12,14 @@ from costmodel.mapping.levels.pins import FREE, PassingPin, Pins, SidePin, Stati
 from costmodel.mapping.levels.price import priced
 from costmodel.mapping.levels.search import search
 from tests.oracle.levels_enumeration import DIMS, OBJECTIVES
-from tests.oracle.levels_pins import along, loops_around, pinned_enumerated, pinned_problems, satisfies, stationary
+from tests.oracle.levels_pins import (
+    along,
+    loops_around,
+    pinned_enumerated,
+    pinned_problems,
+    satisfies,
+    stationary,
+)
 from tests.oracle.levels_strategies import constants, problems
 from tests.oracle.test_levels_enumeration import nested, value
 

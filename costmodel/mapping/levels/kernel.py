@@ -210,7 +210,7 @@ def following(spans: Floats, dim: int, total: int, size: int, inside: int, facto
 
 @compiled
 def allowed(w: Work, spans: Floats, level: int, dim: int, size: int, inside: int, factor: int) -> int:
-    """Next smaller number of inner tiles in a tile that pins allow and that can be best; 0 after the last, and to begin with."""
+    """Next smaller number of inner tiles in a tile that pins allow and that can be best; 0 after the last, and before all."""
     if w.pin[level, dim] > 0 or w.within[level, dim] > 0:
         return pinned(w, level, dim, size, inside, factor)
     return following(spans, dim, w.extent[dim], size, inside, factor)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @compiled
 def pinned(w: Work, level: int, dim: int, size: int, inside: int, factor: int) -> int:
-    """Next smaller number of inner tiles in a tile that is pinned, or part of one that is; 0 after the last, and to begin with.
+    """Next smaller number of inner tiles in a tile that is pinned, or part of one that is; 0 after the last and to begin with.
 
     ``size`` is the inner tile and ``inside`` how many there are. None is left out for having the trips of a smaller one: a
     multiple of it may be what is pinned.
@@ -40,7 +40,7 @@ def pinned(w: Work, level: int, dim: int, size: int, inside: int, factor: int) -
 
 @compiled
 def stands(w: Work, level: int) -> bool:
-    """Whether the blocks that the tile of a level completes leave in place what is pinned to stay: its own if the outermost."""
+    """Whether the blocks that the tile of a level completes leave in place what is to stay; the outermost completes two."""
     if level < w.last and not stays(w, level + 1, w.tile[level]):
         return False
     return level > 1 or stays(w, 1, w.extent)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from costmodel.errors import MappingError
+from costmodel.errors import PinError
 from costmodel.mapping.levels.forms import feeds
 from costmodel.mapping.levels.hierarchy import OPERANDS
 from costmodel.mapping.levels.loopnest import LoopNest
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from costmodel.mapping.levels.hierarchy import Hierarchy, Store
-    from costmodel.mapping.levels.pins import Pin, Pins
+    from costmodel.mapping.levels.pins import Pins, TilePin
     from costmodel.mapping.nest import Layer
 
 
@@ -30,7 +30,7 @@ def refuse_pins(layer: Layer, hierarchy: Hierarchy, pins: Pins) -> None:
 
     Raises
     ------
-    MappingError
+    PinError
         What the hierarchy does not have; else contradictions; else tiles that do not nest; else those that cannot fit.
     """
     if not pins and not any(store.stationary for store in hierarchy.stores):
@@ -41,7 +41,7 @@ def refuse_pins(layer: Layer, hierarchy: Hierarchy, pins: Pins) -> None:
         sized = Sized(Pinned(layer, hierarchy, pins))
         found = [*sized.nesting()] or [*sized.rooms(), *sized.stationary()]
     if found:
-        raise MappingError(*found)
+        raise PinError(*found)
 
 
 def impossible(pins: Pins) -> str:
@@ -66,7 +66,7 @@ class Machine:
     def unknown(self) -> Iterator[str]:
         """Memories, sides and operands that the machine does not have, or does not have there."""
         stores = {store.name: store for store in self.hierarchy.on_chip}
-        for pin in (*self.pins.tiles, *self.pins.stationary, *self.pins.passing):
+        for pin in self.pins.of_stores:
             if pin.store == self.hierarchy.stores[0].name:
                 yield f"pin {pin}: {pin.store} holds everything; pin one of {', '.join(stores)}"
             elif pin.store not in stores:
@@ -92,7 +92,7 @@ class Machine:
     def contradictions(self) -> Iterator[str]:
         """Pins that say two things of one."""
         pairs = combinations(self.pins.all, 2)
-        yield from (f"{both(one, other)}: {why}" for one, other in pairs if (why := conflict(one, other)))
+        yield from (f"pins {one} and {other}: {why}" for one, other in pairs if (why := one.against(other)))
         for pin in self.pins.stationary:
             store = next(store for store in self.hierarchy.on_chip if store.name == pin.store)
             if store.stationary not in ("", pin.operand):
@@ -102,7 +102,7 @@ class Machine:
             if not feeds(self.hierarchy, tuple(passing), operand):
                 pinned = [str(pin) for pin in self.pins.passing if pin.passes and pin.operand == operand]
                 if pinned:
-                    yield f"pin {' '.join(pinned)}: what feeds the multipliers cannot pass by: {operand} has to stay in a memory"
+                    yield f"pin {' '.join(pinned)}: {operand} would pass by the memory that feeds the multipliers with it"
 
     def passed(self, store: Store) -> frozenset[str]:
         """Operands that pass a store by whatever the mapping."""
@@ -119,29 +119,6 @@ def passing_problems(store: Store, operand: str, *, passes: bool) -> Iterator[st
         yield f"pin {store.name}.bypass={operand}: {operand} may not pass by; the profile allows {allowed}"
     if not passes and operand not in store.holds:
         yield f"pin {store.name}.hold={operand}: {store.name} holds {', '.join(store.holds)} only"
-
-
-def both(one: Pin, other: Pin) -> str:
-    """Two pins in conflict."""
-    return f"pins {one} and {other}"
-
-
-def conflict(one: Any, other: Any) -> str:  # noqa: ANN401 - any two kinds of pins
-    """Why two pins cannot both hold; empty where they can."""
-    if type(one) is not type(other):
-        return ""
-    if hasattr(one, "side"):
-        twice = [dim for dim, many in one.dims if many > 1 and dict(other.dims).get(dim, 0) > 1]
-        if one.side == other.side:
-            return f"{one.side} is pinned twice; write what is unrolled along it as one pin"
-        return f"{', '.join(twice)} would be unrolled along two sides" if twice else ""
-    if one.store != other.store:
-        return ""
-    if hasattr(one, "dim"):
-        return f"two sizes of one tile along {one.dim} of {one.store}" if one.dim == other.dim else ""
-    if hasattr(one, "passes"):
-        return f"{one.operand} cannot pass {one.store} by and be held in it" if one.operand == other.operand else ""
-    return f"two operands stay in place in {one.store}; one can"
 
 
 @dataclass(frozen=True)
@@ -169,7 +146,7 @@ class Sized:
             sizes.pop()
         if own or many > 1:
             sizes.append((self.array_words(dim, own, many), min(max(own, 1) * many, whole)))
-        for (outer, large), (inner, small) in zip(sizes, sizes[1:], strict=False):
+        for (outer, large), (inner, small) in pairwise(sizes):
             if small > large or (large % small and large != whole):
                 yield f"pins {outer} and {inner}: a tile of {large} is no whole number of {small}, nor the extent {whole}"
         if dim == "g":
@@ -191,7 +168,7 @@ class Sized:
             words.append(f"{side}={dim}:{many}")
         return " with ".join(words)
 
-    def ordered(self, dim: str) -> list[Any]:
+    def ordered(self, dim: str) -> list[TilePin]:
         """Pins of tiles along a dimension, the outermost store first."""
         found = [pin for pin in self.pinned.pins.tiles if pin.dim == dim]
         return sorted(found, key=lambda pin: self.pinned.numbers[pin.store])
@@ -247,8 +224,8 @@ class Sized:
             free = " ".join(dim for dim in DIMS if dim not in RELEVANT[operand])
             others = " ".join(str(pin) for pin in pinned.pins.tiles if pin.dim in self.looped(block) or pin.dim in free)
             yield (
-                f"pin {store.name}.stationary={operand}{' with ' if others else ''}{others}: no loop of {free} steps through tiles of "
-                f"{store.name}, and those of {' '.join(self.looped(block))} do"
+                f"pin {store.name}.stationary={operand}{' with ' if others else ''}{others}: no loop of {free} steps through "
+                f"tiles of {store.name}, and {' '.join(self.looped(block))} does"
             )
 
     def looped(self, block: int) -> list[str]:

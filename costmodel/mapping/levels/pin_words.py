@@ -10,6 +10,7 @@ from costmodel.errors import InputError
 from costmodel.mapping.levels.hierarchy import OPERANDS
 from costmodel.mapping.levels.pins import (
     BYPASS,
+    EVERY,
     HOLD,
     MORE,
     NONE,
@@ -23,13 +24,11 @@ from costmodel.mapping.levels.pins import (
 )
 from costmodel.mapping.mapping import DIMS
 
-EVERY: Final = "*"
-"""The pattern of all layers."""
 PARTS: Final = (*DIMS, STATIONARY, BYPASS, HOLD)
 """What can be pinned of a memory."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A pin that cannot be read; its text says why."""
 
 
@@ -89,7 +88,7 @@ def collected(pairs: Iterable[tuple[str, str, Any]]) -> LayerPins:
     for pattern, place, value in pairs:
         try:
             found += [(pattern, pin) for pin in read(place, value)]
-        except Refused as refused:
+        except RefusedError as refused:
             problems.append(f"pin {'' if pattern == EVERY else pattern + ':'}{place}: {refused}")
     if problems:
         raise InputError(*problems)
@@ -99,7 +98,7 @@ def collected(pairs: Iterable[tuple[str, str, Any]]) -> LayerPins:
 def read(place: str, value: Any) -> list[Pin]:  # noqa: ANN401 - whatever a file holds
     """One entry as pins: of a memory where the place has a point, else of a side of the array."""
     if value is None or value == "":
-        raise Refused("has no value; write such as glb.k=16, glb.stationary=weight, glb.bypass=weight or rows=r:11,c")
+        raise RefusedError("has no value; write such as glb.k=16, glb.stationary=weight, glb.bypass=weight or rows=r:11,c")
     store, point, part = place.rpartition(".")
     if not point:
         return [side_pin(place, value)]
@@ -111,7 +110,8 @@ def read(place: str, value: Any) -> list[Pin]:  # noqa: ANN401 - whatever a file
         return [PassingPin(store, operand, part == BYPASS) for operand in operands(value)]
     close = get_close_matches(part, PARTS, 1)
     meant = f" (did you mean {close[0]!r}?)" if close else ""
-    raise Refused(f"{part!r} is nothing to pin of a memory{meant}; use {STATIONARY}, {BYPASS}, {HOLD} or a loop of {' '.join(DIMS)}")
+    words = f"{STATIONARY}, {BYPASS}, {HOLD} or a loop of {' '.join(DIMS)}"
+    raise RefusedError(f"{part!r} is nothing to pin of a memory{meant}; use {words}")
 
 
 def listed(value: Any) -> list[str]:  # noqa: ANN401 - whatever a file holds
@@ -127,7 +127,7 @@ def count(value: Any) -> int:  # noqa: ANN401 - whatever a file holds
     """A whole number of at least 1."""
     digits = isinstance(value, str) and value.isascii() and value.isdigit()
     if isinstance(value, bool) or not (digits or isinstance(value, int)) or int(value) < 1:
-        raise Refused(f"{value!r} given; give a whole number of at least 1")
+        raise RefusedError(f"{value!r} given; give a whole number of at least 1")
     return int(value)
 
 
@@ -135,14 +135,14 @@ def operands(value: Any) -> list[str]:  # noqa: ANN401 - whatever a file holds
     """Names of operands."""
     for word in listed(value):
         if word not in OPERANDS:
-            raise Refused(f"{word!r} is no operand; these are {', '.join(OPERANDS)}")
+            raise RefusedError(f"{word!r} is no operand; these are {', '.join(OPERANDS)}")
     return listed(value)
 
 
 def only(found: list[str]) -> str:
     """The one operand that is given."""
     if len(found) != 1:
-        raise Refused(f"{', '.join(found)} given; one operand stays in place")
+        raise RefusedError(f"{', '.join(found)} given; one operand stays in place")
     return found[0]
 
 
@@ -157,11 +157,11 @@ def side_pin(side: str, value: Any) -> SidePin:  # noqa: ANN401 - whatever a fil
         if word == MORE:
             continue
         if dim not in DIMS:
-            raise Refused(
+            raise RefusedError(
                 f"{word!r} is nothing to unroll along a side; write such as r:11,c with loops of {' '.join(DIMS)}, {NONE}, or "
                 f"{MORE} where others may be unrolled too; what is pinned of a memory has its name in front, such as glb.k=16"
             )
         if dim in found:
-            raise Refused(f"{dim} is given twice")
+            raise RefusedError(f"{dim} is given twice")
         found[dim] = count(many) if sign else 0
     return SidePin(side, tuple(found.items()), more=MORE in words)

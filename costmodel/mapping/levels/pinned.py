@@ -214,7 +214,7 @@ class Pinned:
         return (operand in passing[number - 1]) == passes
 
     def forms(self) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """Forms of the blocks as :func:`forms.forms` has them; where an operand is to stay, its own and those without loops."""
+        """Forms of the blocks, as :func:`forms.forms` has them; where an operand is to stay, its own, and no loops at all."""
         stores = len(self.hierarchy.on_chip)
         for stays in product(range(3), repeat=stores):
             ties = [self.ties(block, stays) for block in range(1, stores + 1)]

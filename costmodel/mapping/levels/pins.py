@@ -13,6 +13,8 @@ STATIONARY: Final = "stationary"
 BYPASS: Final = "bypass"
 HOLD: Final = "hold"
 MORE: Final = "*"
+EVERY: Final = "*"
+"""The pattern of all layers."""
 NONE: Final = "none"
 
 
@@ -31,6 +33,11 @@ class TilePin:
     def __str__(self) -> str:
         return f"{self.store}.{self.dim}={self.size}"
 
+    def against(self, other: Pin) -> str:
+        """Why another pin cannot hold too; empty where it can."""
+        same = isinstance(other, TilePin) and (other.store, other.dim) == (self.store, self.dim)
+        return f"two sizes of one tile along {self.dim} of {self.store}" if same else ""
+
 
 @dataclass(frozen=True)
 class StationaryPin:
@@ -41,6 +48,11 @@ class StationaryPin:
 
     def __str__(self) -> str:
         return f"{self.store}.{STATIONARY}={self.operand}"
+
+    def against(self, other: Pin) -> str:
+        """Why another pin cannot hold too; empty where it can."""
+        same = isinstance(other, StationaryPin) and other.store == self.store
+        return f"two operands stay in place in {self.store}; one can" if same else ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,11 @@ class PassingPin:
 
     def __str__(self) -> str:
         return f"{self.store}.{BYPASS if self.passes else HOLD}={self.operand}"
+
+    def against(self, other: Pin) -> str:
+        """Why another pin cannot hold too; empty where it can."""
+        same = isinstance(other, PassingPin) and (other.store, other.operand) == (self.store, self.operand)
+        return f"{self.operand} cannot pass {self.store} by and be held in it" if same else ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +97,15 @@ class SidePin:
         along = [f"{dim}:{many}" if many else dim for dim, many in self.dims] + [MORE] * self.more
         return f"{self.side}={','.join(along) or NONE}"
 
+    def against(self, other: Pin) -> str:
+        """Why another pin cannot hold too; empty where it can."""
+        if not isinstance(other, SidePin):
+            return ""
+        if other.side == self.side:
+            return f"{self.side} is pinned twice; write what is unrolled along it as one pin"
+        twice = [dim for dim, many in self.dims if many > 1 and dict(other.dims).get(dim, 0) > 1]
+        return f"{', '.join(twice)} would be unrolled along two sides" if twice else ""
+
 
 Pin: TypeAlias = TilePin | StationaryPin | PassingPin | SidePin
 
@@ -103,6 +129,11 @@ class Pins:
     def all(self) -> tuple[Pin, ...]:
         """Every pin."""
         return (*self.tiles, *self.sides, *self.stationary, *self.passing)
+
+    @property
+    def of_stores(self) -> tuple[TilePin | StationaryPin | PassingPin, ...]:
+        """Every pin of a memory."""
+        return (*self.tiles, *self.stationary, *self.passing)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -130,20 +161,35 @@ def pins_of(found: Iterable[Pin]) -> Pins:
 
 @dataclass(frozen=True)
 class LayerPins:
-    """Pins of a whole network: each with a pattern of the names of layers that it holds for, such as ``conv*``."""
+    """Pins of a whole network: each with a pattern of the names of layers that it holds for, such as ``conv*``.
+
+    Those without one hold for ``layers``, or for all where these are not said.
+    """
 
     entries: tuple[tuple[str, Pin], ...] = ()
+    layers: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.entries)
 
     def of(self, layer: str) -> Pins:
         """Pins of a layer."""
-        return pins_of(pin for pattern, pin in self.entries if fnmatchcase(layer, pattern))
+        return pins_of(pin for pattern, pin in self.entries if self.concerns(pattern, layer))
+
+    def concerns(self, pattern: str, layer: str) -> bool:
+        """Whether a pattern is one of a layer."""
+        if pattern == EVERY:
+            return not self.layers or layer in self.layers
+        return fnmatchcase(layer, pattern)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Every pin as ``--pin`` takes it."""
+        return tuple(str(pin) if pattern == EVERY else f"{pattern}:{pin}" for pattern, pin in self.entries)
 
     def unmatched(self, layers: Sequence[str]) -> list[str]:
         """Patterns that match no layer."""
-        patterns = dict.fromkeys(pattern for pattern, _ in self.entries)
+        patterns = dict.fromkeys(pattern for pattern, _ in self.entries if pattern != EVERY)
         return [pattern for pattern in patterns if not any(fnmatchcase(layer, pattern) for layer in layers)]
 
 

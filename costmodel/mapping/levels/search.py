@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from costmodel.errors import MappingError
+from costmodel.errors import MappingError, PinError
 from costmodel.mapping.levels.arrays import (
     COPIES,
     LEVELS,
@@ -112,8 +112,9 @@ def search(
     Raises
     ------
     MappingError
-        No tile of a layer fits into a store, or no store holds an operand; or pins that contradict one another, or that no
-        mapping satisfies.
+        No tile of a layer fits into a store, or no store holds an operand.
+    PinError
+        Pins contradict one another, or no mapping satisfies them.
     """
     if objective not in OBJECTIVES:
         raise MappingError(f"objective {objective!r} is unknown; choose one of {', '.join(OBJECTIVES)}")
@@ -244,7 +245,7 @@ class Search:
         """Search under a rising limit, so that little more than the best is looked at; then among equals of the best."""
         until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
         if self.fewest_steps() == inf:
-            raise MappingError(*self.nothing())
+            raise self.nothing()
         plans, w = self.plans(), self.arrays.w
         best: Best | None = None
         proved = False
@@ -268,13 +269,13 @@ class Search:
             if not done:
                 break
         if best is None:
-            raise MappingError(*self.nothing())
+            raise self.nothing()
         counted = 8 if self.objective == "dram_bytes" else 1  # the search counts bits of the backing store
         return self.found(best, lower / counted, proved)
 
-    def nothing(self) -> list[str]:
-        """Say why no mapping was found: pins, or tiles for which there is no room."""
-        return [impossible(self.pins)] if self.pins else without_room(self.layer, self.hierarchy)
+    def nothing(self) -> MappingError:
+        """Why no mapping was found: pins, or tiles for which there is no room."""
+        return PinError(impossible(self.pins)) if self.pins else MappingError(*without_room(self.layer, self.hierarchy))
 
     def passed(self, plans: list[Bounded], best: Best | None, until: float) -> tuple[bool, Best | None]:
         """Search plan after plan below the limit; whether it was completed, and the best found."""
@@ -477,7 +478,7 @@ def candidates_of(pinned: Pinned, w: Work, spans: Floats) -> tuple[Ints, Ints]:
         most = longest(pinned.layer, pinned.hierarchy, w, dim, some)
         rows = pinned.rows(dim, most, spans[0 if dim in "pr" else 1])
         if not len(rows):
-            raise MappingError(impossible(pinned.pins))
+            raise PinError(impossible(pinned.pins))
         order = np.lexsort((rows[:, TILE], rows[:, UNROLLED], rows[:, TRIPS]))
         found.append(rows[order])
     begin = np.concatenate([[0], np.cumsum([len(rows) for rows in found])]).astype(np.int64)
