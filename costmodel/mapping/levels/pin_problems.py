@@ -13,12 +13,13 @@ from costmodel.mapping.levels.forms import feeds
 from costmodel.mapping.levels.hierarchy import OPERANDS
 from costmodel.mapping.levels.loopnest import LoopNest
 from costmodel.mapping.levels.pinned import Pinned
+from costmodel.mapping.levels.pins import STATIONARY
 from costmodel.mapping.levels.price import Counter
 from costmodel.mapping.mapping import DIMS
 from costmodel.mapping.nest import RELEVANT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from costmodel.mapping.levels.hierarchy import Hierarchy, Store
     from costmodel.mapping.levels.pins import Pins, TilePin
@@ -44,9 +45,27 @@ def refuse_pins(layer: Layer, hierarchy: Hierarchy, pins: Pins) -> None:
         raise PinError(*found)
 
 
-def impossible(pins: Pins) -> str:
-    """Say that no mapping satisfies pins, after the search looked at all."""
-    return f"no mapping satisfies {' '.join(pins.words)} together: no tiles that fit do; take one of them away"
+def impossible(hierarchy: Hierarchy, pins: Pins) -> str:
+    """Say that no mapping does what pins and the profile fix, after the search looked at all; empty where they fix nothing."""
+    words = [*pins.words, *(f"{said(store)}" for store in hierarchy.stores if store.stationary)]
+    if not words:
+        return ""
+    together = " together" if len(words) > 1 else ""
+    return f"no mapping satisfies {' '.join(words)}{together}: no tiles that fit do; take {'one' if together else 'it'} away"
+
+
+def named(words: Sequence[str]) -> str:
+    """Pins in a message.
+
+    >>> named(["rf.k=2"]), named(["rf.k=2", "rows=c"])
+    ('pin rf.k=2', 'pins rf.k=2 rows=c')
+    """
+    return f"pin{'s' if len(words) > 1 else ''} {' '.join(words)}"
+
+
+def said(store: Store) -> str:
+    """What a profile says to stay in place."""
+    return f"{store.name}.{STATIONARY}={store.stationary} (the profile's)"
 
 
 def meant(given: str, known: Iterable[str]) -> str:
@@ -102,7 +121,7 @@ class Machine:
             if not feeds(self.hierarchy, tuple(passing), operand):
                 pinned = [str(pin) for pin in self.pins.passing if pin.passes and pin.operand == operand]
                 if pinned:
-                    yield f"pin {' '.join(pinned)}: {operand} would pass by the memory that feeds the multipliers with it"
+                    yield f"{named(pinned)}: {operand} would pass by the memory that feeds the multipliers with it"
 
     def passed(self, store: Store) -> frozenset[str]:
         """Operands that pass a store by whatever the mapping."""
@@ -196,7 +215,7 @@ class Sized:
         pins += [str(pin) for pin in self.pinned.pins.sides if pin.dims and not store.per_element]
         held = {pin.operand for pin in self.pinned.pins.passing if pin.store == store.name and not pin.passes}
         kept = [op for op in store.holds if op not in store.optional or op in held]
-        words = f"pins {' '.join(pins)}: no tile of {store.name} that they allow fits"
+        words = f"{named(pins)}: no tile of {store.name} that they allow fits"
         if not pins:
             return
         for operand in kept:
@@ -223,8 +242,9 @@ class Sized:
             operand = OPERANDS[keep]
             free = " ".join(dim for dim in DIMS if dim not in RELEVANT[operand])
             others = " ".join(str(pin) for pin in pinned.pins.tiles if pin.dim in self.looped(block) or pin.dim in free)
+            own = said(store) if store.stationary else f"pin {store.name}.{STATIONARY}={operand}"
             yield (
-                f"pin {store.name}.stationary={operand}{' with ' if others else ''}{others}: no loop of {free} steps through "
+                f"{own}{' with ' if others else ''}{others}: no loop of {free} steps through "
                 f"tiles of {store.name}, and {' '.join(self.looped(block))} does"
             )
 

@@ -245,7 +245,7 @@ class Search:
         """Search under a rising limit, so that little more than the best is looked at; then among equals of the best."""
         until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
         if self.fewest_steps() == inf:
-            raise self.nothing()
+            raise nothing(self.layer, self.hierarchy, self.pins)
         plans, w = self.plans(), self.arrays.w
         best: Best | None = None
         proved = False
@@ -269,13 +269,9 @@ class Search:
             if not done:
                 break
         if best is None:
-            raise self.nothing()
+            raise nothing(self.layer, self.hierarchy, self.pins)
         counted = 8 if self.objective == "dram_bytes" else 1  # the search counts bits of the backing store
         return self.found(best, lower / counted, proved)
-
-    def nothing(self) -> MappingError:
-        """Why no mapping was found: pins, or tiles for which there is no room."""
-        return PinError(impossible(self.pins)) if self.pins else MappingError(*without_room(self.layer, self.hierarchy))
 
     def passed(self, plans: list[Bounded], best: Best | None, until: float) -> tuple[bool, Best | None]:
         """Search plan after plan below the limit; whether it was completed, and the best found."""
@@ -336,6 +332,12 @@ def refuse_homeless(hierarchy: Hierarchy) -> None:
         problems.append(f"an array of {len(hierarchy.sides)} sides; at most {SIDES} can be mapped to: merge some")
     if problems:
         raise MappingError(*problems)
+
+
+def nothing(layer: Layer, hierarchy: Hierarchy, pins: Pins) -> MappingError:
+    """Why no mapping was found: what is fixed, or tiles for which there is no room."""
+    fixed = impossible(hierarchy, pins)
+    return PinError(fixed) if fixed else MappingError(*without_room(layer, hierarchy))
 
 
 def without_room(layer: Layer, hierarchy: Hierarchy) -> list[str]:
@@ -478,7 +480,7 @@ def candidates_of(pinned: Pinned, w: Work, spans: Floats) -> tuple[Ints, Ints]:
         most = longest(pinned.layer, pinned.hierarchy, w, dim, some)
         rows = pinned.rows(dim, most, spans[0 if dim in "pr" else 1])
         if not len(rows):
-            raise PinError(impossible(pinned.pins))
+            raise nothing(pinned.layer, pinned.hierarchy, pinned.pins)
         order = np.lexsort((rows[:, TILE], rows[:, UNROLLED], rows[:, TRIPS]))
         found.append(rows[order])
     begin = np.concatenate([[0], np.cumsum([len(rows) for rows in found])]).astype(np.int64)
