@@ -600,8 +600,13 @@ def analysis_of(
 def refuse_pinned(estimate: Estimate, reason: str) -> None:
     """Refuse pins where nothing is mapped through all memories, and those for layers or memories that there are not."""
     if estimate.objective is None:
-        why = f"{reason}; " if reason else ""
-        raise InputError(f"pins: {why}they fix mappings, and without an objective there are none; give one, or leave them out")
+        if estimate.hardware.objective and reason:
+            why = f"the profile's objective, which is not used: {reason}"
+            raise InputError(f"pins: they fix mappings for {why}; leave them out")
+        raise InputError(
+            "pins: they fix mappings through all memories, which are made for an objective only; give energy, latency, edp or "
+            "dram_bytes, or leave them out"
+        )
     table = estimate.table
     rows = zip(table.names, table.status, table.streamed, strict=True)
     names = [name for name, status, streamed in rows if status != "free" and not streamed]

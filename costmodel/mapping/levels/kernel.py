@@ -44,7 +44,7 @@ from costmodel.mapping.levels.costs import (
     score,
     sweeps,
 )
-from costmodel.mapping.levels.pin_kernel import pinned, stands
+from costmodel.mapping.levels.pin_kernel import lost, moves, pinned
 from costmodel.mapping.levels.tables import better
 
 if TYPE_CHECKING:
@@ -407,7 +407,7 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> b
         more, taken = decide(w, spans, rows, level, dim)
         if not more:
             w.depth -= 1
-        if not taken or not fits(w, spans, rows, level):
+        if not taken or lost(w, level) or not fits(w, spans, rows, level):
             continue
         if not promising(w, spans, rows, wants, level):
             if depth >= 16 and dim == K:
@@ -416,8 +416,6 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> b
         if 12 <= depth <= 13 and w.inner > 1 and not refine(w, spans, depth - 12):
             continue
         if dim == (G if depth < 16 else K):
-            if not stands(w, level):
-                continue
             complete(w, spans, rows, wants, level)
         if depth == last:
             record(w)
@@ -493,6 +491,8 @@ def least_alone(w: Work, spans: Floats, level: int, resource: int, elements: flo
         at[depth] = decide_alone(w, spans, level, dim, at[depth], nested)
         if at[depth] == 0:
             depth -= 1
+            continue
+        if lost(w, level) if nested else level == 1 and moves(w, 1, w.extent):
             continue
         width = alone_width(w, level)
         if most(w, spans, level, K, width, elements) < 1:

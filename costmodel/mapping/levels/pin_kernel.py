@@ -39,25 +39,29 @@ def pinned(w: Work, level: int, dim: int, size: int, inside: int, factor: int) -
 
 
 @compiled
-def stands(w: Work, level: int) -> bool:
-    """Whether the blocks that the tile of a level completes leave in place what is to stay; the outermost completes two."""
-    if level < w.last and not stays(w, level + 1, w.tile[level]):
-        return False
-    return level > 1 or stays(w, 1, w.extent)
+def lost(w: Work, level: int) -> bool:
+    """Whether the blocks around the tiles of a level can no longer leave in place what is to stay, whatever is undecided.
+
+    They are the block inside it, and, for the outermost level, the one outside.
+    """
+    if level < w.last and moves(w, level + 1, w.tile[level]):
+        return True
+    return level == 1 and moves(w, 1, w.extent)
 
 
 @compiled
-def stays(w: Work, block: int, outer: Any) -> bool:  # noqa: ANN401  # an array; Numba infers it
-    """Whether a block, in the form of the plan, steps last through a loop that the operand pinned to stay does not depend on.
-
-    A block without a loop of more than one trip leaves everything in place.
-    """
+def moves(w: Work, block: int, outer: Any) -> bool:  # noqa: ANN401  # an array; Numba infers it
+    """Whether a block has loops, and can have none that the operand which is to stay does not depend on."""
     operand = w.keep[block]
     if operand < 0:
-        return True
-    any_loop, spared = False, False
+        return False
+    looped = False
     for dim in range(8):
-        if w.tile[block, dim] < outer[dim]:
-            any_loop = True
-            spared = spared or is_free(operand, dim)
-    return not any_loop or (spared and w.stays[block] == operand)
+        inner, free = w.tile[block, dim], is_free(operand, dim)
+        if w.extent[dim] == 1:
+            continue
+        undecided = inner == 0 or outer[dim] == 0
+        if free and (undecided or inner < outer[dim]):
+            return False
+        looped = looped or (not undecided and inner < outer[dim])
+    return looped

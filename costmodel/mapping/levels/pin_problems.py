@@ -104,6 +104,9 @@ class Machine:
                 yield f"pin {pin}: no side {pin.side!r} of the array{close}; of a memory, pin such as {pin.side}.k"
                 continue
             side = sides[pin.side]
+            most = max((many for _, many in pin.dims), default=0)
+            if most > side.size:
+                yield f"pin {pin}: {most} elements along {side.name}, which has {side.size}"
             strange = [dim for dim, _ in pin.dims if dim not in side.dims]
             if strange:
                 yield f"pin {pin}: {', '.join(strange)} along {side.name}, which unrolls {', '.join(side.dims)} only"

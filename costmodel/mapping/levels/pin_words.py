@@ -68,6 +68,8 @@ def split_entry(key: Any, value: Any) -> Iterator[tuple[str, str, Any]]:  # noqa
     if not isinstance(value, Mapping):
         yield (*split_name(str(key)), value)
         return
+    if not value:
+        yield EVERY, str(key), None
     yield from ((str(key), str(place), inner) for place, inner in value.items())
 
 
