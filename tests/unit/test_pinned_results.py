@@ -134,12 +134,25 @@ def test_a_schedule_that_leaves_no_objective_is_the_reason():
 
 
 def test_a_search_under_pins_that_none_satisfies_names_the_layer():
-    """Weights stay in a buffer that holds all rows and columns only where it holds everything, and it is too small."""
-    pins = {"conv": {"sram.p": 6, "sram.q": 6, "sram.stationary": "weight"}}
+    """Without loops over n p q around the elements, these would have to hold 108 weights at once, 4 in each of 8."""
+    tile = {"sram.p": 1, "sram.q": 1, "sram.k": 4, "sram.c": 3, "sram.r": 3, "sram.s": 3}
+    pins = {"conv": {**tile, "rf.stationary": "weight"}}
     with pytest.raises(MappingError) as caught:
+        cm.analyze(small(), spatial(), objective="energy", pins=pins)
+    assert str(caught.value) == (
+        "conv: no mapping satisfies sram.p=1 sram.q=1 sram.k=4 sram.c=3 sram.r=3 sram.s=3 rf.stationary=weight together: no "
+        "tiles that fit do; take one away"
+    )
+
+
+def test_a_buffer_that_would_have_to_hold_everything_is_named_with_its_size():
+    """Weights stay in a buffer that holds all rows and columns only where it holds the layer, and it is too small."""
+    pins = {"conv": {"sram.p": 6, "sram.q": 6, "sram.stationary": "weight"}}
+    with pytest.raises(PinError) as caught:
         cm.analyze(small(16), spatial(), objective="energy", pins=pins)
     assert str(caught.value) == (
-        "conv: no mapping satisfies sram.p=6 sram.q=6 sram.stationary=weight together: no tiles that fit do; take one away"
+        "conv: pin sram.stationary=weight with sram.p=6 sram.q=6: no loop of n p q steps through tiles of sram, so that sram "
+        "would have to hold the whole layer: ifmap 108 B, ofmap 576 B do not fit into 512 B"
     )
 
 

@@ -40,7 +40,7 @@ def refuse_pins(layer: Layer, hierarchy: Hierarchy, pins: Pins) -> None:
     found = [*asked.unknown()] or [*asked.contradictions()]
     if not found:
         sized = Sized(Pinned(layer, hierarchy, pins))
-        found = [*sized.nesting()] or [*sized.rooms(), *sized.stationary()]
+        found = [*sized.nesting()] or [*sized.stationary()] or [*sized.rooms()]
     if found:
         raise PinError(*found)
 
@@ -210,16 +210,16 @@ class Sized:
     def least(self, number: int) -> dict[str, int]:
         """The least tile of a store; in elements, that of one."""
         inside = self.pinned.hierarchy.stores[number].per_element
+        if self.pinned.whole(number) and not inside:
+            return self.pinned.extents
         return {dim: max(self.pinned.own(dim), 1) if inside else self.pinned.floor(number, dim) for dim in DIMS}
 
     def room(self, number: int, store: Store, bits: dict[str, int], values: dict[str, int]) -> Iterator[str]:
         """Operands that do not fit into one store."""
-        pins = [str(pin) for pin in self.pinned.pins.tiles if self.pinned.numbers[pin.store] >= number]
-        pins += [str(pin) for pin in self.pinned.pins.sides if pin.dims and not store.per_element]
+        words = self.least_words(number, store)
         held = {pin.operand for pin in self.pinned.pins.passing if pin.store == store.name and not pin.passes}
         kept = [op for op in store.holds if op not in store.optional or op in held]
-        words = f"{named(pins)}: no tile of {store.name} that they allow fits"
-        if not pins:
+        if not words:
             return
         for operand in kept:
             if operand in store.part_bits and bits[operand] > store.part_bits[operand]:
@@ -235,21 +235,30 @@ class Sized:
             sizes = ", ".join(f"{operand} {size / 8:,g} B" for operand, size in together.items())
             yield f"{words}: {sizes} do not fit into {store.capacity_bits / 8:,g} B"
 
+    def least_words(self, number: int, store: Store) -> str:
+        """Why the least tile of a store is what it is; empty where nothing is pinned of it."""
+        if self.pinned.whole(number) and not store.per_element:
+            return f"{self.stays(number)}, so that {store.name} would have to hold the whole layer"
+        pins = [str(pin) for pin in self.pinned.pins.tiles if self.pinned.numbers[pin.store] >= number]
+        pins += [str(pin) for pin in self.pinned.pins.sides if pin.dims and not store.per_element]
+        return f"{named(pins)}: no tile of {store.name} that they allow fits" if pins else ""
+
+    def stays(self, block: int) -> str:
+        """What is to stay in place around a store, and that no loop of its block leaves it there."""
+        store, operand = self.pinned.hierarchy.stores[block], OPERANDS[self.pinned.keep(block)]
+        free = " ".join(dim for dim in DIMS if dim not in RELEVANT[operand])
+        others = " ".join(str(pin) for pin in self.pinned.pins.tiles if pin.dim in self.looped(block) or pin.dim in free)
+        own = said(store) if store.stationary else f"pin {store.name}.{STATIONARY}={operand}"
+        return f"{own}{' with ' if others else ''}{others}: no loop of {free} steps through tiles of {store.name}"
+
     def stationary(self) -> Iterator[str]:
         """Blocks that cannot leave in place what is to stay, and cannot be without loops."""
         pinned = self.pinned
-        for block, store in enumerate(pinned.hierarchy.on_chip, 1):
+        for block in range(1, len(pinned.hierarchy.stores)):
             keep = pinned.keep(block)
             if keep < 0 or pinned.spares(block, OPERANDS[keep]) or not self.looped(block):
                 continue
-            operand = OPERANDS[keep]
-            free = " ".join(dim for dim in DIMS if dim not in RELEVANT[operand])
-            others = " ".join(str(pin) for pin in pinned.pins.tiles if pin.dim in self.looped(block) or pin.dim in free)
-            own = said(store) if store.stationary else f"pin {store.name}.{STATIONARY}={operand}"
-            yield (
-                f"{own}{' with ' if others else ''}{others}: no loop of {free} steps through "
-                f"tiles of {store.name}, and {' '.join(self.looped(block))} does"
-            )
+            yield f"{self.stays(block)}, and {' '.join(self.looped(block))} does"
 
     def looped(self, block: int) -> list[str]:
         """Dimensions along which a block has a loop whatever the mapping."""
