@@ -78,7 +78,7 @@ def pinned_as(nest, layer, hierarchy):
     return Pins(tuple(tiles), tuple(stays), tuple(passing), tuple(sides))
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(problems(most=3, longest=6, channels=6, size=10**6, macs=2000), constants(), st.sampled_from(OBJECTIVES), st.data())
 def test_pinning_what_was_found_costs_the_same(case, fixed, objective, data):
     """All of the best mapping pinned, or any part of it, is as good as the best; and no pins are none."""
@@ -97,7 +97,7 @@ def test_pinning_what_was_found_costs_the_same(case, fixed, objective, data):
     assert search([layer], hierarchy, objective, fixed, pins=whole)[0].nest.tiles == free.nest.tiles
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(pinned_problems(most=3, longest=6, channels=6, size=10**6, macs=2000), constants(), st.sampled_from(OBJECTIVES))
 def test_pins_never_make_it_cheaper(case, fixed, objective):
     """The best under pins is one of all mappings; a pin more is never better."""

@@ -277,6 +277,16 @@ def test_groups_are_as_the_array_unrolls_them():
     ]
 
 
+def test_groups_are_a_loop_of_the_first_block_always():
+    """A tile has no more groups than the array unrolls, so that the block is never without loops."""
+    pooled = replace(LAYER, g=4, k=1, c=1)
+
+    assert refused("glb.stationary=ifmap", layer=pooled) == [
+        "pin glb.stationary=ifmap: no loop of k steps through tiles of glb, and g does"
+    ]
+    assert best("glb.stationary=weight", layer=pooled).nest.tiles[0]["g"] == 1
+
+
 def test_what_feeds_the_multipliers_cannot_pass_by():
     """Where elements have no memory, the last memory is what they read."""
     machine = replace(pair(), stores=(*pair().stores[:1], replace(pair().stores[1], optional=("weight",))))

@@ -107,11 +107,11 @@ class Pinned:
         return 0
 
     def cap(self, store: int, dim: str) -> int:
-        """The most a tile can be: that of the array for a store in its elements, and for one beyond the last."""
+        """The most a tile can be: that of the array for a store in its elements, for one beyond the last, and along groups."""
         most = self.outer(store, dim) or self.extents[dim]
-        if store <= self.shared:
+        if store <= self.shared and (store == 0 or dim != "g" or (store, dim) in self.sizes):
             return self.sizes.get((store, dim), 0) or most
-        own = self.own(dim) if self.hierarchy.in_elements else 1
+        own = self.own(dim) if self.hierarchy.in_elements and dim != "g" else 1
         many = [self.spread[dim][1]] if dim in self.spread else [self.hierarchy.sides[at].size for at in self.sides(dim)]
         return min(own * max(many, default=1), most) if own else most
 
