@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import permutations
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
+from costmodel.mapping import Layer
 from costmodel.mapping.levels.hierarchy import OPERANDS
 from costmodel.mapping.levels.pins import PassingPin, Pins, SidePin, StationaryPin, TilePin
 from costmodel.mapping.levels.price import PLAIN
 from tests.oracle.levels_enumeration import DIMS, RELEVANT, Enumeration, all_orders
-from tests.oracle.levels_strategies import nests, problems
+from tests.oracle.levels_strategies import bounded, hierarchies, nests, problems, sides
 
 
 def loops_around(nest, layer, hierarchy, number):
@@ -137,6 +139,23 @@ def astray(draw, layer, pins):
     sizes = list(pins.tiles)
     sizes[at] = replace(sizes[at], size=draw(st.integers(1, getattr(layer, sizes[at].dim) + 1)))
     return replace(pins, tiles=tuple(sizes))
+
+
+@st.composite
+def long_problems(draw, size=600):
+    """Draw a layer with one long loop, up to three stores, and a pinned tile that others of as many trips are smaller than."""
+    dim, other = draw(st.permutations("nkcpq"))[:2]
+    sizes = {dim: draw(st.integers(4, 9)), other: draw(st.integers(1, 2))}
+    bits = {name: draw(st.sampled_from([1, 4, 8])) for name in ("weight_bits", "ifmap_bits", "ofmap_bits")}
+    layer = Layer(**sizes, ifmap_h=sizes.get("p", 1), ifmap_w=sizes.get("q", 1), **bits, psum_bits=16)
+    hierarchy = draw(bounded(layer, draw(hierarchies(3, array=draw(sides([dim, other], 4))))))
+    assume(Enumeration(layer, hierarchy).size <= size)
+    shared = [store for store in hierarchy.on_chip if not store.per_element]
+    assume(shared)
+    pin = TilePin(draw(st.sampled_from(shared)).name, dim, draw(st.integers(2, sizes[dim] - 1)))
+    more = draw(pins_like(draw(nests(layer, hierarchy)), layer, hierarchy, draw(st.sampled_from([0, 10, 25]))))
+    tiles = (pin, *(one for one in more.tiles if (one.store, one.dim) != (pin.store, pin.dim)))
+    return layer, hierarchy, replace(more, tiles=tiles)
 
 
 @st.composite

@@ -14,6 +14,7 @@ from costmodel.mapping.levels.search import search
 from tests.oracle.levels_enumeration import DIMS, OBJECTIVES
 from tests.oracle.levels_pins import (
     along,
+    long_problems,
     loops_around,
     pinned_enumerated,
     pinned_problems,
@@ -53,6 +54,13 @@ def test_the_search_finds_the_best_of_what_pins_leave(case, fixed, objective):
 @given(pinned_problems(most=3, size=80, longest=3, channels=2), constants(), st.sampled_from(OBJECTIVES))
 def test_the_search_finds_the_best_of_what_pins_leave_through_three_stores(case, fixed, objective):
     """The same with up to three stores on chip."""
+    check(*case, fixed, objective)
+
+
+@settings(max_examples=500)
+@given(long_problems(), constants(), st.sampled_from(OBJECTIVES))
+def test_the_search_finds_the_best_below_and_above_a_pinned_tile(case, fixed, objective):
+    """Loops of up to nine trips, whose tiles are not only the smallest of their trips: 500 problems."""
     check(*case, fixed, objective)
 
 
