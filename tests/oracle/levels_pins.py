@@ -145,14 +145,17 @@ def astray(draw, layer, pins):
 def long_problems(draw, size=600):
     """Draw a layer with one long loop, up to three stores, and a pinned tile that others of as many trips are smaller than."""
     dim, other = draw(st.permutations("nkcpq"))[:2]
-    sizes = {dim: draw(st.integers(4, 9)), other: draw(st.integers(1, 2))}
+    long = draw(st.sampled_from([4, 5, 7, 9, 11]))
+    sizes = {dim: long, other: draw(st.integers(1, 2))}
     bits = {name: draw(st.sampled_from([1, 4, 8])) for name in ("weight_bits", "ifmap_bits", "ofmap_bits")}
     layer = Layer(**sizes, ifmap_h=sizes.get("p", 1), ifmap_w=sizes.get("q", 1), **bits, psum_bits=16)
-    hierarchy = draw(bounded(layer, draw(hierarchies(3, array=draw(sides([dim, other], 4))))))
+    hierarchy = draw(hierarchies(3, array=draw(sides([dim, other], 4))))
+    hierarchy = draw(bounded(layer, hierarchy)) if draw(st.booleans()) else hierarchy
     assume(Enumeration(layer, hierarchy).size <= size)
     shared = [store for store in hierarchy.on_chip if not store.per_element]
     assume(shared)
-    pin = TilePin(draw(st.sampled_from(shared)).name, dim, draw(st.integers(2, sizes[dim] - 1)))
+    uneven = [size for size in range(2, long) if -(-long // -(-long // size)) < size]
+    pin = TilePin(draw(st.sampled_from(shared)).name, dim, draw(st.sampled_from(uneven)))
     more = draw(pins_like(draw(nests(layer, hierarchy)), layer, hierarchy, draw(st.sampled_from([0, 10, 25]))))
     tiles = (pin, *(one for one in more.tiles if (one.store, one.dim) != (pin.store, pin.dim)))
     return layer, hierarchy, replace(more, tiles=tiles)

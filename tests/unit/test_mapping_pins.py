@@ -97,6 +97,40 @@ def test_an_operand_stays_in_place(store, operand, loops):
     assert best(f"{store}.stationary={operand}").value == best(hierarchy=machine).value
 
 
+def test_what_divides_a_pinned_tile_is_tried():
+    """Of 4 channels in tiles of 3, only 1 or 3 can be spread, though 2 elements take as few steps as 3."""
+    machine = replace(pair(), sides=(Side("rows", 4, ("c",)), pair().sides[1]))
+    found = best("glb.c=3", layer=replace(LAYER, c=4), hierarchy=machine, objective="latency")
+
+    assert found.nest.unroll["c"] == (0, 3)
+
+
+def test_what_divides_a_pinned_tile_is_tried_in_memories_between():
+    """Of 4 filters in tiles of 3, a memory inside has 1 or 3, though 2 are as many tiles as 3."""
+    dram, glb, _ = pair().stores
+    machine = replace(pair(), stores=(dram, replace(glb, name="l2"), replace(glb, name="l1")), sides=())
+    found = best("l2.k=3", layer=replace(LAYER, k=4), hierarchy=machine)
+
+    assert [tile["k"] for tile in found.nest.tiles] == [3, 3]
+    assert found.value == min(best("l2.k=3", f"l1.k={k}", layer=replace(LAYER, k=4), hierarchy=machine).value for k in (1, 3))
+
+
+@pytest.mark.parametrize("size", range(1, 13))
+def test_every_size_of_an_element_is_as_pinned(size):
+    """Whatever number of trips it shares with a smaller one."""
+    machine = with_store(2, part_bits={"weight": 640, "ofmap": 640})
+
+    assert best(f"rf.k={size}", hierarchy=machine).nest.tiles[1]["k"] == size
+
+
+@pytest.mark.parametrize("many", range(2, 5))
+def test_every_number_of_elements_is_as_pinned(many):
+    """Two trips over 4 rows take 2 elements or 3."""
+    machine = replace(pair(), sides=(pair().sides[0], Side("columns", 4, ("k", "p"))))
+
+    assert best(f"columns=p:{many}", hierarchy=machine).nest.unroll["p"] == (1, many)
+
+
 def test_pins_together():
     """What a person would write for a weight-stationary array."""
     found = best("rows=c:2", "columns=k:2", "rf.k=2", "glb.k=4", "glb.bypass=weight", "rf.stationary=weight")
