@@ -125,10 +125,11 @@ def test_every_size_of_an_element_is_as_pinned(size):
 
 @pytest.mark.parametrize("many", range(2, 5))
 def test_every_number_of_elements_is_as_pinned(many):
-    """Two trips over 4 rows take 2 elements or 3."""
+    """Two trips over 4 rows or 4 filters take 2 elements or 3."""
     machine = replace(pair(), sides=(pair().sides[0], Side("columns", 4, ("k", "p"))))
 
     assert best(f"columns=p:{many}", hierarchy=machine).nest.unroll["p"] == (1, many)
+    assert best(f"columns=k:{many}", layer=replace(LAYER, k=4), hierarchy=machine).nest.unroll["k"] == (1, many)
 
 
 def test_pins_together():
