@@ -12,7 +12,9 @@ from costmodel.boundary import Boundary, layer_at, whole_bytes
 from costmodel.errors import InputError, NetworkError
 from costmodel.estimate import Estimate
 from costmodel.joint.choice import checked_objective, checked_time_limit
+from costmodel.joint.pinning import refuse_strange
 from costmodel.mapping import Mapping, mapping_of
+from costmodel.mapping.levels.pins import UNPINNED
 from costmodel.precision import precision_of, tensor_bits
 from costmodel.schedule import KINDS, PHASES, Scheduler, checked_kind, checked_phase, memory_of, pins
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from costmodel.hardware import Constant, HardwareProfile, Source
     from costmodel.hardware.profile import Objective
     from costmodel.mapping.levels.mapped import MappedNest
+    from costmodel.mapping.levels.pins import LayerPins
     from costmodel.precision import Precision
     from costmodel.reconciliation import Reconciliation
     from costmodel.schedule import Kind, Phase, Schedule
@@ -450,7 +453,9 @@ class Analysis:
         joint = self.estimate.joint
         if joint is None:
             return {"name": None, "reason": self.fallback}
-        return {"name": joint.objective, "mapped": len(joint.nests), "proved": joint.proved, "gap_ratio": joint.gap_ratio}
+        fixed = {"pins": list(self.estimate.pins.words)} if self.estimate.pins else {}
+        proof = {"mapped": len(joint.nests), "proved": joint.proved, "gap_ratio": joint.gap_ratio}
+        return {"name": joint.objective, **proof, **fixed}
 
     def activations_dict(self) -> dict[str, Any]:
         """What was said of zeros among activations, as plain data."""
@@ -534,11 +539,12 @@ def analysis_of(
     activations: ActivationDensities | None = None,
     objective: str | None = None,
     time_limit_s: float | None = None,
+    pinned: LayerPins = UNPINNED,
 ) -> Analysis:
     """Analysis of a graph without design axes, under the schedule that the profile declares or another.
 
     Mapped through all memories for an objective, layer by layer: that given, else the profile's own, unless what is asked for
-    besides is priced boundary by boundary only.
+    besides is priced boundary by boundary only. ``pinned`` is what is fixed of these mappings.
 
     Raises
     ------
@@ -558,9 +564,12 @@ def analysis_of(
         estimate,
         objective=hardware.objective if objective is None and not reason else asked,
         time_limit_s=checked_time_limit(time_limit_s),
+        pins=pinned,
     )
     if estimate.time_limit_s and not estimate.objective:
         raise InputError("time limit: nothing is searched that long without an objective; give one, or leave the limit out")
+    if pinned:
+        refuse_pinned(estimate, reason)
     scheduler = Scheduler(graph, estimate.table, estimate.off_chip_widths, batch)
     if kind != "layer":
         estimate = replace(estimate, schedule=scheduler.schedule(hardware, kind, phase))
@@ -586,6 +595,22 @@ def analysis_of(
         graph.nodes,
         fallback=reason if objective is None and hardware.objective else "",
     )
+
+
+def refuse_pinned(estimate: Estimate, reason: str) -> None:
+    """Refuse pins where nothing is mapped through all memories, and those for layers or memories that there are not."""
+    if estimate.objective is None:
+        if estimate.hardware.objective and reason:
+            why = f"the profile's objective, which is not used: {reason}"
+            raise InputError(f"pins: they fix mappings for {why}; leave them out")
+        raise InputError(
+            "pins: they fix mappings through all memories, which are made for an objective only; give energy, latency, edp or "
+            "dram_bytes, or leave them out"
+        )
+    table = estimate.table
+    rows = zip(table.names, table.status, table.streamed, strict=True)
+    names = [name for name, status, streamed in rows if status != "free" and not streamed]
+    refuse_strange(estimate.pins, names, estimate.hardware)
 
 
 def boundary_by_boundary(estimate: Estimate, kind: Kind) -> str:

@@ -11,6 +11,7 @@ from costmodel.errors import InputError
 from costmodel.graph import Graph
 from costmodel.hardware import HardwareProfile, load_hardware
 from costmodel.importers import inputs_each, inventory_of, load_builder, load_network
+from costmodel.joint.pinning import PinsGiven, given_pins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -128,6 +129,7 @@ def analyze(
     activation_density: float | str | Path | None = None,
     objective: str | None = None,
     time_limit_s: float | None = None,
+    pins: PinsGiven = None,
 ) -> Analysis:
     """Price one network on one piece of hardware, layer by layer.
 
@@ -163,6 +165,9 @@ def analyze(
         where None. Needs the schedule ``layer``.
     time_limit_s
         How long to search for these mappings [s]; until they are proved optimal where None.
+    pins
+        What is fixed of these mappings, so that the best of the rest is found: ``{"glb.k": 16, "rows": "r:11", "conv*":
+        {"glb.stationary": "weight"}}``, the same as words (``["glb.k=16", "conv*:glb.stationary=weight"]``), or YAML files.
 
     Returns
     -------
@@ -186,7 +191,8 @@ def analyze(
         from costmodel.compression.activations import load_activations
 
         densities = load_activations(activation_density)
-    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state, densities, objective, time_limit_s)
+    limits = objective, time_limit_s, given_pins(pins)
+    analysis = analysis_of(graph, profile, batch, dtype, bits, schedule, state, densities, *limits)
     return replace(analysis, reconciliation=reconcile(net, inputs)) if reconciled else analysis
 
 
@@ -201,6 +207,7 @@ def explain(
     inputs: Mapping[str, Example] | Sequence[Example] | None = None,
     *,
     drops: bool = True,
+    pins: PinsGiven = None,
 ) -> Explanation:
     """Explain one layer: its loop nest, every access with its formula, energy and time by memory, what more room would save.
 
@@ -214,6 +221,8 @@ def explain(
         As for :func:`analyze`; ``none``, or None where the profile declares none, explains every boundary by itself.
     drops
         Whether to search, for every memory, for the least size at which what is minimised drops.
+    pins
+        As for :func:`analyze`; those without a pattern of layers hold for this one.
 
     Returns
     -------
@@ -233,9 +242,8 @@ def explain(
     """
     from costmodel.explanation import explanation_of
 
-    analysis = analysis_of(
-        resolved_network(net, inputs), resolved_hardware(hw), batch, dtype, bits, "layer", "steady", None, objective
-    )
+    graph, profile, limits = resolved_network(net, inputs), resolved_hardware(hw), (objective, None, given_pins(pins, [layer]))
+    analysis = analysis_of(graph, profile, batch, dtype, bits, "layer", "steady", None, *limits)
     return explanation_of(analysis, layer, drops=drops)
 
 

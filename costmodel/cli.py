@@ -20,6 +20,7 @@ from costmodel.cli_shared import (
     NET,
     OBJECTIVE,
     ON_HARDWARE,
+    PIN,
     PRICING,
     PRINTING,
     SCHEDULING,
@@ -84,6 +85,7 @@ def cli() -> None:
     help="How long to search for the mappings of an objective, such as --time-limit 10: then the best found so far is taken, "
     "and the report says how far from the optimum it may be. [default: until every mapping is proved optimal]",
 )  # fmt: skip
+@PIN
 @INPUT
 @with_options((*SCHEDULING, *PRICING))
 def analyze(
@@ -91,6 +93,7 @@ def analyze(
     hw: str,
     netron: Path | None,
     time_limit: float | None,
+    pins: tuple[str, ...],
     fmt: str,
     output: Path | None,
     width: int | None,
@@ -110,6 +113,7 @@ def analyze(
     costmodel analyze squeezenet:version=1.1,input=227 --hw horowitz-45nm --batch 8
     costmodel analyze mobilenet_v2 --hw ethos-u65-512 --schedule fused
     costmodel analyze alexnet --hw snapdragon --objective energy
+    costmodel analyze alexnet --hw eyeriss-168 --objective energy --pin rf.stationary=weight
     costmodel analyze mine.py --hw mine.yaml --format json -o mine.json
     costmodel analyze model.onnx --hw snapdragon --reconcile --netron model.costs.json
     """
@@ -117,7 +121,7 @@ def analyze(
     checked_attachment(netron)
     from costmodel import api
 
-    result = api.analyze(net, hw, reconciled=reconcile, time_limit_s=time_limit, **options)
+    result = api.analyze(net, hw, reconciled=reconcile, time_limit_s=time_limit, pins=pins or None, **options)
     if netron is not None:
         attach(result, netron)
     report(result, fmt, output, width)

@@ -11,6 +11,7 @@ from costmodel.cli_shared import (
     BATCH,
     INPUT,
     ON_HARDWARE,
+    PIN,
     WIDTHS,
     checked_output,
     deliver,
@@ -30,6 +31,7 @@ EXPLAINING: Final = (
         help="What layers are mapped for through all memories at once, such as --objective energy; none takes each boundary "
         "between memories by itself. [default: what the profile declares]",
     ),
+    PIN,
     BATCH,
     *WIDTHS,
     INPUT,
@@ -52,6 +54,7 @@ def explain(
     hw: str,
     layer: str,
     mapping: Path | None,
+    pins: tuple[str, ...],
     *,
     no_drops: bool,
     **options: Any,  # noqa: ANN401 - objective, inputs, batch, widths
@@ -65,11 +68,14 @@ def explain(
     costmodel explain alexnet --hw eyeriss-168 --layer conv3 --objective energy
     costmodel explain squeezenet --hw snapdragon --layer conv10 --format json
     costmodel explain alexnet --hw eyeriss-168 --layer conv3 --objective energy --mapping mine.yaml
+    costmodel explain alexnet --hw eyeriss-168 --layer conv3 --objective energy --pin glb.k=16 --pin rows=r:3,c
     """
     from costmodel import api
 
     if mapping is None:
-        return api.explain(net, hw, layer, drops=not no_drops, **options)
+        return api.explain(net, hw, layer, drops=not no_drops, pins=pins or None, **options)
+    if pins:
+        raise InputError(f"--mapping {mapping} gives the whole mapping, and leaves nothing to --pin; leave one of them out")
     return api.price_mapping(net, hw, layer, mapping, **options)
 
 
@@ -94,6 +100,7 @@ def mapping(
     net: str,
     hw: str,
     layers: tuple[str, ...],
+    pins: tuple[str, ...],
     fmt: str,
     output: Path | None,
     **options: Any,  # noqa: ANN401 - objective, inputs, batch, widths
@@ -110,9 +117,10 @@ def mapping(
     into = output if output is not None and output.is_dir() and fmt == "timeloop" else None
     checked_output(None if into else output)
     from costmodel import api
+    from costmodel.joint.pinning import given_pins
     from costmodel.report.as_mapping import nests_of, remarks, texts
 
-    result = api.analyze(net, hw, schedule="layer", **options)
+    result = api.analyze(net, hw, schedule="layer", pins=given_pins(pins, layers), **options)
     nests = nests_of(result, layers)
     files = texts(result, nests, fmt)
     if output is not None and into is None and len(files) > 1:

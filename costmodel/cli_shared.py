@@ -189,6 +189,12 @@ OBJECTIVE: Final = click.option(
     "energy, time, their product or off-chip bytes; none prices each boundary between memories by itself. Layer by layer "
     "only. [default: what the profile declares]",
 )  # fmt: skip
+PIN: Final = click.option(
+    "--pin", "pins", multiple=True, metavar="PIN|FILE",
+    help="Fix a part of the mappings, and find the best of the rest, such as --pin glb.k=16, --pin glb.stationary=weight, "
+    "--pin glb.bypass=weight, --pin glb.hold=weight, --pin rows=r:11,c or --pin 'conv*:glb.k=16' for some layers, or a YAML "
+    "file of these. Repeat it for several. [default: none]",
+)  # fmt: skip
 HARDWARE: Final = "Hardware: a name (costmodel profiles list) or a YAML file, such as --hw snapdragon."
 NET: Final = click.argument("net", metavar="NET")
 ON_HARDWARE: Final = (NET, click.option("--hw", required=True, metavar="PROFILE", help=HARDWARE))

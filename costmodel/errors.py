@@ -50,6 +50,10 @@ class MappingError(CostModelError):
     """A layer that cannot be tiled into the memory it is given."""
 
 
+class PinError(MappingError):
+    """Pins of a mapping that contradict one another, the machine or a layer."""
+
+
 @contextmanager
 def located(place: str) -> Iterator[None]:
     """Problems within get the place in front, unless they begin with it.

@@ -22,6 +22,7 @@ from costmodel.boundary import (
 from costmodel.formulas.energy import access_j, mac_j, operand_feed_bytes, static_j
 from costmodel.formulas.latency import compute_s, overlapped_s, transfer_s, unrolled_ratio
 from costmodel.io_bound import nest_of, schedule_bytes
+from costmodel.mapping.levels.pins import UNPINNED
 from costmodel.precision import row_precisions
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from costmodel.joint.costs import JointCosts
     from costmodel.joint.tasks import Work
     from costmodel.mapping.levels.loopnest import LoopNest
+    from costmodel.mapping.levels.pins import LayerPins
     from costmodel.precision import Precision
     from costmodel.schedule import Schedule
     from costmodel.sparsity import ActivationCode, ActivationDensities
@@ -106,7 +108,7 @@ class Estimate:
     layers. With one, the outermost boundary is what the schedule moves. Constants of the profile may be columns, one value
     for each of `hardware_points`; the table then has one design point, or as many. With an `objective`, every layer is mapped
     for it through all memories at once, in `time_limit_s` together where that is given; rows in `given` take that mapping
-    instead. That takes one design point, or a `joint_mapper` that maps layers of many.
+    instead, and mappings do what ``pins`` fix. That takes one design point, or a `joint_mapper` that maps layers of many.
     """
 
     table: LayerTable
@@ -120,6 +122,7 @@ class Estimate:
     time_limit_s: float | None = None
     given: Mapping[int, LoopNest] = field(default_factory=dict)
     joint_mapper: JointMapper | None = None
+    pins: LayerPins = UNPINNED
 
     def repriced(self, hardware: HardwareProfile) -> Estimate:
         """The same traffic on hardware that differs in energies, rates and powers alone, not in sizes or formats."""
@@ -204,7 +207,7 @@ class Estimate:
         from costmodel.joint.costs import joint_costs
         from costmodel.joint.tasks import Work
 
-        work = Work(self.table, self.widths, self.precisions, self.hardware, self.feed_bytes("value"))
+        work = Work(self.table, self.widths, self.precisions, self.hardware, self.feed_bytes("value"), self.pins)
         if self.joint_mapper is not None:
             return self.joint_mapper(work, self.objective)
         return joint_costs(work, self.objective, self.time_limit_s, self.code, self.given)

@@ -45,7 +45,7 @@ def joint_drop(mapped: MappedNest, level: MemoryLevel, room: Room) -> Drop:
     @cache
     def best(size_bytes: int) -> Found:
         larger = enlarged(priced.hierarchy, room, size_bytes)
-        return search([priced.layer], larger, mapped.objective, priced.fixed, LONGEST_S)[0]
+        return search([priced.layer], larger, mapped.objective, priced.fixed, LONGEST_S, mapped.pins)[0]
 
     def lowers(size_bytes: int) -> bool | None:
         found = best(size_bytes)

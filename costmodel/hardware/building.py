@@ -46,7 +46,7 @@ _PROFILE = (
     "static_power",
     "layer_overhead",
 )
-_LEVEL_OPTIONS = ("double_buffered", "macs_per_access", "parts", "holds", "bypass", "per_element")
+_LEVEL_OPTIONS = ("double_buffered", "macs_per_access", "parts", "holds", "bypass", "per_element", "stationary")
 _LEVEL = ("kind", "capacity", "read_energy", "write_energy", "bandwidth")
 _EXACT_INTS = 1 << 53
 
@@ -104,7 +104,7 @@ def _levels(memory: Data, sources: Bibliography, compute: Compute) -> tuple[Memo
     for position, level in enumerate(levels):
         expect((level.kind == "backing") == (position == 0))
         expect(position == 0 or level.capacity_bytes is not None)
-        expect(position > 0 or (level.holds == OPERANDS and not level.parts and not level.bypass))
+        expect(position > 0 or (level.holds == OPERANDS and not (level.parts or level.bypass or level.stationary)))
         expect(level is levels[-1] or not level.per_element)
         expect(level is not levels[-1] or not level.bypass)
         expect(level is not levels[-1] or level.per_element or level.holds == OPERANDS)
@@ -146,6 +146,7 @@ def _level(name: str, given: Any, sources: Bibliography, *, innermost: bool) -> 
         holds=holds,
         bypass=bypass,
         per_element=flag(data.get("per_element", False)),
+        stationary=_optional(data.get("stationary"), OPERANDS),
     )
 
 

@@ -140,6 +140,9 @@ class MemoryLevel:
         Operands that it may hold.
     bypass
         Operands of these that may pass it by where that is cheaper.
+    stationary
+        The operand that stays in place while the innermost loop around its tile runs, as the machine is built; None where the
+        mapping chooses.
     instances
         How many of them there are: as many as processing elements where each has its own, which ``capacity_bytes`` and
         ``parts`` then speak of.
@@ -158,6 +161,7 @@ class MemoryLevel:
     bypass: tuple[str, ...] = ()
     per_element: bool = False
     instances: int = 1
+    stationary: str | None = None
 
     @property
     def total_bytes(self) -> int | None:

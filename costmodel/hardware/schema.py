@@ -161,6 +161,11 @@ class LevelSpec(Strict):
         False,
         description="innermost level only: whether every processing element has one; capacity and parts are those of one",
     )
+    stationary: Operand | None = Field(
+        None,
+        description="operand that stays in place while the innermost loop around the level's tile runs, as in a "
+        "weight-stationary array; without it the mapping chooses; only where layers are mapped for an objective",
+    )
 
 
 class AxisSpec(Strict):
@@ -329,7 +334,7 @@ def _misplaced(name: str, level: LevelSpec, position: int, *, innermost: bool) -
     return found
 
 
-OPERAND_FIELDS: Final = ("parts", "holds", "bypass", "per_element")
+OPERAND_FIELDS: Final = ("parts", "holds", "bypass", "per_element", "stationary")
 """What a level says of operands, which the backing store does not."""
 
 

@@ -172,7 +172,7 @@ def joint_costs(
     Raises
     ------
     MappingError
-        A layer that fits nowhere, or a loop too long to be tiled.
+        A layer that fits nowhere, or a loop too long to be tiled; pins that no mapping satisfies.
     """
     asked = tasks(work)
     answers = solved(asked, objective, time_limit_s)
@@ -188,7 +188,8 @@ def nest_of(task: Task, found: Found, objective: Objective, given: Mapping[int, 
         own = priced(task.layer, task.hierarchy, given[task.row], task.fixed)
         value = value_of(own, objective)
         return MappedNest(objective, own, value, found.lower, optimal=value <= found.lower, steps=task.steps)
-    return MappedNest(objective, found.priced, found.value, found.lower, optimal=found.optimal, steps=task.steps)
+    price = found.priced
+    return MappedNest(objective, price, found.value, found.lower, found.optimal, task.steps, task.pins)
 
 
 def moved_by(task: Task, nest: MappedNest) -> Iterator[Moved]:

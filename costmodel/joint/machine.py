@@ -48,6 +48,7 @@ def store_of(level: MemoryLevel) -> Store:
         optional=level.bypass,
         per_element=level.per_element,
         bits_per_s=inf if bandwidth is None else bandwidth.value * 8,
+        stationary=level.stationary or "",
     )
 
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from costmodel.errors import MappingError
+from costmodel.errors import MappingError, PinError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from costmodel.joint.tasks import Task
     from costmodel.mapping import Layer
     from costmodel.mapping.levels.hierarchy import Fixed
+    from costmodel.mapping.levels.pins import Pins
     from costmodel.mapping.levels.search import Found
 
-    Question: TypeAlias = tuple[str, str, Layer, Fixed]
+    Question: TypeAlias = tuple[str, str, Layer, Fixed, Pins]
 
 MOST_ANSWERS: Final = 4096
 LEAST_TIME_S: Final = 1e-3
@@ -42,14 +43,50 @@ def solved(tasks: Sequence[Task], objective: str, time_limit_s: float | None = N
     ------
     MappingError
         Every layer that fits nowhere.
+    PinError
+        Pins that contradict one another, or that no mapping of a layer satisfies.
     """
     ends = None if time_limit_s is None else monotonic() + time_limit_s
     names = {id(task.hierarchy): repr(task.hierarchy) for task in tasks}
-    asked: list[Question] = [(names[id(task.hierarchy)], objective, task.layer, task.fixed) for task in tasks]
+    asked: list[Question] = [(names[id(task.hierarchy)], objective, task.layer, task.fixed, task.pins) for task in tasks]
+    refuse(asked, tasks)
     found = {question: ANSWERS[question] for question in asked if question in ANSWERS}
     found |= searched({q: task for q, task in zip(asked, tasks, strict=True) if q not in found}, objective, ends)
     keep(found)
     return [found[question] for question in asked]
+
+
+def refuse(asked: Sequence[Question], tasks: Sequence[Task]) -> None:
+    """Refuse pins before anything is searched: each problem once, with the layers that have it."""
+    named: dict[str, list[str]] = {}
+    known: dict[Question, tuple[str, ...]] = {}
+    for question, task in zip(asked, tasks, strict=True):
+        if question not in known:
+            known[question] = problems_of(task)
+        for problem in known[question]:
+            named.setdefault(problem, []).append(task.name)
+    if named:
+        raise PinError(*(f"{several(names)}: {problem}" for problem, names in named.items()))
+
+
+def problems_of(task: Task) -> tuple[str, ...]:
+    """What is wrong with the pins of a task."""
+    from costmodel.mapping.levels.pin_problems import refuse_pins
+
+    try:
+        refuse_pins(task.layer, task.hierarchy, task.pins)
+    except PinError as error:
+        return error.problems
+    return ()
+
+
+def several(names: Sequence[str]) -> str:
+    """Some names, and how many more there are.
+
+    >>> several(["conv1"]), several(["a", "b", "c", "d", "e"])
+    ('conv1', 'a, b, c and 2 more')
+    """
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def searched(missing: dict[Question, Task], objective: str, ends: float | None) -> dict[Question, Found]:
@@ -61,7 +98,7 @@ def searched(missing: dict[Question, Task], objective: str, ends: float | None) 
     for number, (question, task) in enumerate(missing.items()):
         share = None if ends is None else max((ends - monotonic()) / (len(missing) - number), LEAST_TIME_S)
         try:
-            (found[question],) = search([task.layer], task.hierarchy, objective, task.fixed, share)
+            (found[question],) = search([task.layer], task.hierarchy, objective, task.fixed, share, task.pins)
         except MappingError as error:
             problems += [f"{task.name}: {problem}" for problem in error.problems]
     if problems:

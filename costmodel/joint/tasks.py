@@ -11,6 +11,7 @@ import numpy as np
 from costmodel.boundary import layer_at, mappable, weight_operand_elems
 from costmodel.joint.machine import hierarchy_of
 from costmodel.mapping.levels.hierarchy import Fixed
+from costmodel.mapping.levels.pins import FREE, UNPINNED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from costmodel.hardware import HardwareProfile
     from costmodel.mapping import Layer
     from costmodel.mapping.levels.hierarchy import Hierarchy
+    from costmodel.mapping.levels.pins import LayerPins, Pins
     from costmodel.precision import Precision
 
     Ints = NDArray[np.int64]
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 class Work:
     """What is to be priced: a table with one design point, the widths and formats of its rows, what multipliers take.
 
-    ``feed_bytes`` holds what they take from the innermost memory by operand, partial sums read and written, (L, 1).
+    ``feed_bytes`` holds what they take from the innermost memory by operand, partial sums read and written, (L, 1); ``pins``
+    what is fixed of the mappings.
     """
 
     table: LayerTable
@@ -40,6 +43,7 @@ class Work:
     precisions: Sequence[Precision]
     hardware: HardwareProfile
     feed_bytes: Mapping[str, Floats]
+    pins: LayerPins = UNPINNED
 
     @property
     def mapped(self) -> list[int]:
@@ -54,7 +58,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Task:
-    """One row: its layer (one step of it where it is repeated), the machine that computes it, what no mapping changes."""
+    """One row: its layer (one step of it where it is repeated), its machine, what no mapping changes, what is pinned."""
 
     row: int
     name: str
@@ -62,6 +66,7 @@ class Task:
     hierarchy: Hierarchy
     fixed: Fixed
     steps: int
+    pins: Pins = FREE
 
 
 def macs_per_s(hardware: HardwareProfile, form: str) -> float:
@@ -93,7 +98,8 @@ def task(work: Work, row: int, machine: Hierarchy, without_macs: Hierarchy) -> T
     """Return one row."""
     steps = int(work.table.steps[row, 0])
     hierarchy = machine if work.table.macs[row, 0] > 0 else without_macs
-    return Task(row, work.table.names[row], layer_of(work, row), hierarchy, fixed_of(work, row, steps), steps)
+    name = work.table.names[row]
+    return Task(row, name, layer_of(work, row), hierarchy, fixed_of(work, row, steps), steps, work.pins.of(name))
 
 
 def layer_of(work: Work, row: int) -> Layer:

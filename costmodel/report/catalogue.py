@@ -230,6 +230,8 @@ def holding(level: MemoryLevel) -> Iterator[str]:
         yield f"holds {listed(list(level.holds))} only"
     if level.bypass:
         yield f"{listed(list(level.bypass))} may pass it by"
+    if level.stationary:
+        yield f"{level.stationary}-stationary"
     if level.parts:
         yield "a part for " + listed([f"{operand} of {part.text}" for operand, part in level.parts.items()])
 

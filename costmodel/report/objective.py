@@ -41,6 +41,7 @@ def mapping_sentences(analyses: Sequence[Analysis]) -> Iterator[str]:
             f"Every layer by itself is {mapped_for(objective)}, through {listed([visible(x) for x in memories(same[0])])} and "
             f"over the array at once; {proved(same)}."
         )
+    yield from pinned(analyses)
     declared = analyses[0].hardware.objective
     for reason in dict.fromkeys(analysis.fallback for analysis in analyses if analysis.fallback):
         yield f"The profile's objective, {declared}, is not used: {reason}. Each boundary is priced by itself."
@@ -56,6 +57,17 @@ def space_sentences(space: DesignSpace) -> Iterator[str]:
             own = [visible(profile.name) for profile in every if profile.objective == objective]
             where = "" if space.objective or len(own) == len(every) else f" on {listed(own)}"
             yield f"Every layer by itself is {mapped_for(objective)}{where}, through all memories and over the array at once."
+
+
+def pinned(analyses: Sequence[Analysis]) -> Iterator[str]:
+    """What was fixed of the mappings, by the user or by the machine."""
+    words = dict.fromkeys(word for analysis in analyses for word in analysis.estimate.pins.words)
+    if words:
+        yield f"Pinned, and the rest searched: {', '.join(map(visible, words))}."
+    if any(analysis.objective for analysis in analyses):
+        for level in analyses[0].hardware.levels:
+            if level.stationary:
+                yield f"The {level.stationary} stays in place around every tile of {visible(level.name)}, as the profile says."
 
 
 def memories(joint: JointCosts) -> list[str]:

@@ -59,6 +59,7 @@ def rich_data() -> dict[str, Any]:
                 "write_energy": "1.25 pJ/B | ours | Figure 1",
                 "double_buffered": True,
                 "bypass": ["weight"],
+                "stationary": "ifmap",
             },
             "rf": {
                 "kind": "scratchpad",

@@ -376,6 +376,14 @@ ONE_MISTAKE = {
         with_sram("bypass: [weight]"),
         ["toy.yaml:14:5: memory.sram.bypass: weight cannot pass by the innermost level, where the multipliers read"],
     ),
+    "no operand stays": (
+        with_sram("stationary: weights"),
+        ["toy.yaml:14:5: memory.sram.stationary: 'weights' is not known (did you mean 'weight'?)"],
+    ),
+    "something stays in the backing store": (
+        changed("    kind: backing", "    kind: backing\n    stationary: weight"),
+        ["toy.yaml:8:5: memory.dram.stationary: the backing store holds everything: leave it out"],
+    ),
     "elements without an array": (
         with_sram("per_element: true"),
         ["toy.yaml:14:5: memory.sram.per_element: true, but compute has no array, so that there are no elements"],

@@ -21,6 +21,7 @@ memory:
   sram:
     holds: [ofmap, ifmap, weight]
     bypass: [ifmap]
+    stationary: ofmap
   rf:
     kind: scratchpad
     capacity: 100 B | assumed | a plain choice
@@ -52,6 +53,7 @@ def test_what_a_memory_holds(profile):
     assert (dram.holds, dram.bypass, dram.parts, dram.instances) == (OPERANDS, (), {}, 1)
     assert (sram.holds, sram.bypass, sram.per_element) == (OPERANDS, ("ifmap",), False)
     assert (rf.holds, rf.bypass, rf.per_element) == (("weight", "ofmap"), (), True)
+    assert (dram.stationary, sram.stationary, rf.stationary) == (None, "ofmap", None)
 
 
 def test_instances_are_elements_of_the_array(profile):
@@ -106,7 +108,7 @@ def test_show_says_what_memories_hold(profile, tmp_path):
     lines = [line.removeprefix("- ") for line in result.output.splitlines()]
     assert result.exit_code == 0
     assert "objective: layers are mapped for the least time, through all memories at once" in lines
-    assert "sram: ifmap may pass it by" in lines
+    assert "sram: ifmap may pass it by, ofmap-stationary" in lines
     shown = " ".join(result.output.split())
     assert "rf: one in each of 32 processing elements, holds weight and ofmap only, a part for weight of 60 B" in shown
 

@@ -37,11 +37,11 @@ class Clock:
         monkeypatch.setattr(solving, "monotonic", lambda: self.now)
         monkeypatch.setattr(searching, "search", self.search)
 
-    def search(self, layers, hierarchy, objective, fixed, share):
+    def search(self, layers, hierarchy, objective, fixed, share, pins):
         """Search without a limit, and note the limit."""
         self.shares.append(share)
         self.now += self.seconds
-        return self.real(layers, hierarchy, objective, fixed)
+        return self.real(layers, hierarchy, objective, fixed, pins=pins)
 
 
 def cut_off(monkeypatch, names, part):

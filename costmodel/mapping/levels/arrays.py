@@ -39,6 +39,10 @@ WORK: Final = np.dtype([
     ("side", INT, (SIDES, 3)), ("unrolls", INT, (8, SIDES)),
     # Candidates of the innermost tile: where those of each dimension begin; fewest copies, trips and steps of them.
     ("begin", INT, 9), ("fewest", FLOAT, (8, 3)),
+    # Pins, of levels outside the array's tile: the size of a tile (0: free), the size that it must divide (0: any), the least
+    # and the most it can be; the operand that has to stay in place in the block of a store (-1: any).
+    ("pin", INT, (LEVELS, 8)), ("within", INT, (LEVELS, 8)), ("floor", INT, (LEVELS, 8)), ("cap", INT, (LEVELS, 8)),
+    ("keep", INT, LEVELS),
     # The plan: the operand in place in the block of each store, whether its tile (2: every tile) is that of the store
     # outside, what each store holds; what a sweep costs (per position along both axes for the ifmap) at the boundaries
     # numbered below ``stores``, and for elements of the array: what they share, what each pays; the level whose trips

@@ -35,26 +35,29 @@ def fetches_less(table: Floats, total: int, along_taps: bool, spatial: bool, til
 
 
 @compiled
-def along(total: int, most: int, sides: Ints, spatial: bool, along_taps: bool, table: Floats) -> Ints:
+def along(
+    total: int, most: int, sides: Ints, spatial: bool, along_taps: bool, table: Floats, own: int = 0, every: bool = False
+) -> Ints:
     """Rows (tile, side, elements, array tile, copies, trips, steps) of one dimension.
 
     ``sides`` (M, 2) are number and size of those that may unroll it. Of the tiles of one number of copies, and of the elements
     of one number of trips, the smallest is taken, and others that take fewer steps or whose clipped extents are smaller.
+    Where pinned, tiles of one size alone (``own``), or numbers of elements of ``every`` size.
     """
     rows = []
     for at in range(-1, sides.shape[0]):
         size = sides[at, 1] if at >= 0 else 1
         for many in range(2 if at >= 0 else 1, min(size, total) + 1):
-            for tile in range(1, most + 1):
+            for tile in range(max(own, 1), (own if own > 0 else most) + 1):
                 copies = -(-total // tile)
                 first = -(-total // copies)
                 trips = -(-copies // many)
                 fewest = -(-copies // trips)
                 steps, array = steps_along(total, tile, many), min(tile * many, total)
-                smallest = tile == first or steps < steps_along(total, first, many)
+                smallest = own > 0 or tile == first or steps < steps_along(total, first, many)
                 smallest = smallest or fetches_less(table, total, along_taps, spatial, tile, first)
                 smallest = smallest or fetches_less(table, total, along_taps, spatial, array, min(first * many, total))
-                least = many == fewest or steps < steps_along(total, tile, fewest)
+                least = every or many == fewest or steps < steps_along(total, tile, fewest)
                 least = least or fetches_less(table, total, along_taps, spatial, array, min(tile * fewest, total))
                 if smallest and least:
                     rows.append((tile, sides[at, 0] if at >= 0 else -1, many, array, copies, trips, steps))

@@ -13,6 +13,7 @@ from costmodel.mapping.levels.hierarchy import OPERANDS
 from costmodel.mapping.levels.loopnest import LoopNest, array_tile, chain, extents
 from costmodel.mapping.levels.price import Counter, priced
 from costmodel.mapping.mapping import DIMS
+from costmodel.mapping.nest import RELEVANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +47,8 @@ def from_dict(data: Any, layer: Layer, hierarchy: Hierarchy) -> LoopNest:  # noq
     if found:
         raise MappingError(*found)
     nest = reader.nest(data)
-    found = [*reader.nesting_problems(nest)] or [*reader.order_problems(nest)] or [*reader.room_problems(nest)]
+    found = [*reader.nesting_problems(nest)] or [*reader.order_problems(nest)]
+    found = found or [*reader.stationary_problems(nest), *reader.room_problems(nest)]
     if found:
         raise MappingError(*found)
     return nest
@@ -173,6 +175,17 @@ class Reader:
             missing = [dim for dim in DIMS if inner[dim] < outer[dim] and dim not in order]
             if missing:
                 yield f"{store.name}: order {order or 'is empty and'} leaves out {', '.join(missing)}, which has several trips"
+
+    def stationary_problems(self, nest: LoopNest) -> Iterator[str]:
+        """Blocks that change the operand that the profile says to stay in place."""
+        count = Counter(self.layer, self.hierarchy, nest)
+        for number, store in enumerate(self.hierarchy.on_chip, 1):
+            loops = count.loops(number) if store.stationary else []
+            if loops and loops[-1] in RELEVANT[store.stationary]:
+                yield (
+                    f"{store.name}: loop {loops[-1]} is innermost and changes the {store.stationary}, which is stationary in "
+                    f"{store.name} as the profile says; put a loop inside that it does not depend on"
+                )
 
     def room_problems(self, nest: LoopNest) -> Iterator[str]:
         """Stores whose tiles do not fit."""

@@ -33,6 +33,8 @@ class Store:
         Energy per bit read and written, by operand [pJ/bit].
     bits_per_s
         What it exchanges with the stores further in, both directions together; infinite where it never limits.
+    stationary
+        The operand that stays in place while the innermost loop around its tile runs; empty where mappings choose.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Store:
     optional: tuple[str, ...] = ()
     per_element: bool = False
     bits_per_s: float = inf
+    stationary: str = ""
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ from costmodel.mapping.levels.costs import (
     score,
     sweeps,
 )
+from costmodel.mapping.levels.pin_kernel import lost, moves, pinned
 from costmodel.mapping.levels.tables import better
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def expect(w: Work, spans: Floats, level: int, width: float, many: float) -> Non
     """Write the fewest trips of ``c`` and ``k``, while undecided, that the room left allows."""
     for dim in (C, K):
         if w.tile[level, dim] == 0:
-            tile = min(w.low[level, dim] * most(w, spans, level, dim, width, many), float(w.extent[dim]))
+            tile = min(w.low[level, dim] * most(w, spans, level, dim, width, many), float(w.cap[level, dim]))
             w.trips[level, dim] = np.ceil(w.extent[dim] / tile)
 
 
@@ -208,6 +209,14 @@ def following(spans: Floats, dim: int, total: int, size: int, inside: int, facto
 
 
 @compiled
+def allowed(w: Work, spans: Floats, level: int, dim: int, size: int, inside: int, factor: int) -> int:
+    """Next smaller number of inner tiles in a tile that pins allow and that can be best; 0 after the last, and before all."""
+    if w.pin[level, dim] > 0 or w.within[level, dim] > 0:
+        return pinned(w, level, dim, size, inside, factor)
+    return following(spans, dim, w.extent[dim], size, inside, factor)
+
+
+@compiled
 def must_equal(w: Work, level: int, dim: int) -> bool:
     """Whether the tile of a level is tied to the one inside along a dimension."""
     tied = w.tied[level + 1]
@@ -228,8 +237,8 @@ def decide_outer(w: Work, spans: Floats, level: int, dim: int, factor: int) -> i
     """Take the next tile of a level along a dimension; 0 when there is none left."""
     inside, size = int(w.trips[level + 1, dim]), w.tile[level + 1, dim]
     if must_equal(w, level, dim):
-        return 1 - factor
-    factor = following(spans, dim, w.extent[dim], size, inside, factor)
+        return 1 - factor if w.pin[level, dim] in (0, size) else 0
+    factor = allowed(w, spans, level, dim, size, inside, factor)
     if factor == 0:
         w.tile[level, dim], w.low[level, dim], w.trips[level, dim] = 0, size, 1.0
         return 0
@@ -398,7 +407,7 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> b
         more, taken = decide(w, spans, rows, level, dim)
         if not more:
             w.depth -= 1
-        if not taken or not fits(w, spans, rows, level):
+        if not taken or lost(w, level) or not fits(w, spans, rows, level):
             continue
         if not promising(w, spans, rows, wants, level):
             if depth >= 16 and dim == K:
@@ -440,14 +449,15 @@ def fewest_of_all(w: Work, spans: Floats, rows: Ints) -> float:
 @compiled
 def decide_alone(w: Work, spans: Floats, level: int, dim: int, factor: int, nested: bool) -> int:
     """Take the next tile of a level considered by itself; 0 when there is none left."""
-    size, inside = 1, w.extent[dim]
+    size = w.floor[level, dim]
+    inside = -(-w.extent[dim] // size)
     if nested and dim < P and must_equal(w, level, dim):
         return 1 - factor
     if nested and w.tile[level + 1, dim] > 0:
         if must_equal(w, level, dim):
             return 1 - factor
         size, inside = w.tile[level + 1, dim], int(w.trips[level + 1, dim])
-    factor = following(spans, dim, w.extent[dim], size, inside, factor)
+    factor = allowed(w, spans, level, dim, size, inside, factor)
     tile = min(size * factor, w.extent[dim])
     w.tile[level, dim], w.low[level, dim] = tile, tile if factor > 0 else size
     w.trips[level, dim] = float(-(-w.extent[dim] // tile)) if tile > 0 else 1.0
@@ -470,7 +480,7 @@ def least_alone(w: Work, spans: Floats, level: int, resource: int, elements: flo
     """
     at = np.zeros(7, dtype=np.int64)
     for dim in range(8):
-        w.tile[level, dim], w.trips[level, dim], w.low[level, dim] = 0, 1.0, 1
+        w.tile[level, dim], w.trips[level, dim], w.low[level, dim] = 0, 1.0, w.floor[level, dim]
         if nested and w.tile[level + 1, dim] > 0:
             w.low[level, dim] = w.tile[level + 1, dim]
     if nested:
@@ -481,6 +491,8 @@ def least_alone(w: Work, spans: Floats, level: int, resource: int, elements: flo
         at[depth] = decide_alone(w, spans, level, dim, at[depth], nested)
         if at[depth] == 0:
             depth -= 1
+            continue
+        if lost(w, level) if nested else level == 1 and moves(w, 1, w.extent):
             continue
         width = alone_width(w, level)
         if most(w, spans, level, K, width, elements) < 1:

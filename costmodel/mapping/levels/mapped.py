@@ -8,11 +8,13 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from costmodel.mapping.levels.loopnest import array_tile, chain, extents
+from costmodel.mapping.levels.pins import FREE
 from costmodel.mapping.mapping import DIMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from costmodel.mapping.levels.pins import Pins
     from costmodel.mapping.levels.price import Priced
 
 
@@ -51,6 +53,8 @@ class MappedNest:
         Whether it is proved that no mapping is better.
     steps
         How often the nest is executed, as in the time steps of a recurrent layer.
+    pins
+        What was fixed before the rest was searched for.
     """
 
     objective: str
@@ -59,6 +63,7 @@ class MappedNest:
     lower: float
     optimal: bool
     steps: int = 1
+    pins: Pins = FREE
 
     @property
     def gap_ratio(self) -> float:
@@ -145,6 +150,7 @@ class MappedNest:
             "unroll": {one.dim: {"side": one.side, "elements": one.elements} for one in self.spread},
             "cycles": self.cycles,
             "utilisation_ratio": self.utilisation_ratio,
+            **({"pins": list(self.pins.words)} if self.pins else {}),
         }
 
     def level_dict(self, number: int, used: Mapping[str, int]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from costmodel.errors import MappingError
+from costmodel.errors import MappingError, PinError
 from costmodel.mapping.levels.arrays import (
     COPIES,
     LEVELS,
@@ -22,9 +22,12 @@ from costmodel.mapping.levels.arrays import (
     UNROLLED,
     work_record,
 )
-from costmodel.mapping.levels.forms import Plan, Resources, bypasses, forms, plan, traffic
+from costmodel.mapping.levels.forms import Plan, Resources, plan, traffic
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
 from costmodel.mapping.levels.loopnest import LoopNest, extents
+from costmodel.mapping.levels.pin_problems import impossible, refuse_pins
+from costmodel.mapping.levels.pinned import Pinned
+from costmodel.mapping.levels.pins import FREE, Pins
 from costmodel.mapping.levels.price import PLAIN, Priced, priced, value_of
 from costmodel.mapping.mapping import DIMS
 
@@ -81,6 +84,7 @@ def search(
     objective: str = "energy",
     fixed: Sequence[Fixed] | Fixed = PLAIN,
     time_limit_s: float | None = None,
+    pins: Pins = FREE,
 ) -> list[Found]:
     """Find the best mapping of each layer; equal layers are searched once.
 
@@ -97,6 +101,8 @@ def search(
         What no mapping changes, of every layer or of all.
     time_limit_s
         Seconds after which a layer's best mapping so far is taken; None: no limit.
+    pins
+        What is fixed of the mapping; the best of those that satisfy them is found.
 
     Returns
     -------
@@ -107,6 +113,8 @@ def search(
     ------
     MappingError
         No tile of a layer fits into a store, or no store holds an operand.
+    PinError
+        Pins contradict one another, or no mapping satisfies them.
     """
     if objective not in OBJECTIVES:
         raise MappingError(f"objective {objective!r} is unknown; choose one of {', '.join(OBJECTIVES)}")
@@ -115,7 +123,8 @@ def search(
     known: dict[tuple[Layer, Fixed], Found] = {}
     for layer, constant in zip(layers, each, strict=True):
         if (layer, constant) not in known:
-            known[layer, constant] = Search(layer, hierarchy, objective, constant).run(time_limit_s)
+            refuse_pins(layer, hierarchy, pins)
+            known[layer, constant] = Search(layer, hierarchy, objective, constant, pins).run(time_limit_s)
     return [known[key] for key in zip(layers, each, strict=True)]
 
 
@@ -157,6 +166,12 @@ class Search:
     hierarchy: Hierarchy
     objective: str
     fixed: Fixed
+    pins: Pins = FREE
+
+    @cached_property
+    def pinned(self) -> Pinned:
+        """What pins leave to choose from."""
+        return Pinned(self.layer, self.hierarchy, self.pins)
 
     @cached_property
     def resources(self) -> Resources:
@@ -166,7 +181,7 @@ class Search:
     @cached_property
     def arrays(self) -> Arrays:
         """The layer on the hierarchy as arrays, and what is minimised."""
-        arrays = arrays_of(self.layer, self.hierarchy)
+        arrays = arrays_of(self.layer, self.hierarchy, self.pins)
         aim(arrays.w, self)
         return arrays
 
@@ -185,10 +200,10 @@ class Search:
         known: dict[bytes, Floats] = {}
         w = self.arrays.w
         w.least_steps = self.fewest_steps()
-        for passing in bypasses(self.hierarchy):
+        for passing in self.pinned.passings():
             charged = traffic(self.layer, self.hierarchy, passing, self.resources)
             charged.always[0] += self.fixed.energy_pj
-            for stays, tied in forms(len(self.hierarchy.on_chip)):
+            for stays, tied in self.pinned.forms():
                 one = plan(self.hierarchy, charged, stays, tied)
                 rest = self.rest(one, known)
                 w.always[: self.resources.many] = charged.always
@@ -230,7 +245,7 @@ class Search:
         """Search under a rising limit, so that little more than the best is looked at; then among equals of the best."""
         until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
         if self.fewest_steps() == inf:
-            raise MappingError(*without_room(self.layer, self.hierarchy))
+            raise nothing(self.layer, self.hierarchy, self.pins)
         plans, w = self.plans(), self.arrays.w
         best: Best | None = None
         proved = False
@@ -254,7 +269,7 @@ class Search:
             if not done:
                 break
         if best is None:
-            raise MappingError(*without_room(self.layer, self.hierarchy))
+            raise nothing(self.layer, self.hierarchy, self.pins)
         counted = 8 if self.objective == "dram_bytes" else 1  # the search counts bits of the backing store
         return self.found(best, lower / counted, proved)
 
@@ -319,6 +334,12 @@ def refuse_homeless(hierarchy: Hierarchy) -> None:
         raise MappingError(*problems)
 
 
+def nothing(layer: Layer, hierarchy: Hierarchy, pins: Pins) -> MappingError:
+    """Why no mapping was found: what is fixed, or tiles for which there is no room."""
+    fixed = impossible(hierarchy, pins)
+    return PinError(fixed) if fixed else MappingError(*without_room(layer, hierarchy))
+
+
 def without_room(layer: Layer, hierarchy: Hierarchy) -> list[str]:
     """Say of every store into which one value of each operand does not fit what it needs and what it has."""
     psum = layer.psum_bits if layer.c * layer.r * layer.s > 1 else layer.ofmap_bits
@@ -366,7 +387,7 @@ def tiles_of(
     return tuple(tiles), unroll
 
 
-def arrays_of(layer: Layer, hierarchy: Hierarchy) -> Arrays:
+def arrays_of(layer: Layer, hierarchy: Hierarchy, pins: Pins = FREE) -> Arrays:
     """Arrays of a layer on a hierarchy."""
     from costmodel.mapping.levels.tables import least_fetched, spans_of
 
@@ -383,7 +404,9 @@ def arrays_of(layer: Layer, hierarchy: Hierarchy) -> Arrays:
     w.inner = w.last + (not hierarchy.in_elements)
     rooms(w, hierarchy)
     spans = spans_of(layer.height, layer.width)
-    rows, begin = candidates_of(layer, hierarchy, w, spans)
+    pinned = Pinned(layer, hierarchy, pins)
+    pinned.write(w)
+    rows, begin = candidates_of(pinned, w, spans)
     w.begin = begin
     for dim in range(8):
         w.fewest[dim] = rows[begin[dim] : begin[dim + 1], [COPIES, TRIPS, STEPS]].min(axis=0)
@@ -449,19 +472,15 @@ def longest(layer: Layer, hierarchy: Hierarchy, w: Work, dim: str, some: bool) -
     return max(total, 1)
 
 
-def candidates_of(layer: Layer, hierarchy: Hierarchy, w: Work, spans: Floats) -> tuple[Ints, Ints]:
+def candidates_of(pinned: Pinned, w: Work, spans: Floats) -> tuple[Ints, Ints]:
     """Candidates of the innermost tile along every dimension, and where each dimension's begin."""
-    from costmodel.mapping.levels.candidates import along
-
     found = []
     some = bool(spans[0, 0, 1, 1] > 0 and spans[1, 0, 1, 1] > 0)
     for dim in DIMS:
-        sides = [(at, side.size) for at, side in enumerate(hierarchy.sides) if dim in side.dims]
-        most = longest(layer, hierarchy, w, dim, some)
-        table = spans[0 if dim in "pr" else 1]
-        rows = along(
-            int(getattr(layer, dim)), most, np.array(sides, dtype=np.int64).reshape(-1, 2), dim in "pqrs", dim in "rs", table
-        )
+        most = longest(pinned.layer, pinned.hierarchy, w, dim, some)
+        rows = pinned.rows(dim, most, spans[0 if dim in "pr" else 1])
+        if not len(rows):
+            raise nothing(pinned.layer, pinned.hierarchy, pinned.pins)
         order = np.lexsort((rows[:, TILE], rows[:, UNROLLED], rows[:, TRIPS]))
         found.append(rows[order])
     begin = np.concatenate([[0], np.cumsum([len(rows) for rows in found])]).astype(np.int64)

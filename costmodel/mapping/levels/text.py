@@ -29,6 +29,8 @@ def lines(mapped: MappedNest) -> Iterator[str]:
     """Lines of a loop nest."""
     hierarchy = mapped.priced.hierarchy
     yield heading(mapped)
+    if mapped.pins:
+        yield f"pinned: {', '.join(pinned(mapped))}"
     yield f"{hierarchy.stores[0].name}: everything"
     depth = 1
     for number, store in enumerate(hierarchy.on_chip):
@@ -51,6 +53,16 @@ def heading(mapped: MappedNest) -> str:
     repeated = f", {mapped.steps} times" if mapped.steps > 1 else ""
     array = f"; array {percent(mapped.utilisation_ratio)} busy" if mapped.priced.hierarchy.sides else ""
     return f"{sizes}{repeated}; {verdict(mapped)}{array}"
+
+
+def pinned(mapped: MappedNest) -> Iterator[str]:
+    """Every pin, and the extent where a tile or what is unrolled was pinned to more."""
+    whole = extents(mapped.priced.layer)
+    yield from (f"{pin}{f' (of {whole[pin.dim]})' if pin.size > whole[pin.dim] else ''}" for pin in mapped.pins.tiles)
+    for pin in mapped.pins.sides:
+        beyond = ", ".join(f"{dim} of {whole[dim]}" for dim, many in pin.dims if many > whole[dim])
+        yield f"{pin} ({beyond})" if beyond else str(pin)
+    yield from map(str, (*mapped.pins.stationary, *mapped.pins.passing))
 
 
 def verdict(mapped: MappedNest) -> str:
