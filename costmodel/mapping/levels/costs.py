@@ -52,6 +52,13 @@ def is_free(operand: int, dim: int) -> bool:
 
 
 @compiled
+def must_equal(w: Work, level: int, dim: int) -> bool:
+    """Whether the tile of a level is tied to the one inside along a dimension."""
+    tied = w.tied[level + 1]
+    return tied == 2 or (tied == 1 and not is_free(w.stays[level + 1], dim))
+
+
+@compiled
 def sweeps(w: Work, operand: int, level: int) -> float:
     """Product of the trips of the loops that an operand does not depend on."""
     trips = w.trips

@@ -41,9 +41,11 @@ from costmodel.mapping.levels.costs import (
     improves,
     is_free,
     least_walk,
+    must_equal,
     score,
     sweeps,
 )
+from costmodel.mapping.levels.least import WALKED, Bounds
 from costmodel.mapping.levels.tables import better
 
 if TYPE_CHECKING:
@@ -208,13 +210,6 @@ def following(spans: Floats, dim: int, total: int, size: int, inside: int, facto
 
 
 @compiled
-def must_equal(w: Work, level: int, dim: int) -> bool:
-    """Whether the tile of a level is tied to the one inside along a dimension."""
-    tied = w.tied[level + 1]
-    return tied == 2 or (tied == 1 and not is_free(w.stays[level + 1], dim))
-
-
-@compiled
 def take_tied(w: Work, level: int) -> None:
     """Take what is decided of the next level inside along the dimensions that are tied to it."""
     for dim in range(8):
@@ -268,21 +263,40 @@ def decide_inner(w: Work, rows: Ints, dim: int, row: int) -> bool:
 
 
 @compiled
-def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> bool:
+def place(w: Work, bounds: Bounds, level: int, decided: int) -> None:
+    """Write where the trips decided of a level stand in the tables, the last of them new."""
+    if decided <= 5:
+        dim = WALKED[decided - 1]
+        rung = bounds.rungs.at[bounds.rungs.start[dim] + int(w.trips[level, dim])]
+        w.place[level, decided] = w.place[level, decided - 1] * bounds.rungs.many[dim] + rung
+
+
+@compiled
+def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, level: int, decided: int) -> bool:
     """Whether what is decided can be part of a mapping that is better than the best found."""
+    if decided <= 5:
+        place(w, bounds, level, decided)
+    at_table = bounds.begin[min(decided, 5)] + w.place[level, min(decided, 5)]
+    if level < w.inner and decided <= 5:
+        for at in range(w.resources):
+            w.total[at] = w.base[level + 1, at] + bounds.own[level, at_table, at]
+        first, second = score(w, fewest_steps(w))
+        if not improves(w, first * w.margin, second):
+            return False
     if level == w.inner:
         expect_elements(w, spans, rows)
     else:
         expect(w, spans, level, ofmap_width(w, rows, level), 1.0)
-    for at in range(w.resources):
-        w.total[at] = w.settled[level + 1, at] + w.rest[level, at]
+    w.total[:] = w.settled[level + 1]
     add_settled(w, spans, rows, wants, level)
     add_waiting(w, spans, rows, wants, level)
-    refined = w.depth - 8
-    if level == w.inner and refined > 4:
-        w.total[decisive(w)[0]] += w.extra[1 if refined > 5 else 0]
+    for at in range(w.resources):
+        w.base[level, at] = w.total[at]
+        w.total[at] += bounds.nested[level - 1, at_table, at]
+    if level == w.inner and decided > 6:
+        w.total[decisive(w)[0]] += w.extra
     first, second = score(w, fewest_steps(w))
-    return improves(w, first, second)
+    return improves(w, first * w.margin, second)
 
 
 @compiled
@@ -301,20 +315,20 @@ def decisive(w: Work) -> tuple[int, float]:
 
 
 @compiled
-def refine(w: Work, spans: Floats, number: int) -> bool:
+def refine(w: Work, spans: Floats, bounds: Bounds) -> bool:
     """Whether the next level outside has a cheap enough tile of whole numbers of what is decided; write how much dearer."""
     at, limit = decisive(w)
-    w.extra[number] = 0.0
+    w.extra = 0.0
     if limit == np.inf:
         return True
     level = w.inner - 1
-    charged = w.rest[w.inner, at] - w.rest[level, at]
-    left = limit * (1 + TIE) - w.total[at] + charged + (w.extra[0] if number == 1 else 0.0)
+    charged = bounds.nested[level, bounds.begin[5] + w.place[w.inner, 5], at] - bounds.nested[level - 1, 0, at]
+    left = limit * (1 + TIE) / w.margin - w.total[at] + charged
     if w.inner == w.last and w.counted[IFMAP] < w.last:
         w.fetched[:] = w.known
-    found = least_alone(w, spans, level, at, 1.0, left, True)
+    found = least_alone(w, spans, level, at, left)
     w.fetched[:] = w.least[0] * w.least[1]
-    w.extra[number] = max(found - charged, 0.0)
+    w.extra = max(found - charged, 0.0)
     return found < left
 
 
@@ -386,7 +400,7 @@ def decide(w: Work, spans: Floats, rows: Ints, level: int, dim: int) -> tuple[bo
 
 
 @compiled
-def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> bool:
+def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, budget: int) -> bool:
     """Search on from where the plan's search stands, for a number of steps; whether it is not finished."""
     last = 16 + 7 * (w.inner - 1) - 1
     while w.depth >= 8 and budget > 0:
@@ -394,17 +408,18 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> b
         w.count += 1
         depth = w.depth
         level = w.inner if depth < 16 else w.inner - 1 - (depth - 16) // 7
-        dim = ORDER[depth - 8] if depth < 16 else ORDER[(depth - 16) % 7]
+        position = depth - 8 if depth < 16 else (depth - 16) % 7
+        dim = ORDER[position]
         more, taken = decide(w, spans, rows, level, dim)
         if not more:
             w.depth -= 1
         if not taken or not fits(w, spans, rows, level):
             continue
-        if not promising(w, spans, rows, wants, level):
+        if not promising(w, spans, rows, wants, bounds, level, position + 1):
             if depth >= 16 and dim == K:
                 w.at[depth] = 1  # smaller tiles cost more, and leave no other dimension more room
             continue
-        if 12 <= depth <= 13 and w.inner > 1 and not refine(w, spans, depth - 12):
+        if depth == 13 and w.inner > 1 and not refine(w, spans, bounds):
             continue
         if dim == (G if depth < 16 else K):
             complete(w, spans, rows, wants, level)
@@ -438,12 +453,12 @@ def fewest_of_all(w: Work, spans: Floats, rows: Ints) -> float:
 
 
 @compiled
-def decide_alone(w: Work, spans: Floats, level: int, dim: int, factor: int, nested: bool) -> int:
+def decide_alone(w: Work, spans: Floats, level: int, dim: int, factor: int) -> int:
     """Take the next tile of a level considered by itself; 0 when there is none left."""
     size, inside = 1, w.extent[dim]
-    if nested and dim < P and must_equal(w, level, dim):
+    if dim < P and must_equal(w, level, dim):
         return 1 - factor
-    if nested and w.tile[level + 1, dim] > 0:
+    if w.tile[level + 1, dim] > 0:
         if must_equal(w, level, dim):
             return 1 - factor
         size, inside = w.tile[level + 1, dim], int(w.trips[level + 1, dim])
@@ -455,39 +470,35 @@ def decide_alone(w: Work, spans: Floats, level: int, dim: int, factor: int, nest
 
 
 @compiled
-def expect_tied(w: Work, level: int, nested: bool) -> None:
+def expect_tied(w: Work, level: int) -> None:
     """Raise the trips of ``c`` and ``k``, while undecided, to the fewest of the array's tile that they are tied to."""
     for dim in (C, K):
         if w.tile[level, dim] == 0 and must_equal(w, level, dim):
-            w.trips[level, dim] = max(w.trips[level, dim], w.trips[level + 1, dim] if nested else w.fewest[dim, 1])
+            w.trips[level, dim] = max(w.trips[level, dim], w.trips[level + 1, dim])
 
 
 @compiled
-def least_alone(w: Work, spans: Floats, level: int, resource: int, elements: float, best: float, nested: bool) -> float:
-    """Least, below ``best``, that a level is charged of a resource, its tile as free as its room allows.
-
-    Where ``nested``, it is whole numbers of what is decided of the next level inside.
-    """
+def least_alone(w: Work, spans: Floats, level: int, resource: int, best: float) -> float:
+    """Least, below ``best``, that a level is charged of a resource, its tile whole numbers of what is decided inside."""
     at = np.zeros(7, dtype=np.int64)
     for dim in range(8):
         w.tile[level, dim], w.trips[level, dim], w.low[level, dim] = 0, 1.0, 1
-        if nested and w.tile[level + 1, dim] > 0:
+        if w.tile[level + 1, dim] > 0:
             w.low[level, dim] = w.tile[level + 1, dim]
-    if nested:
-        take_tied(w, level)
+    take_tied(w, level)
     depth = 0
     while depth >= 0:
         dim = ORDER[depth]
-        at[depth] = decide_alone(w, spans, level, dim, at[depth], nested)
+        at[depth] = decide_alone(w, spans, level, dim, at[depth])
         if at[depth] == 0:
             depth -= 1
             continue
         width = alone_width(w, level)
-        if most(w, spans, level, K, width, elements) < 1:
+        if most(w, spans, level, K, width, 1.0) < 1:
             continue
-        expect(w, spans, level, width, elements)
-        if level + 1 == w.inner and w.tied[level + 1] > 0:
-            expect_tied(w, level, nested)
+        expect(w, spans, level, width, 1.0)
+        if w.tied[level + 1] > 0:
+            expect_tied(w, level)
         w.total[:] = 0.0
         add_alone(w, spans, level)
         if w.total[resource] >= best:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
 from time import perf_counter
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from costmodel.mapping.levels.least import Bounds
     from costmodel.mapping.nest import Layer
 
     Floats = NDArray[np.float64]
@@ -130,12 +131,11 @@ class Arrays(NamedTuple):
 
 @dataclass(frozen=True)
 class Bounded:
-    """A plan and what no mapping of it undercuts; ``rest`` is what levels further out than each are charged at least."""
+    """A plan and what no mapping of it undercuts."""
 
     first: float
     second: float
     plan: Plan
-    rest: Floats
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,87 @@ class Best:
     plan: Plan
     tile: Ints
     pick: Ints
+
+
+@dataclass(frozen=True)
+class Least:
+    """What levels of the plan in the record are charged at least; what plans have in common is found once."""
+
+    layer: Layer
+    hierarchy: Hierarchy
+    resources: Resources
+    w: Work
+    spans: Floats
+    known: dict[bytes, Floats] = field(default_factory=dict)
+
+    @cached_property
+    def rungs(self) -> tuple[Any, Floats, Ints]:
+        """Rungs of the layer, the least positions of both axes by them, and where the sections of tables begin."""
+        from costmodel.mapping.levels import least
+
+        rungs = least.Rungs(*least.rungs_of(self.w.extent))
+        return rungs, least.axis_least(self.w, self.spans, rungs), least.sections(rungs.many)
+
+    def kernels(self, level: int) -> Floats:
+        """Fewest trips of ``k`` that the room of a level leaves."""
+        from costmodel.mapping.levels import least
+
+        rungs, axes, _ = self.rungs
+        key = b"room" + bytes([level]) + self.w.holds[level].tobytes()
+        if key not in self.known:
+            elements = float(self.hierarchy.elements) if level == self.w.inner else 1.0
+            self.known[key] = least.fewest_trips(self.w, rungs, axes, level, elements)
+        return self.known[key]
+
+    def key(self, level: int) -> bytes:
+        """What of the plan decides what a level is charged."""
+        w = self.w
+        parts = [w.stays[level : level + 2], w.holds[level], w.flow[level : level + 2], w.counted == level, w.outer, w.own]
+        return bytes([level]) + b"".join(part.tobytes() for part in parts)
+
+    def tables(self, level: int, key: bytes, further: Floats) -> Floats:
+        """Table of a level by its own rungs."""
+        from costmodel.mapping.levels import least
+
+        rungs, axes, _ = self.rungs
+        if key not in self.known:
+            self.known[key] = least.charge_rungs(self.w, rungs, axes, self.kernels(level), level, further)
+        return self.known[key]
+
+    def chain(self) -> Iterator[tuple[int, Floats, Floats]]:
+        """Every level outside the innermost with its tables, by its own rungs and by those of the tile inside."""
+        from costmodel.mapping.levels import costs, least
+
+        rungs, _, begin = self.rungs
+        w, many = self.w, self.resources.many
+        costs.charged_outermost(w, self.spans)
+        nested = np.tile(w.total[:many], (int(begin[6]), 1))
+        yield 0, nested, nested
+        key = b""
+        for level in range(1, int(w.inner)):
+            key += self.key(level)
+            own = self.tables(level, key, nested)
+            key += w.tied[level + 1].tobytes()
+            if key not in self.known:
+                self.known[key] = least.nest(w, rungs, own, level)
+            nested = self.known[key]
+            yield level, own, nested
+
+    def of_all(self) -> Floats:
+        """What all levels are charged at least."""
+        *_, (_, _, nested) = self.chain()
+        if self.w.inner > self.w.last:
+            return nested[0]
+        level = int(self.w.inner)
+        return nested[0] + self.tables(level, b"in" + self.key(level), np.zeros_like(nested))[0]
+
+    def bounds(self) -> Bounds:
+        """Tables of every level outside the innermost."""
+        from costmodel.mapping.levels.least import Bounds
+
+        rungs, _, begin = self.rungs
+        levels = list(self.chain())
+        return Bounds(rungs, begin, np.array([own for _, own, _ in levels]), np.array([nested for *_, nested in levels]))
 
 
 @dataclass(frozen=True)
@@ -177,25 +258,28 @@ class Search:
             return bool(self.hierarchy.sides) and not self.hierarchy.in_elements
         return self.objective != "edp"
 
+    @cached_property
+    def least(self) -> Least:
+        """What levels further out than what is decided are charged at least."""
+        return Least(self.layer, self.hierarchy, self.resources, self.arrays.w, self.arrays.spans)
+
     def plans(self) -> list[Bounded]:
         """Every plan with the bound of its best mapping, the most promising first."""
         from costmodel.mapping.levels import costs, kernel
 
         found = []
-        known: dict[bytes, Floats] = {}
-        w = self.arrays.w
+        many, w = self.resources.many, self.arrays.w
         w.least_steps = self.fewest_steps()
         for passing in bypasses(self.hierarchy):
             charged = traffic(self.layer, self.hierarchy, passing, self.resources)
             charged.always[0] += self.fixed.energy_pj
             for stays, tied in forms(len(self.hierarchy.on_chip)):
                 one = plan(self.hierarchy, charged, stays, tied)
-                rest = self.rest(one, known)
-                w.always[: self.resources.many] = charged.always
-                w.total[: self.resources.many] = w.always[: self.resources.many] + rest[-1]
+                load(w, one)
+                w.total[:many] = w.always[:many] + self.least.of_all()
                 first, second = costs.score(w, kernel.fewest_steps(w))
                 if first < inf:
-                    found.append(Bounded(first, second, one, rest))
+                    found.append(Bounded(first, second, one))
         return sorted(found, key=lambda entry: (entry.first, entry.second))
 
     def fewest_steps(self) -> float:
@@ -206,25 +290,6 @@ class Search:
         stores = self.hierarchy.stores
         w.holds[: w.last + 1] = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in stores]
         return float(kernel.fewest_of_all(w, self.arrays.spans, self.arrays.rows))
-
-    def rest(self, one: Plan, known: dict[bytes, Floats]) -> Floats:
-        """Sums of what levels further out than each are charged at least, (L + 2, resources)."""
-        from costmodel.mapping.levels import costs, kernel
-
-        many, (w, spans, *_) = self.resources.many, self.arrays
-        rest = np.zeros((len(self.hierarchy.stores) + 2, many))
-        load(w, one)
-        costs.charged_outermost(w, spans)
-        rest[1] = w.total[:many]
-        for level in range(1, int(w.last) + 1):
-            parts = [w.stays[level : level + 2], w.holds[level], w.flow[level : level + 2], w.counted == level, w.outer, w.own]
-            key = bytes([level]) + b"".join(part.tobytes() for part in parts)
-            if key not in known:
-                elements = float(self.hierarchy.elements) if level == w.inner else 1.0
-                known[key] = np.array([kernel.least_alone(w, spans, level, at, elements, inf, False) for at in range(many)])
-            rest[level + 1] = rest[level] + known[key]
-        rest[-1] = rest[int(w.last) + 1]
-        return rest
 
     def run(self, time_limit_s: float | None) -> Found:
         """Search under a rising limit, so that little more than the best is looked at; then among equals of the best."""
@@ -262,7 +327,7 @@ class Search:
         """Search plan after plan below the limit; whether it was completed, and the best found."""
         from costmodel.mapping.levels import costs, kernel
 
-        arrays, many = self.arrays, self.resources.many
+        arrays = self.arrays
         w = arrays.w
         for entry in plans:
             if not costs.improves(w, entry.first, entry.second):
@@ -272,12 +337,12 @@ class Search:
             if best is not None and perf_counter() > until:
                 return False, best
             load(w, entry.plan)
-            w.rest[: len(entry.rest), :many] = entry.rest
+            bounds = self.least.bounds()
             kernel.start(w, arrays.rows)
             known = int(w.found), float(w.best[0]), float(w.best[1])
             more = True
             while more:
-                more = kernel.explore(*arrays, BUDGET)
+                more = kernel.explore(*arrays, bounds, BUDGET)
                 if (int(w.found), float(w.best[0]), float(w.best[1])) != known:
                     known = int(w.found), float(w.best[0]), float(w.best[1])
                     best = Best(known[1], known[2], entry.plan, w.best_tile.copy(), w.best_pick.copy())
@@ -412,6 +477,7 @@ def aim(w: Work, search: Search) -> None:
     w.compute_s, w.feed_s, w.overhead_s = fixed.compute_s, fixed.feed_s, fixed.overhead_s
     w.overlap, w.static_pj_per_s = h.overlap, h.static_w * 1e12
     w.best = inf, inf
+    w.margin = 1.0
 
 
 def rooms(w: Work, hierarchy: Hierarchy) -> None:

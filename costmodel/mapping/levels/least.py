@@ -1,0 +1,306 @@
+"""The least that levels further out are charged, for every number of trips along the loops: tables that bound the search.
+
+Only the number of trips of a tile enters what a level is charged, and of all tiles of a number of trips the smallest needs
+the least room. So a level is tabulated over its *rungs*, the distinct numbers of trips along ``n p r q s``, ``c`` and ``k``
+as the room allows. Tiles nest, so the trips of a level are those of the next one inside divided by a whole number and rounded
+up: minima over these, taken from level to level, bound all levels further out than what is decided. The reasons are in
+``docs/models/mapping.md``. Imported only when a search runs: compiling it loads Numba.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from costmodel.mapping.levels.arrays import IFMAP, OFMAP, RESOURCES, WEIGHT, C, K, N, P, Q, R, S
+from costmodel.mapping.levels.compiled import compiled
+from costmodel.mapping.levels.costs import must_equal
+from costmodel.mapping.levels.tables import cover
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Work = Any  # a record
+
+WALKED = (N, P, R, Q, S)
+"""Loops of the tables, in the order in which the search decides them."""
+NO_ROOM = 1e300
+"""Trips of what has no room."""
+TINY = 1e-150
+"""Least charge of a trip, so that what has no room is never the least."""
+AREA, POOLED, AFRESH, ALONG_OUTPUTS, ALONG_TAPS = range(5)
+"""Least positions along an axis: of the largest tile, of it where many elements share it, and fetched by all tiles afresh, or
+with what neighbours share kept while outputs or taps advance."""
+PER_A, PER_B, PER_C, PER_HB, PER_H, ALWAYS = range(6)
+"""Charges of a trip of ``n p q``, of ``k``, of ``c r s``, of a position of the ifmap per trip of ``k``, of a position, of a level."""
+
+
+class Rungs(NamedTuple):
+    """Distinct trips of every dimension: ``trips`` (8, M) ascending, ``many`` (8,), and the rung of a number of trips."""
+
+    trips: Floats
+    many: Ints
+    start: Ints
+    at: Ints
+
+
+class Bounds(NamedTuple):
+    """Tables of one plan by level: least that a level and those further out are charged, by the rungs of its own tile (``own``)
+    and by those of the tile inside (``nested``), each (levels, sections, resources); ``begin`` is where sections begin.
+    """
+
+    rungs: Rungs
+    begin: Ints
+    own: Floats
+    nested: Floats
+
+
+@compiled
+def rungs_of(extent: Ints) -> tuple[Floats, Ints, Ints, Ints]:
+    """Fields of :class:`Rungs`; the rung of ``x`` trips along ``d`` is ``at[start[d] + x]``."""
+    start = np.zeros(8, dtype=np.int64)
+    for dim in range(1, 8):
+        start[dim] = start[dim - 1] + extent[dim - 1] + 1
+    at = np.full(start[7] + extent[7] + 1, -1, dtype=np.int64)
+    many = np.zeros(8, dtype=np.int64)
+    for dim in range(8):
+        for tile in range(1, extent[dim] + 1):
+            at[start[dim] + -(-extent[dim] // tile)] = 0
+        for trips in range(1, extent[dim] + 1):
+            if at[start[dim] + trips] == 0:
+                at[start[dim] + trips] = many[dim]
+                many[dim] += 1
+    values = np.zeros((8, many.max()))
+    for dim in range(8):
+        for trips in range(1, extent[dim] + 1):
+            if at[start[dim] + trips] >= 0:
+                values[dim, at[start[dim] + trips]] = trips
+    return values, many, start, at
+
+
+@compiled
+def axis_least(w: Work, spans: Floats, rungs: Rungs) -> Floats:
+    """Least positions along both axes over the tiles of every two rungs: (2, 5, outputs, taps)."""
+    many = rungs.many
+    least = np.full((2, 5, max(many[P], many[Q]), max(many[R], many[S])), np.inf)
+    for axis in range(2):
+        outputs, taps = w.extent[P + axis], w.extent[R + axis]
+        stride, dilation = w.gaps[axis, 0], w.gaps[axis, 1]
+        table = spans[axis]
+        for o in range(1, outputs + 1):
+            i = rungs.at[rungs.start[P + axis] + -(-outputs // o)]
+            for t in range(1, taps + 1):
+                j = rungs.at[rungs.start[R + axis] + -(-taps // t)]
+                one = least[axis, :, i, j]
+                area = table[0, o, t]
+                touching = dilation == 1 and (o == 1 or stride <= t)
+                touching = touching or (stride == 1 and (t == 1 or dilation <= o))
+                one[AREA] = min(one[AREA], area)
+                one[POOLED] = min(one[POOLED], area if touching else min(area, 1.0))
+                for loop in range(3):
+                    fetched = cover(table, outputs, taps, stride, dilation, o, t, outputs, taps, loop)
+                    one[AFRESH + loop] = min(one[AFRESH + loop], fetched)
+    return least
+
+
+@compiled
+def smallest(w: Work, rungs: Rungs, dim: int, rung: int) -> float:
+    """Smallest tile along a dimension with the trips of a rung."""
+    return float(-(-w.extent[dim] // int(rungs.trips[dim, rung])))
+
+
+@compiled
+def fewest_trips(w: Work, rungs: Rungs, axes: Floats, level: int, elements: float) -> Floats:
+    """Fewest trips of ``k`` that the room of a level, ``elements`` times that of one, leaves; by rungs of ``n p r q s c``."""
+    many = rungs.many
+    extent = POOLED if elements > 1 else AREA
+    found = np.full((many[N], many[P], many[R], many[Q], many[S], many[C]), NO_ROOM)
+    for n in range(many[N]):
+        images = smallest(w, rungs, N, n)
+        for p in range(many[P]):
+            for r in range(many[R]):
+                high = axes[0, extent, p, r]
+                for q in range(many[Q]):
+                    for s in range(many[S]):
+                        area = images * high * axes[1, extent, q, s]
+                        pixels = images * smallest(w, rungs, P, p) * smallest(w, rungs, Q, q)
+                        taps = smallest(w, rungs, R, r) * smallest(w, rungs, S, s)
+                        for c in range(many[C]):
+                            channels = smallest(w, rungs, C, c)
+                            whole = c + r + s == 0
+                            width = min(w.bits[2], w.bits[3]) if whole else w.bits[3]
+                            most = most_kernels(w, level, elements, channels * taps, channels * area, pixels, width)
+                            if most >= 1:
+                                found[n, p, r, q, s, c] = np.ceil(w.extent[K] / min(most, float(w.extent[K])))
+    return found
+
+
+@compiled
+def most_kernels(w: Work, level: int, elements: float, weights: float, ifmap: float, pixels: float, width: float) -> float:
+    """Kernels that a level has room for, less than 1 where it has none, given the elements for one kernel."""
+    limit, growing, fixed = np.inf, 0.0, 0.0
+    for operand in range(3):
+        amount = weights if operand == WEIGHT else (ifmap if operand == IFMAP else pixels)
+        grows = operand != IFMAP
+        if level == w.last and level == w.inner and amount > 0:
+            times = w.values[operand] * elements // amount
+            limit = min(limit, times if grows or times < 1 else limit)
+        if w.holds[level, operand]:
+            bits = amount * (width if operand == OFMAP else w.bits[operand])
+            part = w.room[level, 1 + operand]
+            if part >= 0:
+                if bits > 0:
+                    times = part * elements // bits
+                    limit = min(limit, times if grows or times < 1 else limit)
+            elif grows:
+                growing += bits
+            else:
+                fixed += bits
+    free = w.room[level, 0] * elements - fixed
+    if free < growing:
+        return 0.0
+    return min(limit, free // growing) if growing > 0 else limit
+
+
+@compiled
+def charges(w: Work, level: int) -> Floats:
+    """What a level is charged per trip, whatever the tiles of the others: (6, resources)."""
+    per = np.zeros((6, RESOURCES))
+    inside = level + 1
+    least = w.least[0] * w.least[1]
+    for at in range(w.resources):
+        if 1 <= level < w.stores:
+            if w.stays[level] != WEIGHT:
+                per[PER_A, at] += w.flow[level, WEIGHT, at]
+            if w.stays[level] != OFMAP:
+                per[PER_C, at] += w.flow[level, OFMAP, at]
+            if w.stays[level] == IFMAP:
+                per[PER_H, at] += w.flow[level, IFMAP, at]
+                per[ALWAYS, at] -= w.flow[level, IFMAP, at] * least
+            else:
+                per[PER_HB, at] += w.flow[level, IFMAP, at]
+        if inside < w.stores:
+            stay = w.stays[inside]
+            charge = w.flow[inside, stay, at]
+            per[stay, at] += charge * least if stay == IFMAP else charge
+        if w.inner == w.last:
+            for operand in range(3):
+                if w.counted[operand] == level:
+                    shared, own = w.outer[operand, at], w.own[operand, at]
+                    charge = shared + own
+                    if operand == IFMAP:
+                        charge = shared * w.fetched[0] + own * w.fetched[1]
+                        per[ALWAYS, at] += (shared + own) * least - charge
+                    per[operand, at] += charge
+    return per
+
+
+@compiled
+def fetched_least(axes: Floats, stay: int, p: int, r: int, q: int, s: int) -> float:
+    """Least positions of the ifmap fetched in one sweep, the best of the loops that a form allows walked innermost."""
+    high, wide = axes[0, AFRESH, p, r], axes[1, AFRESH, q, s]
+    kept_high, kept_wide = high, wide
+    if stay != OFMAP:
+        kept_high = min(kept_high, axes[0, ALONG_OUTPUTS, p, r])
+        kept_wide = min(kept_wide, axes[1, ALONG_OUTPUTS, q, s])
+    if stay != WEIGHT:
+        kept_high = min(kept_high, axes[0, ALONG_TAPS, p, r])
+        kept_wide = min(kept_wide, axes[1, ALONG_TAPS, q, s])
+    return min(kept_high * wide, high * kept_wide)
+
+
+@compiled
+def sections(many: Ints) -> Ints:
+    """Where the parts of a table begin: the least of all, then by rungs of ``n``, of ``n p``, ... and the end."""
+    begin = np.zeros(7, dtype=np.int64)
+    size = 1
+    for depth in range(6):
+        begin[depth + 1] = begin[depth] + size
+        if depth < 5:
+            size *= many[WALKED[depth]]
+    return begin
+
+
+@compiled
+def charge_rungs(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, level: int, further: Floats) -> Floats:
+    """What a level is charged at least, with what levels further out are (``further``), by rungs of ``n p r q s``.
+
+    Returns a table (sections, resources); see :func:`sections`.
+    """
+    many, trips = rungs.many, rungs.trips
+    per = charges(w, level)
+    begin = sections(many)
+    table = np.zeros((begin[6], w.resources))
+    stay = w.stays[level]
+    row = begin[5]
+    walked = trips[C]
+    for n in range(many[N]):
+        for p in range(many[P]):
+            for r in range(many[R]):
+                for q in range(many[Q]):
+                    for s in range(many[S]):
+                        sweeps = trips[N, n] * trips[P, p] * trips[Q, q]
+                        taps = trips[R, r] * trips[S, s]
+                        fetched = fetched_least(axes, stay, p, r, q, s)
+                        room = kernels[n, p, r, q, s]
+                        for at in range(w.resources):
+                            fixed = per[PER_A, at] * sweeps + per[PER_H, at] * fetched + per[ALWAYS, at]
+                            per_k = max(per[PER_B, at] + per[PER_HB, at] * fetched, TINY)
+                            per_c = per[PER_C, at] * taps
+                            least = np.inf
+                            for c in range(many[C]):
+                                least = min(least, per_c * walked[c] + per_k * room[c])
+                            table[row, at] = fixed + least + further[row, at]
+                        row += 1
+    least_of_prefixes(table, begin, many)
+    return table
+
+
+@compiled
+def least_of_prefixes(table: Floats, begin: Ints, many: Ints) -> None:
+    """Write the least over the loops that a part of a table leaves open."""
+    for depth in range(4, -1, -1):
+        size = many[WALKED[depth]]
+        for row in range(begin[depth + 1] - begin[depth]):
+            first = begin[depth + 1] + row * size
+            for at in range(table.shape[1]):
+                least = table[first, at]
+                for rung in range(1, size):
+                    least = min(least, table[first + rung, at])
+                table[begin[depth] + row, at] = least
+
+
+@compiled
+def nest(w: Work, rungs: Rungs, table: Floats, level: int) -> Floats:
+    """Least of a level's table over the tiles that are whole numbers of the tile inside, by the rungs of that."""
+    many = rungs.many
+    begin = sections(many)
+    found = table.copy()
+    size = begin[6] - begin[5]
+    inner = size
+    for depth in range(5):
+        dim = WALKED[depth]
+        inner //= many[dim]
+        if must_equal(w, level, dim) or many[dim] == 1:
+            continue
+        for block in range(size // (inner * many[dim])):
+            first = begin[5] + block * inner * many[dim]
+            for rung in range(many[dim] - 1, 0, -1):  # from the most trips: what is read is not yet written
+                trips = int(rungs.trips[dim, rung])
+                factor = 2
+                while factor <= trips:
+                    fewer = -(-trips // factor)
+                    other = rungs.at[rungs.start[dim] + fewer]
+                    for row in range(inner):
+                        for at in range(table.shape[1]):
+                            value = found[first + other * inner + row, at]
+                            if value < found[first + rung * inner + row, at]:
+                                found[first + rung * inner + row, at] = value
+                    if fewer == 1:
+                        break
+                    factor = -(-trips // (fewer - 1))
+    least_of_prefixes(found, begin, many)
+    return found
