@@ -61,7 +61,7 @@ WORK: Final = np.dtype([
     ("depth", INT), ("at", INT, 8 * LEVELS), ("count", INT),
     # Latency scored last; how much dearer the level outside is than alone; positions that an element's tile needs at least,
     # known and charged; fewest steps of any mapping.
-    ("latency", FLOAT), ("extra", FLOAT), ("known", FLOAT, 2), ("fetched", FLOAT, 2), ("least_steps", FLOAT),
+    ("latency", FLOAT), ("known", FLOAT, 2), ("fetched", FLOAT, 2), ("least_steps", FLOAT),
     # The best found.
     ("best", FLOAT, 2), ("found", INT), ("best_tile", INT, (LEVELS, 8)), ("best_pick", INT, 8),
 ])  # fmt: skip

@@ -34,18 +34,18 @@ from costmodel.mapping.levels.arrays import (
 from costmodel.mapping.levels.compiled import compiled
 from costmodel.mapping.levels.costs import (
     TIE,
-    add_alone,
     add_settled,
     add_waiting,
     element_sweeps,
     improves,
     is_free,
+    is_promising,
     least_walk,
     must_equal,
     score,
     sweeps,
 )
-from costmodel.mapping.levels.least import WALKED, Bounds
+from costmodel.mapping.levels.least import WALKED, Bounds, least_nested
 from costmodel.mapping.levels.tables import better
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds,
         for at in range(w.resources):
             w.total[at] = w.base[level + 1, at] + bounds.own[level, at_table, at]
         first, second = score(w, fewest_steps(w))
-        if not improves(w, first * w.margin, second):
+        if not is_promising(w, first, second):
             return False
     if level == w.inner:
         expect_elements(w, spans, rows)
@@ -293,10 +293,8 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds,
     for at in range(w.resources):
         w.base[level, at] = w.total[at]
         w.total[at] += bounds.nested[level - 1, at_table, at]
-    if level == w.inner and decided > 6:
-        w.total[decisive(w)[0]] += w.extra
     first, second = score(w, fewest_steps(w))
-    return improves(w, first * w.margin, second)
+    return is_promising(w, first, second)
 
 
 @compiled
@@ -315,21 +313,14 @@ def decisive(w: Work) -> tuple[int, float]:
 
 
 @compiled
-def refine(w: Work, spans: Floats, bounds: Bounds) -> bool:
-    """Whether the next level outside has a cheap enough tile of whole numbers of what is decided; write how much dearer."""
+def refine(w: Work, bounds: Bounds) -> bool:
+    """Whether the next level outside has a cheap enough tile of whole numbers of what is decided."""
     at, limit = decisive(w)
-    w.extra = 0.0
     if limit == np.inf:
         return True
-    level = w.inner - 1
-    charged = bounds.nested[level, bounds.begin[5] + w.place[w.inner, 5], at] - bounds.nested[level - 1, 0, at]
-    left = limit * (1 + TIE) / w.margin - w.total[at] + charged
-    if w.inner == w.last and w.counted[IFMAP] < w.last:
-        w.fetched[:] = w.known
-    found = least_alone(w, spans, level, at, left)
-    w.fetched[:] = w.least[0] * w.least[1]
-    w.extra = max(found - charged, 0.0)
-    return found < left
+    charged = bounds.nested[w.inner - 1, bounds.begin[5] + w.place[w.inner, 5], at]
+    left = limit * (1 + TIE) / w.margin - (w.total[at] - charged)
+    return least_nested(w, bounds, at, left) < left
 
 
 @compiled
@@ -419,7 +410,7 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, b
             if depth >= 16 and dim == K:
                 w.at[depth] = 1  # smaller tiles cost more, and leave no other dimension more room
             continue
-        if depth == 13 and w.inner > 1 and not refine(w, spans, bounds):
+        if 12 <= depth <= 14 and w.inner > 1 and not refine(w, bounds):
             continue
         if dim == (G if depth < 16 else K):
             complete(w, spans, rows, wants, level)
@@ -450,73 +441,3 @@ def fewest_of_all(w: Work, spans: Floats, rows: Ints) -> float:
                 w.depth += 1
                 w.at[w.depth] = w.begin[ORDER[w.depth - 8]] - 1
     return best
-
-
-@compiled
-def decide_alone(w: Work, spans: Floats, level: int, dim: int, factor: int) -> int:
-    """Take the next tile of a level considered by itself; 0 when there is none left."""
-    size, inside = 1, w.extent[dim]
-    if dim < P and must_equal(w, level, dim):
-        return 1 - factor
-    if w.tile[level + 1, dim] > 0:
-        if must_equal(w, level, dim):
-            return 1 - factor
-        size, inside = w.tile[level + 1, dim], int(w.trips[level + 1, dim])
-    factor = following(spans, dim, w.extent[dim], size, inside, factor)
-    tile = min(size * factor, w.extent[dim])
-    w.tile[level, dim], w.low[level, dim] = tile, tile if factor > 0 else size
-    w.trips[level, dim] = float(-(-w.extent[dim] // tile)) if tile > 0 else 1.0
-    return factor
-
-
-@compiled
-def expect_tied(w: Work, level: int) -> None:
-    """Raise the trips of ``c`` and ``k``, while undecided, to the fewest of the array's tile that they are tied to."""
-    for dim in (C, K):
-        if w.tile[level, dim] == 0 and must_equal(w, level, dim):
-            w.trips[level, dim] = max(w.trips[level, dim], w.trips[level + 1, dim])
-
-
-@compiled
-def least_alone(w: Work, spans: Floats, level: int, resource: int, best: float) -> float:
-    """Least, below ``best``, that a level is charged of a resource, its tile whole numbers of what is decided inside."""
-    at = np.zeros(7, dtype=np.int64)
-    for dim in range(8):
-        w.tile[level, dim], w.trips[level, dim], w.low[level, dim] = 0, 1.0, 1
-        if w.tile[level + 1, dim] > 0:
-            w.low[level, dim] = w.tile[level + 1, dim]
-    take_tied(w, level)
-    depth = 0
-    while depth >= 0:
-        dim = ORDER[depth]
-        at[depth] = decide_alone(w, spans, level, dim, at[depth])
-        if at[depth] == 0:
-            depth -= 1
-            continue
-        width = alone_width(w, level)
-        if most(w, spans, level, K, width, 1.0) < 1:
-            continue
-        expect(w, spans, level, width, 1.0)
-        if w.tied[level + 1] > 0:
-            expect_tied(w, level)
-        w.total[:] = 0.0
-        add_alone(w, spans, level)
-        if w.total[resource] >= best:
-            if dim == K:
-                at[depth] = 1
-            continue
-        if depth == 6:
-            best = w.total[resource]
-        else:
-            depth += 1
-            at[depth] = 0
-    return best
-
-
-@compiled
-def alone_width(w: Work, level: int) -> float:
-    """Least bits of an output in a store of which nothing else is known."""
-    for dim in (C, R, S):
-        if 0 < w.tile[level, dim] < w.extent[dim]:
-            return w.bits[3]
-    return min(w.bits[2], w.bits[3])

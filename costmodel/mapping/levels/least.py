@@ -49,13 +49,17 @@ class Rungs(NamedTuple):
 
 class Bounds(NamedTuple):
     """Tables of one plan by level: least that a level and those further out are charged, by the rungs of its own tile (``own``)
-    and by those of the tile inside (``nested``), each (levels, sections, resources); ``begin`` is where sections begin.
+    and by those of the tile inside (``nested``), each (levels, sections, resources); ``begin`` is where sections begin. Of the
+    level next to the innermost also charges per trip, and the fewest trips of ``k``; ``axes`` are positions of the ifmap.
     """
 
     rungs: Rungs
     begin: Ints
     own: Floats
     nested: Floats
+    per: Floats
+    kernels: Floats
+    axes: Floats
 
 
 @compiled
@@ -304,3 +308,90 @@ def nest(w: Work, rungs: Rungs, table: Floats, level: int) -> Floats:
                     factor = -(-trips // (fewer - 1))
     least_of_prefixes(found, begin, many)
     return found
+
+
+@compiled
+def fewest_nested(inside: float, least: float, tied: bool) -> float:
+    """Fewest trips, at least ``least``, of a tile of whole numbers of one with ``inside`` trips."""
+    if tied or least <= 1 or inside < least:
+        return (inside if tied else 1.0) if inside >= least else NO_ROOM
+    return np.ceil(inside / ((inside - 1) // (least - 1)))
+
+
+@compiled
+def next_nested(inside: int, trips: int, tied: bool) -> int:
+    """Next fewer trips of a tile of whole numbers of one with ``inside`` trips, that many itself after 0; 0 after the last."""
+    if trips == 0:
+        return inside
+    if tied or trips == 1:
+        return 0
+    return -(-inside // -(-inside // (trips - 1)))
+
+
+@compiled
+def least_nested(w: Work, bounds: Bounds, resource: int, left: float) -> float:
+    """Least, below ``left``, that the level next to the innermost and those further out are charged of a resource.
+
+    Its tile is whole numbers of the innermost, of which all of ``n p q r s`` is decided; where ``c`` or ``k`` is not, the
+    innermost has at least the trips expected of it.
+    """
+    rungs, level = bounds.rungs, w.inner - 1
+    begin, own, per = bounds.begin, bounds.own[level], bounds.per
+    shared, each = w.outer[IFMAP, resource], w.own[IFMAP, resource]
+    per_b, always = per[PER_B, resource], per[ALWAYS, resource]
+    if w.inner == w.last and w.counted[IFMAP] == level:
+        known = shared * (w.known[0] - w.fetched[0]) + each * (w.known[1] - w.fetched[1])
+        per_b, always = per_b + known, always - known
+    walked = np.zeros(5, dtype=np.int64)  # trips of the level
+    row = np.zeros(6, dtype=np.int64)
+    depth = 0
+    while depth >= 0:
+        dim = WALKED[depth]
+        walked[depth] = next_nested(int(w.trips[w.inner, dim]), walked[depth], must_equal(w, level, dim))
+        if walked[depth] == 0:
+            depth -= 1
+            continue
+        row[depth + 1] = row[depth] * rungs.many[dim] + rungs.at[rungs.start[dim] + walked[depth]]
+        table = begin[depth + 1] + row[depth + 1]
+        if own[table, resource] >= left:
+            continue
+        if depth < 4:
+            depth += 1
+            walked[depth] = 0
+            continue
+        rung = [rungs.at[rungs.start[WALKED[at]] + walked[at]] for at in range(5)]
+        fetched = fetched_least(bounds.axes, w.stays[level], rung[1], rung[2], rung[3], rung[4])
+        further = bounds.nested[level - 1, table, resource]
+        fixed = per[PER_A, resource] * walked[0] * walked[1] * walked[3] + per[PER_H, resource] * fetched + always + further
+        per_k = max(per_b + per[PER_HB, resource] * fetched, TINY)
+        per_c = per[PER_C, resource] * walked[2] * walked[4]
+        room = bounds.kernels[rung[0], rung[1], rung[2], rung[3], rung[4]]
+        left = min(left, fixed + least_channels(w, rungs, room, per_c, per_k))
+    return left
+
+
+@compiled
+def least_channels(w: Work, rungs: Rungs, room: Floats, per_c: float, per_k: float) -> float:
+    """Least that trips of ``c`` and ``k`` cost of the level next to the innermost, those of the other loops given."""
+    least, level = np.inf, w.inner - 1
+    tied_c, tied_k = must_equal(w, level, C), must_equal(w, level, K)
+    inside = int(w.trips[w.inner, C])
+    if w.pick[C] >= 0:
+        trips = next_nested(inside, 0, tied_c)
+        while trips > 0:
+            kernels = least_kernels(w, room[rungs.at[rungs.start[C] + trips]], tied_k)
+            least = min(least, per_c * trips + per_k * kernels)
+            trips = next_nested(inside, trips, tied_c)
+        return least
+    for rung in range(rungs.many[C]):
+        if not tied_c or rungs.trips[C, rung] >= inside:
+            least = min(least, per_c * rungs.trips[C, rung] + per_k * least_kernels(w, room[rung], tied_k))
+    return least
+
+
+@compiled
+def least_kernels(w: Work, room: float, tied: bool) -> float:
+    """Fewest trips of ``k`` of the level next to the innermost, of which the room leaves as few as ``room``."""
+    if w.pick[K] >= 0:
+        return fewest_nested(w.trips[w.inner, K], room, tied)
+    return max(room, w.trips[w.inner, K]) if tied else room

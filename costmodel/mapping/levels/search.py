@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 OBJECTIVES: Final = ("energy", "latency", "edp", "dram_bytes")
 UNBOUNDED: Final = 1e300
+MARGINS: Final = (1.3, 1.05, 1.0)
+"""What bounds are multiplied by in the passes of a search; the last is exact."""
 BUDGET: Final = 1 << 16
 """Steps of the search between two looks at the clock."""
 
@@ -223,11 +225,14 @@ class Least:
 
     def bounds(self) -> Bounds:
         """Tables of every level outside the innermost."""
-        from costmodel.mapping.levels.least import Bounds
+        from costmodel.mapping.levels import least
 
-        rungs, _, begin = self.rungs
+        rungs, axes, begin = self.rungs
         levels = list(self.chain())
-        return Bounds(rungs, begin, np.array([own for _, own, _ in levels]), np.array([nested for *_, nested in levels]))
+        own, nested = np.array([own for _, own, _ in levels]), np.array([nested for *_, nested in levels])
+        level = int(self.w.inner) - 1
+        kernels = self.kernels(level) if level > 0 else np.ones((1, 1, 1, 1, 1, 1))
+        return least.Bounds(rungs, begin, own, nested, least.charges(self.w, level), kernels, axes)
 
 
 @dataclass(frozen=True)
@@ -292,36 +297,28 @@ class Search:
         return float(kernel.fewest_of_all(w, self.arrays.spans, self.arrays.rows))
 
     def run(self, time_limit_s: float | None) -> Found:
-        """Search under a rising limit, so that little more than the best is looked at; then among equals of the best."""
+        """Search with bounds raised by a margin, which soon finds a mapping near the best; then exactly; then among equals."""
         until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
         if self.fewest_steps() == inf:
             raise MappingError(*without_room(self.layer, self.hierarchy))
         plans, w = self.plans(), self.arrays.w
         best: Best | None = None
-        proved = False
-        lower = min((entry.first for entry in plans), default=inf)
+        proved = done = False
         for second in (0, 1) if self.breaks_ties else (0,):
             w.second = second
-            least = min((entry.second if second else entry.first for entry in plans), default=inf)
-            ceiling = float(w.best[1]) if second else inf
-            for limit in limits(least, ceiling):
-                w.best[second] = limit
-                w.found = 0
+            for w.margin in MARGINS:
                 done, best = self.passed(plans, best, until)
-                if w.found or not done:
+                if not done or best is None:
                     break
-                if not second:
-                    lower = max(lower, limit)
             if best is None:
-                break
+                raise MappingError(*without_room(self.layer, self.hierarchy))
             proved = proved or done
             w.best[:] = best.first, best.second
             if not done:
                 break
-        if best is None:
-            raise MappingError(*without_room(self.layer, self.hierarchy))
+        assert best is not None
         counted = 8 if self.objective == "dram_bytes" else 1  # the search counts bits of the backing store
-        return self.found(best, lower / counted, proved)
+        return self.found(best, min(entry.first for entry in plans) / counted, proved)
 
     def passed(self, plans: list[Bounded], best: Best | None, until: float) -> tuple[bool, Best | None]:
         """Search plan after plan below the limit; whether it was completed, and the best found."""
@@ -330,7 +327,7 @@ class Search:
         arrays = self.arrays
         w = arrays.w
         for entry in plans:
-            if not costs.improves(w, entry.first, entry.second):
+            if not costs.is_promising(w, entry.first, entry.second):
                 if entry.first > w.best[0]:
                     break
                 continue
@@ -532,11 +529,3 @@ def candidates_of(layer: Layer, hierarchy: Hierarchy, w: Work, spans: Floats) ->
         found.append(rows[order])
     begin = np.concatenate([[0], np.cumsum([len(rows) for rows in found])]).astype(np.int64)
     return np.concatenate(found), begin
-
-
-def limits(least: float, ceiling: float) -> Iterator[float]:
-    """Rising limits to search under, from a bound up to what is known to be reached."""
-    for factor in (1.0001, 1.01, 1.04, 1.15, 1.5, 4.0):
-        if 0 < least * factor < ceiling:
-            yield least * factor
-    yield ceiling
