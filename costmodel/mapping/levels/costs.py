@@ -59,6 +59,32 @@ def must_equal(w: Work, level: int, dim: int) -> bool:
 
 
 @compiled
+def times(w: Work, level: int, weight: float, ifmap: float, ofmap: float, still: int, width: float, many: float) -> float:
+    """How often elements of operands fit into a level, ``many`` times its size, if all but those of ``still`` grow; 0 if not once."""
+    limit, growing, fixed = np.inf, 0.0, 0.0
+    for operand in range(3):
+        amount = weight if operand == WEIGHT else (ifmap if operand == IFMAP else ofmap)
+        if level == w.last and level == w.inner and amount > 0:
+            often = np.floor(w.values[operand] * many / amount)
+            limit = min(limit, often if operand != still or often < 1 else limit)
+        if w.holds[level, operand]:
+            bits = amount * (width if operand == OFMAP else w.bits[operand])
+            part = w.room[level, 1 + operand]
+            if part >= 0:
+                if bits > 0:
+                    often = np.floor(part * many / bits)
+                    limit = min(limit, often if operand != still or often < 1 else limit)
+            elif operand != still:
+                growing += bits
+            else:
+                fixed += bits
+    free = w.room[level, 0] * many - fixed
+    if free < growing:
+        return 0.0
+    return min(limit, np.floor(free / growing)) if growing > 0 else limit
+
+
+@compiled
 def sweeps(w: Work, operand: int, level: int) -> float:
     """Product of the trips of the loops that an operand does not depend on."""
     trips = w.trips

@@ -44,7 +44,9 @@ from costmodel.mapping.levels.costs import (
     must_equal,
     score,
     sweeps,
+    times,
 )
+from costmodel.mapping.levels.inner import Entries
 from costmodel.mapping.levels.least import WALKED, Bounds, least_nested
 from costmodel.mapping.levels.tables import better
 
@@ -54,6 +56,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Work = Any  # a record
+
+
+FIRST = 13
+"""Depth at which the search of the rest begins, ``n p r q s`` of the innermost tile taken."""
 
 
 @compiled
@@ -115,30 +121,9 @@ def footprints(w: Work, spans: Floats, level: int, many: float) -> tuple[float, 
 
 @compiled
 def most(w: Work, spans: Floats, level: int, dim: int, width: float, many: float) -> float:
-    """How many times the least tile fits into a store along ``c`` or ``k``, or in general (0 or 1 times for other dims)."""
-    amounts = footprints(w, spans, level, many)
-    fixed, growing, limit = 0.0, 0.0, np.inf
-    for operand in range(3):
-        amount = amounts[operand]
-        grows = not is_free(operand, dim)
-        if level == w.last and level == w.inner and amount > 0:
-            times = w.values[operand] * many // amount
-            limit = min(limit, times if grows or times < 1 else limit)
-        if w.holds[level, operand]:
-            bits = amount * (width if operand == OFMAP else w.bits[operand])
-            part = w.room[level, 1 + operand]
-            if part >= 0:
-                if bits > 0:
-                    times = part * many // bits
-                    limit = min(limit, times if grows or times < 1 else limit)
-            elif grows:
-                growing += bits
-            else:
-                fixed += bits
-    free = w.room[level, 0] * many - fixed
-    if free < growing:
-        return 0.0
-    return min(limit, free // growing) if growing > 0 else limit
+    """How many times the least tile fits into a store along ``c`` or ``k``."""
+    weight, ifmap, ofmap = footprints(w, spans, level, many)
+    return times(w, level, weight, ifmap, ofmap, OFMAP if dim == C else IFMAP, width, many)
 
 
 @compiled
@@ -365,15 +350,51 @@ def record(w: Work) -> None:
 
 
 @compiled
-def start(w: Work, rows: Ints) -> None:
-    """Go to where the search of a plan begins."""
+def start(w: Work) -> None:
+    """Forget every innermost tile."""
     w.pick[:] = -1
     w.used[:] = 1
+    w.settled[w.inner + 1] = w.always
+    w.place[w.inner, 0] = 0
+
+
+@compiled
+def take(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, one: Ints, two: Ints) -> bool:
+    """Take the innermost candidates of ``n p r`` and of ``q s``; whether a mapping that is better than the best may be found."""
+    start(w)
     for dim in range(8):
         clear_inner(w, rows, dim)
-    w.settled[w.inner + 1] = w.always
-    w.depth = 8
-    w.at[8] = w.begin[N] - 1
+    for at in range(5):
+        decide_inner(w, rows, WALKED[at], one[at] if at < 3 else two[at - 2])
+        place(w, bounds, w.inner, at + 1)
+    w.depth = FIRST
+    w.at[FIRST] = w.begin[C] - 1
+    if not promising(w, spans, rows, wants, bounds, w.inner, 5):
+        return False
+    return w.inner == 1 or refine(w, bounds)
+
+
+@compiled
+def pursue(
+    w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, one: Entries, two: Entries, pairs: Ints, values: Floats,
+    at: int, budget: int,
+) -> int:
+    """Search on from pair ``at`` of innermost entries, or in the middle of the one before, for a number of steps; where it stands."""
+    budget += w.count
+    while True:
+        if w.depth >= FIRST and explore(w, spans, rows, wants, bounds, budget - w.count):
+            return at
+        if at == len(pairs):
+            return at
+        w.depth = 0
+        w.count += 1
+        value = values[at]
+        if is_promising(w, w.best[0] if w.second else value, value if w.second else 0.0):
+            if take(w, spans, rows, wants, bounds, one.rows[pairs[at, 0]], two.rows[pairs[at, 1]]):
+                pass
+            else:
+                w.depth = 0
+        at += 1
 
 
 @compiled
@@ -392,9 +413,9 @@ def decide(w: Work, spans: Floats, rows: Ints, level: int, dim: int) -> tuple[bo
 
 @compiled
 def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, budget: int) -> bool:
-    """Search on from where the plan's search stands, for a number of steps; whether it is not finished."""
+    """Search on with the tile taken, for a number of steps; whether it is not finished."""
     last = 16 + 7 * (w.inner - 1) - 1
-    while w.depth >= 8 and budget > 0:
+    while w.depth >= FIRST and budget > 0:
         budget -= 1
         w.count += 1
         depth = w.depth
@@ -410,7 +431,7 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, b
             if depth >= 16 and dim == K:
                 w.at[depth] = 1  # smaller tiles cost more, and leave no other dimension more room
             continue
-        if 12 <= depth <= 14 and w.inner > 1 and not refine(w, bounds):
+        if depth <= 14 and w.inner > 1 and not refine(w, bounds):
             continue
         if dim == (G if depth < 16 else K):
             complete(w, spans, rows, wants, level)
@@ -419,25 +440,4 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, b
         else:
             w.depth += 1
             w.at[w.depth] = w.begin[ORDER[w.depth - 8]] - 1 if w.depth < 16 else 0
-    return w.depth >= 8
-
-
-@compiled
-def fewest_of_all(w: Work, spans: Floats, rows: Ints) -> float:
-    """Fewest steps of any innermost tile that has room."""
-    start(w, rows)
-    w.least_steps = 0.0
-    best = np.inf
-    while w.depth >= 8:
-        dim = ORDER[w.depth - 8]
-        w.at[w.depth] += 1
-        if w.at[w.depth] >= w.begin[dim + 1]:
-            clear_inner(w, rows, dim)
-            w.depth -= 1
-        elif decide_inner(w, rows, dim, w.at[w.depth]) and fits(w, spans, rows, w.inner) and fewest_steps(w) < best:
-            if w.depth == 15:
-                best = fewest_steps(w)
-            else:
-                w.depth += 1
-                w.at[w.depth] = w.begin[ORDER[w.depth - 8]] - 1
-    return best
+    return w.depth >= FIRST

@@ -15,7 +15,7 @@ import numpy as np
 
 from costmodel.mapping.levels.arrays import IFMAP, OFMAP, RESOURCES, WEIGHT, C, K, N, P, Q, R, S
 from costmodel.mapping.levels.compiled import compiled
-from costmodel.mapping.levels.costs import must_equal
+from costmodel.mapping.levels.costs import must_equal, times
 from costmodel.mapping.levels.tables import cover
 
 if TYPE_CHECKING:
@@ -136,37 +136,10 @@ def fewest_trips(w: Work, rungs: Rungs, axes: Floats, level: int, elements: floa
                             channels = smallest(w, rungs, C, c)
                             whole = c + r + s == 0
                             width = min(w.bits[2], w.bits[3]) if whole else w.bits[3]
-                            most = most_kernels(w, level, elements, channels * taps, channels * area, pixels, width)
+                            most = times(w, level, channels * taps, channels * area, pixels, IFMAP, width, elements)
                             if most >= 1:
                                 found[n, p, r, q, s, c] = np.ceil(w.extent[K] / min(most, float(w.extent[K])))
     return found
-
-
-@compiled
-def most_kernels(w: Work, level: int, elements: float, weights: float, ifmap: float, pixels: float, width: float) -> float:
-    """Kernels that a level has room for, less than 1 where it has none, given the elements for one kernel."""
-    limit, growing, fixed = np.inf, 0.0, 0.0
-    for operand in range(3):
-        amount = weights if operand == WEIGHT else (ifmap if operand == IFMAP else pixels)
-        grows = operand != IFMAP
-        if level == w.last and level == w.inner and amount > 0:
-            times = w.values[operand] * elements // amount
-            limit = min(limit, times if grows or times < 1 else limit)
-        if w.holds[level, operand]:
-            bits = amount * (width if operand == OFMAP else w.bits[operand])
-            part = w.room[level, 1 + operand]
-            if part >= 0:
-                if bits > 0:
-                    times = part * elements // bits
-                    limit = min(limit, times if grows or times < 1 else limit)
-            elif grows:
-                growing += bits
-            else:
-                fixed += bits
-    free = w.room[level, 0] * elements - fixed
-    if free < growing:
-        return 0.0
-    return min(limit, free // growing) if growing > 0 else limit
 
 
 @compiled

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 OBJECTIVES: Final = ("energy", "latency", "edp", "dram_bytes")
 UNBOUNDED: Final = 1e300
-MARGINS: Final = (1.3, 1.05, 1.0)
+MARGINS: Final = (1.0,)
 """What bounds are multiplied by in the passes of a search; the last is exact."""
 BUDGET: Final = 1 << 16
 """Steps of the search between two looks at the clock."""
@@ -263,6 +263,11 @@ class Search:
             return bool(self.hierarchy.sides) and not self.hierarchy.in_elements
         return self.objective != "edp"
 
+    @property
+    def counts_steps(self) -> bool:
+        """Whether steps of the array matter."""
+        return self.objective != "energy" or self.breaks_ties or self.hierarchy.static_w > 0
+
     @cached_property
     def least(self) -> Least:
         """What levels further out than what is decided are charged at least."""
@@ -274,7 +279,9 @@ class Search:
 
         found = []
         many, w = self.resources.many, self.arrays.w
-        w.least_steps = self.fewest_steps()
+        w.least_steps = self.fewest_steps() if self.counts_steps else 0.0
+        kernel.start(w)
+        steps = kernel.fewest_steps(w)
         for passing in bypasses(self.hierarchy):
             charged = traffic(self.layer, self.hierarchy, passing, self.resources)
             charged.always[0] += self.fixed.energy_pj
@@ -282,25 +289,37 @@ class Search:
                 one = plan(self.hierarchy, charged, stays, tied)
                 load(w, one)
                 w.total[:many] = w.always[:many] + self.least.of_all()
-                first, second = costs.score(w, kernel.fewest_steps(w))
+                first, second = costs.score(w, steps)
                 if first < inf:
                     found.append(Bounded(first, second, one))
         return sorted(found, key=lambda entry: (entry.first, entry.second))
 
+    @cached_property
+    def entries(self) -> tuple[Any, Any]:
+        """Innermost tiles of both axes."""
+        from costmodel.mapping.levels import inner
+
+        rungs, _, _ = self.least.rungs
+        w, spans, rows, wants = self.arrays
+        w.holds[: w.last + 1] = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in self.hierarchy.stores]
+        return tuple(inner.Entries(*inner.entries_of(w, spans, rows, wants, rungs, axis)) for axis in range(2))
+
+    @cached_property
+    def pairs(self) -> Any:
+        """Pairs of innermost tiles of both axes."""
+        from costmodel.mapping.levels import inner
+
+        return inner.Pairs(*inner.pairs_of(self.arrays.w, self.least.rungs[0], *self.entries))
+
     def fewest_steps(self) -> float:
         """Return the fewest steps of any mapping; infinite where no element has room."""
-        from costmodel.mapping.levels import kernel
+        from costmodel.mapping.levels import inner
 
-        w = self.arrays.w
-        stores = self.hierarchy.stores
-        w.holds[: w.last + 1] = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in stores]
-        return float(kernel.fewest_of_all(w, self.arrays.spans, self.arrays.rows))
+        return float(inner.fewest_of_all(self.arrays.w, self.arrays.rows, *self.entries, self.pairs))
 
     def run(self, time_limit_s: float | None) -> Found:
         """Search with bounds raised by a margin, which soon finds a mapping near the best; then exactly; then among equals."""
         until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
-        if self.fewest_steps() == inf:
-            raise MappingError(*without_room(self.layer, self.hierarchy))
         plans, w = self.plans(), self.arrays.w
         best: Best | None = None
         proved = done = False
@@ -335,17 +354,26 @@ class Search:
                 return False, best
             load(w, entry.plan)
             bounds = self.least.bounds()
-            kernel.start(w, arrays.rows)
-            known = int(w.found), float(w.best[0]), float(w.best[1])
-            more = True
-            while more:
-                more = kernel.explore(*arrays, bounds, BUDGET)
+            pairs, values = self.tiles(bounds)
+            at, w.depth = 0, 0
+            while at < len(pairs) or w.depth >= kernel.FIRST:
+                known = int(w.found), float(w.best[0]), float(w.best[1])
+                at = kernel.pursue(*arrays, bounds, *self.entries, pairs, values, at, BUDGET)
                 if (int(w.found), float(w.best[0]), float(w.best[1])) != known:
-                    known = int(w.found), float(w.best[0]), float(w.best[1])
-                    best = Best(known[1], known[2], entry.plan, w.best_tile.copy(), w.best_pick.copy())
-                if more and best is not None and perf_counter() > until:
+                    best = Best(float(w.best[0]), float(w.best[1]), entry.plan, w.best_tile.copy(), w.best_pick.copy())
+                if best is not None and perf_counter() > until:
                     return False, best
         return True, best
+
+    def tiles(self, bounds: Bounds) -> Iterator[Ints]:
+        """Innermost tiles of the plan in the record along ``n p r q s`` that can be better than the best, the most promising first."""
+        from costmodel.mapping.levels import inner
+
+        count = len(self.pairs.place)
+        found, values = np.empty(count, dtype=np.int64), np.empty(count)
+        count = inner.scan(self.arrays.w, bounds, self.pairs, found, values)
+        order = np.argsort(values[:count], kind="stable")
+        return self.pairs.entries[found[order]], values[order]
 
     def found(self, best: Best, lower: float, proved: bool) -> Found:
         """Describe the best mapping, the loops of every block in their best order."""
