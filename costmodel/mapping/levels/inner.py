@@ -89,7 +89,8 @@ def entries_of(w: Work, spans: Floats, rows: Ints, wants: Floats, rungs: Rungs, 
         for out in range(begin[P + axis], begin[P + axis + 1]):
             for tap in range(begin[R + axis], begin[R + axis + 1]):
                 used[count] = 1
-                if use(w, rows, used[count], image) and use(w, rows, used[count], out) and use(w, rows, used[count], tap):
+                alone = use(w, rows, used[count], image) and use(w, rows, used[count], out) and use(w, rows, used[count], tap)
+                if alone and holds(w, spans, rows, axis, image, out, tap):
                     chosen[count] = image, out, tap
                     w.pick[:] = -1
                     w.pick[P + axis], w.pick[R + axis] = out, tap
@@ -103,6 +104,17 @@ def entries_of(w: Work, spans: Floats, rows: Ints, wants: Floats, rungs: Rungs, 
     for column in range(FIGURES):
         figures[count, column] = figures[:count, column].min()
     return chosen[: count + 1], used[: count + 1], place[: count + 1], figures[: count + 1]
+
+
+@compiled
+def holds(w: Work, spans: Floats, rows: Ints, axis: int, image: int, out: int, tap: int) -> bool:
+    """Whether an element has room for the candidates of an axis, the other loops aside."""
+    if w.inner > w.last:
+        return True
+    images = float(rows[image, TILE]) if image >= 0 else 1.0
+    width = w.bits[3] if rows[tap, TILE] < w.extent[R + axis] else min(w.bits[2], w.bits[3])
+    positions = min(spans[axis, 0, rows[out, TILE], rows[tap, TILE]], 1.0 if spans[1 - axis, 0, 1, 1] == 0 else np.inf)
+    return times(w, w.inner, rows[tap, TILE], images * positions, images * rows[out, TILE], IFMAP, width, 1.0) >= 1
 
 
 @compiled

@@ -7,7 +7,7 @@ runs: compiling it loads Numba.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -60,6 +60,13 @@ if TYPE_CHECKING:
 
 FIRST = 13
 """Depth at which the search of the rest begins, ``n p r q s`` of the innermost tile taken."""
+
+
+class Queue(NamedTuple):
+    """Innermost candidates along ``c`` and ``k`` in the order of their bounds: rows (2, M) and bounds (2, M, 2)."""
+
+    row: Ints
+    bound: Floats
 
 
 @compiled
@@ -137,7 +144,10 @@ def expect(w: Work, spans: Floats, level: int, width: float, many: float) -> Non
     """Write the fewest trips of ``c`` and ``k``, while undecided, that the room left allows."""
     for dim in (C, K):
         if w.tile[level, dim] == 0:
-            tile = min(w.low[level, dim] * most(w, spans, level, dim, width, many), float(w.extent[dim]))
+            low = w.low[level, dim]
+            w.low[level, dim] = 1  # the whole extent need not be a whole number of tiles of the level inside
+            tile = min(most(w, spans, level, dim, width, many), float(w.extent[dim]))
+            w.low[level, dim] = low
             w.trips[level, dim] = np.ceil(w.extent[dim] / tile)
 
 
@@ -284,28 +294,31 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds,
 
 @compiled
 def decisive(w: Work) -> tuple[int, float]:
-    """Resource that decides whether what was scored last can be better than the best, and what must not be reached of it."""
+    """Resource that decides whether what was scored last can be better than the best (-1: none), and what must not be reached of it."""
+    static = w.static_pj_per_s * w.latency
     if w.kind == 3 and not w.second:
         return w.resources - 1, w.best[0]
-    static = w.static_pj_per_s * w.latency
     if w.kind == 0 and not w.second:
         return 0, w.best[0] - static
-    if w.kind == 2 and not w.second and w.latency > 0:
-        return 0, w.best[0] / w.latency - static
+    if w.kind == 2 and not w.second:
+        return 0, w.best[0] / w.latency - static if w.latency > 0 else np.inf
     if w.kind != 0 and w.second:
         return 0, w.best[1] - static
-    return 0, np.inf
+    return -1, np.inf
 
 
 @compiled
-def refine(w: Work, bounds: Bounds) -> bool:
-    """Whether the next level outside has a cheap enough tile of whole numbers of what is decided."""
+def refined(w: Work, bounds: Bounds) -> tuple[float, float]:
+    """Bound of what was scored last, the next level outside made of whole numbers of what is decided; infinite if no better."""
     at, limit = decisive(w)
-    if limit == np.inf:
-        return True
-    charged = bounds.nested[w.inner - 1, bounds.begin[5] + w.place[w.inner, 5], at]
-    left = limit * (1 + TIE) / w.margin - (w.total[at] - charged)
-    return least_nested(w, bounds, at, left) < left
+    if at >= 0 and w.inner > 1:
+        charged = bounds.nested[w.inner - 1, bounds.begin[5] + w.place[w.inner, 5], at]
+        left = limit * (1 + TIE) / w.margin - (w.total[at] - charged)
+        found = least_nested(w, bounds, at, left)
+        if found >= left:
+            return np.inf, np.inf
+        w.total[at] += max(found - charged, 0.0)
+    return score(w, fewest_steps(w))
 
 
 @compiled
@@ -359,51 +372,84 @@ def start(w: Work) -> None:
 
 
 @compiled
-def take(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, one: Ints, two: Ints) -> bool:
-    """Take the innermost candidates of ``n p r`` and of ``q s``; whether a mapping that is better than the best may be found."""
+def rank(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, dim: int) -> None:
+    """Put the candidates along a dimension that may be part of a mapping better than the best in the order of their bounds."""
+    at, count = 0 if dim == C else 1, 0
+    for row in range(w.begin[dim], w.begin[dim + 1]):
+        if not decide_inner(w, rows, dim, row) or not fits(w, spans, rows, w.inner):
+            continue
+        if promising(w, spans, rows, wants, bounds, w.inner, 6 if dim == C else 7):
+            first, second = refined(w, bounds)
+            if is_promising(w, first, second):
+                queue.row[at, count], queue.bound[at, count, 0], queue.bound[at, count, 1] = row, first, second
+                count += 1
+    clear_inner(w, rows, dim)
+    order = np.argsort(queue.bound[at, :count, w.second], kind="mergesort")
+    queue.row[at, :count], queue.bound[at, :count] = queue.row[at, :count][order], queue.bound[at, :count][order]
+    w.ranked[at] = count
+    w.at[FIRST + at] = -1
+
+
+@compiled
+def next_ranked(w: Work, rows: Ints, queue: Queue, dim: int) -> tuple[bool, bool]:
+    """Take the next of the candidates ranked along a dimension."""
+    at = 0 if dim == C else 1
+    w.at[FIRST + at] += 1
+    place = w.at[FIRST + at]
+    if place >= w.ranked[at] or not is_promising(w, queue.bound[at, place, 0], queue.bound[at, place, 1]):
+        clear_inner(w, rows, dim)
+        return False, False
+    return True, decide_inner(w, rows, dim, queue.row[at, place])
+
+
+@compiled
+def take(
+    w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, one: Ints, two: Ints
+) -> None:
+    """Take the innermost candidates of ``n p r`` and of ``q s``, and go to where the search of the rest begins."""
     start(w)
     for dim in range(8):
         clear_inner(w, rows, dim)
     for at in range(5):
         decide_inner(w, rows, WALKED[at], one[at] if at < 3 else two[at - 2])
         place(w, bounds, w.inner, at + 1)
-    w.depth = FIRST
-    w.at[FIRST] = w.begin[C] - 1
-    if not promising(w, spans, rows, wants, bounds, w.inner, 5):
-        return False
-    return w.inner == 1 or refine(w, bounds)
+    w.depth = 0
+    if promising(w, spans, rows, wants, bounds, w.inner, 5):
+        first, second = refined(w, bounds)
+        if is_promising(w, first, second):
+            w.depth = FIRST
+            rank(w, spans, rows, wants, bounds, queue, C)
 
 
 @compiled
 def pursue(
-    w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, one: Entries, two: Entries, pairs: Ints, values: Floats,
-    at: int, budget: int,
+    w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, one: Entries, two: Entries,
+    pairs: Ints, values: Floats, at: int, budget: int,
 ) -> int:
     """Search on from pair ``at`` of innermost entries, or in the middle of the one before, for a number of steps; where it stands."""
     budget += w.count
     while True:
-        if w.depth >= FIRST and explore(w, spans, rows, wants, bounds, budget - w.count):
-            return at
-        if at == len(pairs):
+        if w.depth >= FIRST and explore(w, spans, rows, wants, bounds, queue, budget - w.count):
             return at
         w.depth = 0
+        if at == len(pairs) or w.count > budget:
+            return at
         w.count += 1
         value = values[at]
         if is_promising(w, w.best[0] if w.second else value, value if w.second else 0.0):
-            if take(w, spans, rows, wants, bounds, one.rows[pairs[at, 0]], two.rows[pairs[at, 1]]):
-                pass
-            else:
-                w.depth = 0
+            take(w, spans, rows, wants, bounds, queue, one.rows[pairs[at, 0]], two.rows[pairs[at, 1]])
         at += 1
 
 
 @compiled
-def decide(w: Work, spans: Floats, rows: Ints, level: int, dim: int) -> tuple[bool, bool]:
+def decide(w: Work, spans: Floats, rows: Ints, queue: Queue, level: int, dim: int) -> tuple[bool, bool]:
     """Take the next tile of a level along a dimension: whether there is one left, and whether it can be taken."""
     depth = w.depth
     if level < w.inner:
         w.at[depth] = decide_outer(w, spans, level, dim, w.at[depth])
         return w.at[depth] > 0, w.at[depth] > 0
+    if dim != G:
+        return next_ranked(w, rows, queue, dim)
     w.at[depth] += 1
     if w.at[depth] >= w.begin[dim + 1]:
         clear_inner(w, rows, dim)
@@ -412,7 +458,7 @@ def decide(w: Work, spans: Floats, rows: Ints, level: int, dim: int) -> tuple[bo
 
 
 @compiled
-def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, budget: int) -> bool:
+def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, budget: int) -> bool:
     """Search on with the tile taken, for a number of steps; whether it is not finished."""
     last = 16 + 7 * (w.inner - 1) - 1
     while w.depth >= FIRST and budget > 0:
@@ -422,7 +468,7 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, b
         level = w.inner if depth < 16 else w.inner - 1 - (depth - 16) // 7
         position = depth - 8 if depth < 16 else (depth - 16) % 7
         dim = ORDER[position]
-        more, taken = decide(w, spans, rows, level, dim)
+        more, taken = decide(w, spans, rows, queue, level, dim)
         if not more:
             w.depth -= 1
         if not taken or not fits(w, spans, rows, level):
@@ -431,13 +477,13 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, b
             if depth >= 16 and dim == K:
                 w.at[depth] = 1  # smaller tiles cost more, and leave no other dimension more room
             continue
-        if depth <= 14 and w.inner > 1 and not refine(w, bounds):
-            continue
         if dim == (G if depth < 16 else K):
             complete(w, spans, rows, wants, level)
         if depth == last:
             record(w)
-        else:
-            w.depth += 1
-            w.at[w.depth] = w.begin[ORDER[w.depth - 8]] - 1 if w.depth < 16 else 0
+            continue
+        w.depth += 1
+        w.at[w.depth] = w.begin[G] - 1 if w.depth == 15 else 0
+        if w.depth == FIRST + 1:
+            rank(w, spans, rows, wants, bounds, queue, K)
     return w.depth >= FIRST

@@ -345,6 +345,8 @@ class Search:
 
         arrays = self.arrays
         w = arrays.w
+        many = int(np.diff(w.begin).max())
+        queue = kernel.Queue(np.empty((2, many), dtype=np.int64), np.empty((2, many, 2)))
         for entry in plans:
             if not costs.is_promising(w, entry.first, entry.second):
                 if entry.first > w.best[0]:
@@ -358,7 +360,7 @@ class Search:
             at, w.depth = 0, 0
             while at < len(pairs) or w.depth >= kernel.FIRST:
                 known = int(w.found), float(w.best[0]), float(w.best[1])
-                at = kernel.pursue(*arrays, bounds, *self.entries, pairs, values, at, BUDGET)
+                at = kernel.pursue(*arrays, bounds, queue, *self.entries, pairs, values, at, BUDGET)
                 if (int(w.found), float(w.best[0]), float(w.best[1])) != known:
                     best = Best(float(w.best[0]), float(w.best[1]), entry.plan, w.best_tile.copy(), w.best_pick.copy())
                 if best is not None and perf_counter() > until:
