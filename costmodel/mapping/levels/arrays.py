@@ -50,7 +50,6 @@ WORK: Final = np.dtype([
     # is energy, ``ports`` of them are times. ``second``: among equals of the first, what decides.
     ("kind", INT), ("second", INT), ("ports", INT), ("resources", INT), ("scale", FLOAT), ("compute_s", FLOAT),
     ("feed_s", FLOAT), ("overhead_s", FLOAT), ("overlap", INT), ("static_pj_per_s", FLOAT), ("always", FLOAT, RESOURCES),
-    ("margin", FLOAT),
     # Where the search stands: tiles (0: undecided), the least they can be, trips (the fewest they can be); rows of the
     # innermost candidates, their copies and steps; elements used of each side; what is settled; bounds for what elements
     # exchange that is not settled, and what they exchange of the ifmap for each loop walked.

@@ -370,14 +370,6 @@ def improves(w: Work, first: float, second: float) -> bool:
 
 
 @compiled
-def is_promising(w: Work, first: float, second: float) -> bool:
-    """Whether a bound, raised by the margin of the pass, is better than the best."""
-    if w.second:
-        return improves(w, first, second * w.margin)
-    return improves(w, first * w.margin, second)
-
-
-@compiled
 def charged_outermost(w: Work, spans: Floats) -> None:
     """Write what the backing store is charged whatever the mapping."""
     w.tile[0], w.trips[0], w.total[:] = w.extent, 1.0, 0.0

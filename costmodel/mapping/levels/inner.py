@@ -31,7 +31,7 @@ from costmodel.mapping.levels.arrays import (
     S,
 )
 from costmodel.mapping.levels.compiled import compiled
-from costmodel.mapping.levels.costs import element_axis, is_apart, is_promising, score, times
+from costmodel.mapping.levels.costs import element_axis, is_apart, improves, score, times
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -289,7 +289,7 @@ def scan(w: Work, bounds: Bounds, pairs: Pairs, found: Ints, values: Floats) -> 
             if w.inner == w.last:
                 w.total[at] += bound(w, own, at)
         first, second = score(w, max(own[STEPPING], w.least_steps))
-        if is_promising(w, first, second):
+        if improves(w, first, second):
             found[count] = pair
             values[count] = second if w.second else first
             count += 1

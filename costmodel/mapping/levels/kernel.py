@@ -39,7 +39,6 @@ from costmodel.mapping.levels.costs import (
     element_sweeps,
     improves,
     is_free,
-    is_promising,
     least_walk,
     must_equal,
     score,
@@ -276,7 +275,7 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds,
         for at in range(w.resources):
             w.total[at] = w.base[level + 1, at] + bounds.own[level, at_table, at]
         first, second = score(w, fewest_steps(w))
-        if not is_promising(w, first, second):
+        if not improves(w, first, second):
             return False
     if level == w.inner:
         expect_elements(w, spans, rows)
@@ -289,7 +288,7 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds,
         w.base[level, at] = w.total[at]
         w.total[at] += bounds.nested[level - 1, at_table, at]
     first, second = score(w, fewest_steps(w))
-    return is_promising(w, first, second)
+    return improves(w, first, second)
 
 
 @compiled
@@ -313,7 +312,7 @@ def refined(w: Work, bounds: Bounds) -> tuple[float, float]:
     at, limit = decisive(w)
     if at >= 0 and w.inner > 1:
         charged = bounds.nested[w.inner - 1, bounds.begin[5] + w.place[w.inner, 5], at]
-        left = limit * (1 + TIE) / w.margin - (w.total[at] - charged)
+        left = limit * (1 + TIE) - (w.total[at] - charged)
         found = least_nested(w, bounds, at, left)
         if found >= left:
             return np.inf, np.inf
@@ -380,7 +379,7 @@ def rank(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queu
             continue
         if promising(w, spans, rows, wants, bounds, w.inner, 6 if dim == C else 7):
             first, second = refined(w, bounds)
-            if is_promising(w, first, second):
+            if improves(w, first, second):
                 queue.row[at, count], queue.bound[at, count, 0], queue.bound[at, count, 1] = row, first, second
                 count += 1
     clear_inner(w, rows, dim)
@@ -396,7 +395,7 @@ def next_ranked(w: Work, rows: Ints, queue: Queue, dim: int) -> tuple[bool, bool
     at = 0 if dim == C else 1
     w.at[FIRST + at] += 1
     place = w.at[FIRST + at]
-    if place >= w.ranked[at] or not is_promising(w, queue.bound[at, place, 0], queue.bound[at, place, 1]):
+    if place >= w.ranked[at] or not improves(w, queue.bound[at, place, 0], queue.bound[at, place, 1]):
         clear_inner(w, rows, dim)
         return False, False
     return True, decide_inner(w, rows, dim, queue.row[at, place])
@@ -416,7 +415,7 @@ def take(
     w.depth = 0
     if promising(w, spans, rows, wants, bounds, w.inner, 5):
         first, second = refined(w, bounds)
-        if is_promising(w, first, second):
+        if improves(w, first, second):
             w.depth = FIRST
             rank(w, spans, rows, wants, bounds, queue, C)
 
@@ -436,7 +435,7 @@ def pursue(
             return at
         w.count += 1
         value = values[at]
-        if is_promising(w, w.best[0] if w.second else value, value if w.second else 0.0):
+        if improves(w, w.best[0] if w.second else value, value if w.second else 0.0):
             take(w, spans, rows, wants, bounds, queue, one.rows[pairs[at, 0]], two.rows[pairs[at, 1]])
         at += 1
 

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 OBJECTIVES: Final = ("energy", "latency", "edp", "dram_bytes")
 UNBOUNDED: Final = 1e300
-MARGINS: Final = (1.0,)
-"""What bounds are multiplied by in the passes of a search; the last is exact."""
+ROUNDS: Final = (1 << 8, 1 << 11, 1 << 14, 1 << 62)
+"""Steps that each plan is searched for, in rounds: soon something near the best is found, which spares most of the rest."""
 BUDGET: Final = 1 << 16
 """Steps of the search between two looks at the clock."""
 
@@ -318,17 +318,14 @@ class Search:
         return float(inner.fewest_of_all(self.arrays.w, self.arrays.rows, *self.entries, self.pairs))
 
     def run(self, time_limit_s: float | None) -> Found:
-        """Search with bounds raised by a margin, which soon finds a mapping near the best; then exactly; then among equals."""
+        """Search for the best, then among its equals."""
         until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
         plans, w = self.plans(), self.arrays.w
         best: Best | None = None
-        proved = done = False
+        proved = False
         for second in (0, 1) if self.breaks_ties else (0,):
             w.second = second
-            for w.margin in MARGINS:
-                done, best = self.passed(plans, best, until)
-                if not done or best is None:
-                    break
+            done, best = self.passed(plans, best, until)
             if best is None:
                 raise MappingError(*without_room(self.layer, self.hierarchy))
             proved = proved or done
@@ -340,42 +337,57 @@ class Search:
         return self.found(best, min(entry.first for entry in plans) / counted, proved)
 
     def passed(self, plans: list[Bounded], best: Best | None, until: float) -> tuple[bool, Best | None]:
-        """Search plan after plan below the limit; whether it was completed, and the best found."""
-        from costmodel.mapping.levels import costs, kernel
+        """Search all plans, each for more steps from round to round; whether all were completed, and the best found."""
+        from costmodel.mapping.levels import costs
 
-        arrays = self.arrays
-        w = arrays.w
-        many = int(np.diff(w.begin).max())
-        queue = kernel.Queue(np.empty((2, many), dtype=np.int64), np.empty((2, many, 2)))
-        for entry in plans:
-            if not costs.is_promising(w, entry.first, entry.second):
-                if entry.first > w.best[0]:
-                    break
-                continue
-            if best is not None and perf_counter() > until:
-                return False, best
-            load(w, entry.plan)
-            bounds = self.least.bounds()
-            pairs, values = self.tiles(bounds)
-            at, w.depth = 0, 0
-            while at < len(pairs) or w.depth >= kernel.FIRST:
-                known = int(w.found), float(w.best[0]), float(w.best[1])
-                at = kernel.pursue(*arrays, bounds, queue, *self.entries, pairs, values, at, BUDGET)
-                if (int(w.found), float(w.best[0]), float(w.best[1])) != known:
-                    best = Best(float(w.best[0]), float(w.best[1]), entry.plan, w.best_tile.copy(), w.best_pick.copy())
+        for steps in ROUNDS:
+            left: list[tuple[float, int, Bounded]] = []
+            for number, entry in enumerate(plans):
+                if not costs.improves(self.arrays.w, entry.first, entry.second):
+                    continue
                 if best is not None and perf_counter() > until:
                     return False, best
-        return True, best
+                least, done, best = self.searched(entry.plan, best, steps, until)
+                if not done:
+                    left.append((least, number, entry))
+            plans = [entry for *_, entry in sorted(left, key=lambda one: one[:2])]
+        return not plans, best
 
-    def tiles(self, bounds: Bounds) -> Iterator[Ints]:
-        """Innermost tiles of the plan in the record along ``n p r q s`` that can be better than the best, the most promising first."""
-        from costmodel.mapping.levels import inner
+    def searched(self, one: Plan, best: Best | None, steps: int, until: float) -> tuple[float, bool, Best | None]:
+        """Search one plan for a number of steps: the least bound of its innermost tiles, whether it was completed, the best."""
+        from costmodel.mapping.levels import inner, kernel
 
-        count = len(self.pairs.place)
-        found, values = np.empty(count, dtype=np.int64), np.empty(count)
-        count = inner.scan(self.arrays.w, bounds, self.pairs, found, values)
-        order = np.argsort(values[:count], kind="stable")
-        return self.pairs.entries[found[order]], values[order]
+        arrays, pairs = self.arrays, self.pairs
+        w = arrays.w
+        load(w, one)
+        bounds = self.least.bounds()
+        count = inner.scan(w, bounds, pairs, *self.scanned)
+        chosen, values = self.scanned[0][:count], self.scanned[1][:count]
+        order = np.argsort(values, kind="stable")
+        chosen, values = pairs.entries[chosen[order]], values[order]
+        at, w.depth, until_steps = 0, 0, int(w.count) + steps
+        while at < count or w.depth >= kernel.FIRST:
+            budget = min(BUDGET, until_steps - int(w.count))
+            if budget <= 0 or (best is not None and perf_counter() > until):
+                return float(values[0]), False, best
+            known = int(w.found), float(w.best[0]), float(w.best[1])
+            at = kernel.pursue(*arrays, bounds, self.queue, *self.entries, chosen, values, at, budget)
+            if (int(w.found), float(w.best[0]), float(w.best[1])) != known:
+                best = Best(float(w.best[0]), float(w.best[1]), one, w.best_tile.copy(), w.best_pick.copy())
+        return inf, True, best
+
+    @cached_property
+    def scanned(self) -> tuple[Ints, Floats]:
+        """Room for what a look at all pairs finds."""
+        return np.empty(len(self.pairs.place), dtype=np.int64), np.empty(len(self.pairs.place))
+
+    @cached_property
+    def queue(self) -> Any:
+        """Room for candidates in the order of their bounds."""
+        from costmodel.mapping.levels import kernel
+
+        many = int(np.diff(self.arrays.w.begin).max())
+        return kernel.Queue(np.empty((2, many), dtype=np.int64), np.empty((2, many, 2)))
 
     def found(self, best: Best, lower: float, proved: bool) -> Found:
         """Describe the best mapping, the loops of every block in their best order."""
@@ -504,7 +516,6 @@ def aim(w: Work, search: Search) -> None:
     w.compute_s, w.feed_s, w.overhead_s = fixed.compute_s, fixed.feed_s, fixed.overhead_s
     w.overlap, w.static_pj_per_s = h.overlap, h.static_w * 1e12
     w.best = inf, inf
-    w.margin = 1.0
 
 
 def rooms(w: Work, hierarchy: Hierarchy) -> None:
