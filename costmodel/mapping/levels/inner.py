@@ -101,7 +101,7 @@ def entries_of(w: Work, spans: Floats, rows: Ints, wants: Floats, rungs: Rungs, 
                     count += 1
     w.pick[:] = -1
     used[count] = 1
-    for column in range(FIGURES):
+    for column in range(FIGURES if count else 0):
         figures[count, column] = figures[:count, column].min()
     return chosen[: count + 1], used[: count + 1], place[: count + 1], figures[: count + 1]
 

@@ -310,7 +310,7 @@ def decisive(w: Work) -> tuple[int, float]:
 def refined(w: Work, bounds: Bounds) -> tuple[float, float]:
     """Bound of what was scored last, the next level outside made of whole numbers of what is decided; infinite if no better."""
     at, limit = decisive(w)
-    if at >= 0 and w.inner > 1:
+    if at >= 0 and w.inner > 1 and limit < np.inf:
         charged = bounds.nested[w.inner - 1, bounds.begin[5] + w.place[w.inner, 5], at]
         left = limit * (1 + TIE) - (w.total[at] - charged)
         found = least_nested(w, bounds, at, left)
