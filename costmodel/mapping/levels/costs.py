@@ -315,32 +315,6 @@ def wait(w: Work, spans: Floats, rows: Ints, wants: Floats, operand: int) -> Non
 
 
 @compiled
-def add_alone(w: Work, spans: Floats, level: int) -> None:
-    """Add the least that a level is charged, whatever the tiles of the others: what bounds levels not yet decided."""
-    inside = level + 1
-    least = w.least[0] * w.least[1]
-    if 1 <= level < w.stores:
-        stay = w.stays[level]
-        if stay != WEIGHT:
-            charge(w, level, WEIGHT, sweeps(w, WEIGHT, level))
-        if stay != OFMAP:
-            charge(w, level, OFMAP, sweeps(w, OFMAP, level))
-        fetched = halo(w, spans, stay, level, 0)
-        charge(w, level, IFMAP, fetched - least if stay == IFMAP else fetched * w.trips[level, K])
-    if inside < w.stores:
-        stay = w.stays[inside]
-        charge(w, inside, stay, sweeps(w, stay, level) * (least if stay == IFMAP else 1.0))
-    if w.inner == w.last:
-        for operand in range(3):
-            if w.counted[operand] == level:
-                count = sweeps(w, operand, level)
-                read = least + (count - 1) * w.fetched[0] if operand == IFMAP else count
-                written = least + (count - 1) * w.fetched[1] if operand == IFMAP else count
-                for at in range(w.resources):
-                    w.total[at] += w.outer[operand, at] * read + w.own[operand, at] * written
-
-
-@compiled
 def score(w: Work, steps: float) -> tuple[float, float]:
     """What is minimised, and what decides among equals: energy, or latency where energy is minimised."""
     times = w.scale * steps + w.compute_s
@@ -370,7 +344,15 @@ def improves(w: Work, first: float, second: float) -> bool:
 
 
 @compiled
-def charged_outermost(w: Work, spans: Floats) -> None:
-    """Write what the backing store is charged whatever the mapping."""
-    w.tile[0], w.trips[0], w.total[:] = w.extent, 1.0, 0.0
-    add_alone(w, spans, 0)
+def charged_outermost(w: Work) -> None:
+    """Write what the backing store is charged at least, whatever the mapping."""
+    w.total[:] = 0.0
+    least = w.least[0] * w.least[1]
+    if w.stores > 1:
+        charge(w, 1, w.stays[1], least if w.stays[1] == IFMAP else 1.0)
+    if w.inner == w.last:
+        for operand in range(3):
+            if w.counted[operand] == 0:
+                count = least if operand == IFMAP else 1.0
+                for at in range(w.resources):
+                    w.total[at] += (w.outer[operand, at] + w.own[operand, at]) * count

@@ -362,6 +362,21 @@ def record(w: Work) -> None:
 
 
 @compiled
+def load(
+    w: Work, stays: Ints, tied: Ints, holds: Ints, stores: int, always: Floats, flow: Floats, outer: Floats, own: Floats,
+    counted: Ints, walked: int,
+) -> None:
+    """Write a plan into the record."""
+    many, levels = w.resources, len(stays)
+    w.stays[:], w.tied[:] = -1, 0
+    for at in range(levels):
+        w.stays[1 + at], w.tied[1 + at] = stays[at], tied[at]
+    w.holds[: len(holds)], w.flow[: len(flow), :, :many] = holds, flow
+    w.always[:many], w.outer[:, :many], w.own[:, :many] = always, outer, own
+    w.counted[:], w.walked, w.stores = counted, walked, stores
+
+
+@compiled
 def start(w: Work) -> None:
     """Forget every innermost tile."""
     w.pick[:] = -1

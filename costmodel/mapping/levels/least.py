@@ -15,7 +15,7 @@ import numpy as np
 
 from costmodel.mapping.levels.arrays import IFMAP, OFMAP, RESOURCES, WEIGHT, C, K, N, P, Q, R, S
 from costmodel.mapping.levels.compiled import compiled
-from costmodel.mapping.levels.costs import must_equal, times
+from costmodel.mapping.levels.costs import charged_outermost, must_equal, times
 from costmodel.mapping.levels.tables import cover
 
 if TYPE_CHECKING:
@@ -202,38 +202,84 @@ def sections(many: Ints) -> Ints:
 
 
 @compiled
-def charge_rungs(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, level: int, further: Floats) -> Floats:
-    """What a level is charged at least, with what levels further out are (``further``), by rungs of ``n p r q s``.
+def least_channels_of(walked: Floats, room: Floats, per_c: float, per_k: float) -> float:
+    """Least that trips of ``c`` and ``k`` cost, over the rungs of ``c``."""
+    least = np.inf
+    for c in range(len(room)):
+        least = min(least, per_c * walked[c] + per_k * room[c])
+    return least
 
-    Returns a table (sections, resources); see :func:`sections`.
-    """
+
+@compiled
+def charge_rungs(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, level: int, further: Floats, table: Floats) -> None:
+    """Write what a level is charged at least, with what levels further out are (``further``), by rungs of ``n p q r s``."""
     many, trips = rungs.many, rungs.trips
     per = charges(w, level)
-    begin = sections(many)
-    table = np.zeros((begin[6], w.resources))
     stay = w.stays[level]
+    begin = sections(many)
     row = begin[5]
-    walked = trips[C]
+    walked = trips[C, : many[C]]
     for n in range(many[N]):
         for p in range(many[P]):
             for r in range(many[R]):
                 for q in range(many[Q]):
+                    sweeps = trips[N, n] * trips[P, p] * trips[Q, q]
                     for s in range(many[S]):
-                        sweeps = trips[N, n] * trips[P, p] * trips[Q, q]
                         taps = trips[R, r] * trips[S, s]
                         fetched = fetched_least(axes, stay, p, r, q, s)
                         room = kernels[n, p, r, q, s]
                         for at in range(w.resources):
                             fixed = per[PER_A, at] * sweeps + per[PER_H, at] * fetched + per[ALWAYS, at]
                             per_k = max(per[PER_B, at] + per[PER_HB, at] * fetched, TINY)
-                            per_c = per[PER_C, at] * taps
-                            least = np.inf
-                            for c in range(many[C]):
-                                least = min(least, per_c * walked[c] + per_k * room[c])
-                            table[row, at] = fixed + least + further[row, at]
+                            table[row, at] = fixed + least_channels_of(walked, room, per[PER_C, at] * taps, per_k) + further[row, at]
                         row += 1
     least_of_prefixes(table, begin, many)
-    return table
+
+
+@compiled
+def tables_of(w: Work, rungs: Rungs, axes: Floats, kernels: Floats) -> tuple[Floats, Floats]:
+    """Fields ``own`` and ``nested`` of :class:`Bounds` of the plan in the record."""
+    size = sections(rungs.many)[6]
+    own, nested = np.zeros((w.inner, size, w.resources)), np.zeros((w.inner, size, w.resources))
+    charged_outermost(w)
+    own[0] = w.total[: w.resources]
+    nested[0] = w.total[: w.resources]
+    for level in range(1, w.inner):
+        charge_rungs(w, rungs, axes, kernels[level], level, nested[level - 1], own[level])
+        nested[level] = own[level]
+        nest(w, rungs, nested[level], level)
+    return own, nested
+
+
+class Known(NamedTuple):
+    """Charges by level that were looked at before, and the least of them: (levels, M, 6, resources) and (levels, M, resources)."""
+
+    many: Ints
+    stay: Ints
+    per: Floats
+    least: Floats
+
+
+@compiled
+def add_least(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, known: Known) -> None:
+    """Write what all levels of the plan in the record are charged at least, each by itself."""
+    charged_outermost(w)
+    total = w.total.copy()
+    for level in range(1, w.inner + 1 if w.inner == w.last else w.inner):
+        per, stay = charges(w, level), w.stays[level]
+        found = -1
+        for at in range(known.many[level]):
+            if known.stay[level, at] == stay and np.array_equal(known.per[level, at], per):
+                found = at
+        if found < 0:
+            found = min(known.many[level], len(known.stay[level]) - 1)
+            known.many[level] = found + 1
+            known.stay[level, found], known.per[level, found] = stay, per
+            table = np.zeros((sections(rungs.many)[6], w.resources))
+            charge_rungs(w, rungs, axes, kernels[level], level, np.zeros_like(table), table)
+            known.least[level, found, : w.resources] = table[0]
+        total += known.least[level, found]
+    w.total[:] = total + w.always
 
 
 @compiled
@@ -251,11 +297,10 @@ def least_of_prefixes(table: Floats, begin: Ints, many: Ints) -> None:
 
 
 @compiled
-def nest(w: Work, rungs: Rungs, table: Floats, level: int) -> Floats:
-    """Least of a level's table over the tiles that are whole numbers of the tile inside, by the rungs of that."""
+def nest(w: Work, rungs: Rungs, found: Floats, level: int) -> None:
+    """Turn a level's table into the least over the tiles that are whole numbers of the tile inside, by the rungs of that."""
     many = rungs.many
     begin = sections(many)
-    found = table.copy()
     size = begin[6] - begin[5]
     inner = size
     for depth in range(5):
@@ -272,7 +317,7 @@ def nest(w: Work, rungs: Rungs, table: Floats, level: int) -> Floats:
                     fewer = -(-trips // factor)
                     other = rungs.at[rungs.start[dim] + fewer]
                     for row in range(inner):
-                        for at in range(table.shape[1]):
+                        for at in range(found.shape[1]):
                             value = found[first + other * inner + row, at]
                             if value < found[first + rung * inner + row, at]:
                                 found[first + rung * inner + row, at] = value
@@ -280,7 +325,6 @@ def nest(w: Work, rungs: Rungs, table: Floats, level: int) -> Floats:
                         break
                     factor = -(-trips // (fewer - 1))
     least_of_prefixes(found, begin, many)
-    return found
 
 
 @compiled

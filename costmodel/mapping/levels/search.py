@@ -14,12 +14,14 @@ from costmodel.errors import MappingError
 from costmodel.mapping.levels.arrays import (
     COPIES,
     LEVELS,
+    RESOURCES,
     SIDE,
     SIDES,
     STEPS,
     TILE,
     TRIPS,
     UNROLLED,
+    C,
     work_record,
 )
 from costmodel.mapping.levels.forms import Plan, Resources, bypasses, forms, plan, traffic
@@ -155,84 +157,52 @@ class Best:
 class Least:
     """What levels of the plan in the record are charged at least; what plans have in common is found once."""
 
-    layer: Layer
     hierarchy: Hierarchy
-    resources: Resources
     w: Work
     spans: Floats
-    known: dict[bytes, Floats] = field(default_factory=dict)
+    rooms: dict[bytes, Floats] = field(default_factory=dict)
 
     @cached_property
     def rungs(self) -> tuple[Any, Floats, Ints]:
         """Rungs of the layer, the least positions of both axes by them, and where the sections of tables begin."""
         from costmodel.mapping.levels import least
 
-        rungs = least.Rungs(*least.rungs_of(self.w.extent))
+        rungs = least.Rungs(*least.rungs_of(self.w["extent"]))
         return rungs, least.axis_least(self.w, self.spans, rungs), least.sections(rungs.many)
 
-    def kernels(self, level: int) -> Floats:
-        """Fewest trips of ``k`` that the room of a level leaves."""
+    @cached_property
+    def known(self) -> Any:
+        """Room for what was looked at before."""
         from costmodel.mapping.levels import least
 
-        rungs, axes, _ = self.rungs
-        key = b"room" + bytes([level]) + self.w.holds[level].tobytes()
-        if key not in self.known:
-            elements = float(self.hierarchy.elements) if level == self.w.inner else 1.0
-            self.known[key] = least.fewest_trips(self.w, rungs, axes, level, elements)
-        return self.known[key]
+        levels, many = int(self.w["inner"]) + 1, 64
+        shapes = (levels,), (levels, many), (levels, many, 6, RESOURCES), (levels, many, RESOURCES)
+        whole, real = np.zeros(shapes[0], dtype=np.int64), np.zeros(shapes[1], dtype=np.int64)
+        return least.Known(whole, real, np.zeros(shapes[2]), np.zeros(shapes[3]))
 
-    def key(self, level: int) -> bytes:
-        """What of the plan decides what a level is charged."""
-        w = self.w
-        parts = [w.stays[level : level + 2], w.holds[level], w.flow[level : level + 2], w.counted == level, w.outer, w.own]
-        return bytes([level]) + b"".join(part.tobytes() for part in parts)
-
-    def tables(self, level: int, key: bytes, further: Floats) -> Floats:
-        """Table of a level by its own rungs."""
+    def kernels(self, holds: Ints) -> Floats:
+        """Fewest trips of ``k`` that the room of each level leaves, given what it holds."""
         from costmodel.mapping.levels import least
 
-        rungs, axes, _ = self.rungs
-        if key not in self.known:
-            self.known[key] = least.charge_rungs(self.w, rungs, axes, self.kernels(level), level, further)
-        return self.known[key]
+        key = holds.tobytes()
+        if key not in self.rooms:
+            rungs, axes, _ = self.rungs
+            many, inner = [int(rungs.many[dim]) for dim in least.WALKED], int(self.w["inner"])
+            found = np.empty((inner + 1, *many, int(rungs.many[C])))
+            self.w["holds"][: len(holds)] = holds
+            for level in range(1, inner + 1 if inner == self.w["last"] else inner):
+                found[level] = least.fewest_trips(self.w, rungs, axes, level, self.hierarchy.elements if level == inner else 1)
+            self.rooms[key] = found
+        return self.rooms[key]
 
-    def chain(self) -> Iterator[tuple[int, Floats, Floats]]:
-        """Every level outside the innermost with its tables, by its own rungs and by those of the tile inside."""
-        from costmodel.mapping.levels import costs, least
-
-        rungs, _, begin = self.rungs
-        w, many = self.w, self.resources.many
-        costs.charged_outermost(w, self.spans)
-        nested = np.tile(w.total[:many], (int(begin[6]), 1))
-        yield 0, nested, nested
-        key = b""
-        for level in range(1, int(w.inner)):
-            key += self.key(level)
-            own = self.tables(level, key, nested)
-            key += w.tied[level + 1].tobytes()
-            if key not in self.known:
-                self.known[key] = least.nest(w, rungs, own, level)
-            nested = self.known[key]
-            yield level, own, nested
-
-    def of_all(self) -> Floats:
-        """What all levels are charged at least."""
-        *_, (_, _, nested) = self.chain()
-        if self.w.inner > self.w.last:
-            return nested[0]
-        level = int(self.w.inner)
-        return nested[0] + self.tables(level, b"in" + self.key(level), np.zeros_like(nested))[0]
-
-    def bounds(self) -> Bounds:
+    def bounds(self, holds: Ints) -> Bounds:
         """Tables of every level outside the innermost."""
         from costmodel.mapping.levels import least
 
         rungs, axes, begin = self.rungs
-        levels = list(self.chain())
-        own, nested = np.array([own for _, own, _ in levels]), np.array([nested for *_, nested in levels])
-        level = int(self.w.inner) - 1
-        kernels = self.kernels(level) if level > 0 else np.ones((1, 1, 1, 1, 1, 1))
-        return least.Bounds(rungs, begin, own, nested, least.charges(self.w, level), kernels, axes)
+        kernels, level = self.kernels(holds), int(self.w["inner"]) - 1
+        own, nested = least.tables_of(self.w, rungs, axes, kernels)
+        return least.Bounds(rungs, begin, own, nested, least.charges(self.w, level), kernels[level], axes)
 
 
 @dataclass(frozen=True)
@@ -271,24 +241,26 @@ class Search:
     @cached_property
     def least(self) -> Least:
         """What levels further out than what is decided are charged at least."""
-        return Least(self.layer, self.hierarchy, self.resources, self.arrays.w, self.arrays.spans)
+        return Least(self.hierarchy, self.arrays.w, self.arrays.spans)
 
     def plans(self) -> list[Bounded]:
         """Every plan with the bound of its best mapping, the most promising first."""
-        from costmodel.mapping.levels import costs, kernel
+        from costmodel.mapping.levels import costs, kernel, least
 
         found = []
-        many, w = self.resources.many, self.arrays.w
-        w.least_steps = self.fewest_steps() if self.counts_steps else 0.0
+        w, known, (rungs, axes, _) = self.arrays.w, self.least.known, self.least.rungs
+        w["least_steps"] = self.fewest_steps() if self.counts_steps else 0.0
         kernel.start(w)
         steps = kernel.fewest_steps(w)
         for passing in bypasses(self.hierarchy):
             charged = traffic(self.layer, self.hierarchy, passing, self.resources)
             charged.always[0] += self.fixed.energy_pj
+            kernels = self.least.kernels(charged.holds)
+            known.many[:] = 0
             for stays, tied in forms(len(self.hierarchy.on_chip)):
                 one = plan(self.hierarchy, charged, stays, tied)
                 load(w, one)
-                w.total[:many] = w.always[:many] + self.least.of_all()
+                least.add_least(w, rungs, axes, kernels, known)
                 first, second = costs.score(w, steps)
                 if first < inf:
                     found.append(Bounded(first, second, one))
@@ -301,7 +273,7 @@ class Search:
 
         rungs, _, _ = self.least.rungs
         w, spans, rows, wants = self.arrays
-        w.holds[: w.last + 1] = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in self.hierarchy.stores]
+        w["holds"][: w["last"] + 1] = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in self.hierarchy.stores]
         return tuple(inner.Entries(*inner.entries_of(w, spans, rows, wants, rungs, axis)) for axis in range(2))
 
     @cached_property
@@ -324,12 +296,12 @@ class Search:
         best: Best | None = None
         proved = False
         for second in (0, 1) if self.breaks_ties else (0,):
-            w.second = second
+            w["second"] = second
             done, best = self.passed(plans, best, until)
             if best is None:
                 raise MappingError(*without_room(self.layer, self.hierarchy))
             proved = proved or done
-            w.best[:] = best.first, best.second
+            w["best"][:] = best.first, best.second
             if not done:
                 break
         assert best is not None
@@ -360,20 +332,20 @@ class Search:
         arrays, pairs = self.arrays, self.pairs
         w = arrays.w
         load(w, one)
-        bounds = self.least.bounds()
+        bounds = self.least.bounds(one.traffic.holds)
         count = inner.scan(w, bounds, pairs, *self.scanned)
         chosen, values = self.scanned[0][:count], self.scanned[1][:count]
         order = np.argsort(values, kind="stable")
         chosen, values = pairs.entries[chosen[order]], values[order]
-        at, w.depth, until_steps = 0, 0, int(w.count) + steps
-        while at < count or w.depth >= kernel.FIRST:
-            budget = min(BUDGET, until_steps - int(w.count))
+        at, w["depth"], last = 0, 0, int(w["count"]) + steps
+        while at < count or w["depth"] >= kernel.FIRST:
+            budget = min(BUDGET, last - int(w["count"]))
             if budget <= 0 or (best is not None and perf_counter() > until):
                 return float(values[0]), False, best
-            known = int(w.found), float(w.best[0]), float(w.best[1])
+            w["found"] = 0
             at = kernel.pursue(*arrays, bounds, self.queue, *self.entries, chosen, values, at, budget)
-            if (int(w.found), float(w.best[0]), float(w.best[1])) != known:
-                best = Best(float(w.best[0]), float(w.best[1]), one, w.best_tile.copy(), w.best_pick.copy())
+            if w["found"]:
+                best = Best(*map(float, w["best"]), one, w["best_tile"].copy(), w["best_pick"].copy())
         return inf, True, best
 
     @cached_property
@@ -386,7 +358,7 @@ class Search:
         """Room for candidates in the order of their bounds."""
         from costmodel.mapping.levels import kernel
 
-        many = int(np.diff(self.arrays.w.begin).max())
+        many = int(np.diff(self.arrays.w["begin"]).max())
         return kernel.Queue(np.empty((2, many), dtype=np.int64), np.empty((2, many, 2)))
 
     def found(self, best: Best, lower: float, proved: bool) -> Found:
@@ -475,64 +447,61 @@ def arrays_of(layer: Layer, hierarchy: Hierarchy) -> Arrays:
     from costmodel.mapping.levels.tables import least_fetched, spans_of
 
     w = work_record()
-    w.extent = [extents(layer)[dim] for dim in DIMS]
-    w.tile[0] = w.extent
-    w.trips[0] = 1.0
-    w.gaps = [[layer.stride_h, layer.dilation_h], [layer.stride_w, layer.dilation_w]]
-    w.geometry = [[layer.pad_top, layer.ifmap_h], [layer.pad_left, layer.ifmap_w]]
-    w.bits = [layer.weight_bits, layer.ifmap_bits, layer.ofmap_bits, layer.psum_bits]
-    w.least = [least_fetched(layer.height), least_fetched(layer.width)]
-    w.fetched = w.least.prod()
-    w.last = len(hierarchy.on_chip)
-    w.inner = w.last + (not hierarchy.in_elements)
+    w["extent"] = [extents(layer)[dim] for dim in DIMS]
+    w["tile"][0] = w["extent"]
+    w["trips"][0] = 1.0
+    w["gaps"] = [[layer.stride_h, layer.dilation_h], [layer.stride_w, layer.dilation_w]]
+    w["geometry"] = [[layer.pad_top, layer.ifmap_h], [layer.pad_left, layer.ifmap_w]]
+    w["bits"] = [layer.weight_bits, layer.ifmap_bits, layer.ofmap_bits, layer.psum_bits]
+    w["least"] = [least_fetched(layer.height), least_fetched(layer.width)]
+    w["fetched"] = w["least"].prod()
+    w["last"] = len(hierarchy.on_chip)
+    w["inner"] = w["last"] + (not hierarchy.in_elements)
     rooms(w, hierarchy)
     spans = spans_of(layer.height, layer.width)
     rows, begin = candidates_of(layer, hierarchy, w, spans)
-    w.begin = begin
+    w["begin"] = begin
     for dim in range(8):
-        w.fewest[dim] = rows[begin[dim] : begin[dim + 1], [COPIES, TRIPS, STEPS]].min(axis=0)
+        w["fewest"][dim] = rows[begin[dim] : begin[dim + 1], [COPIES, TRIPS, STEPS]].min(axis=0)
     counts = np.diff(begin)
     return Arrays(w, spans, rows, np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0))
 
 
 def load(w: Work, one: Plan) -> None:
     """Write a plan into the record."""
-    w.stays[:], w.tied[:] = -1, 0
-    w.stays[1 : 1 + len(one.stays)], w.tied[1 : 1 + len(one.tied)] = one.stays, one.tied
-    w.holds[: len(one.traffic.holds)] = one.traffic.holds
-    w.stores = one.stores
-    many = one.outer.shape[1]
-    w.always[:many] = one.traffic.always
-    w.flow[: len(one.flow), :, :many] = one.flow
-    w.outer[:, :many], w.own[:, :many], w.counted, w.walked = one.outer, one.own, one.counted, one.walked
+    from costmodel.mapping.levels import kernel
+
+    held = one.traffic
+    form = np.array(one.stays), np.array(one.tied)
+    kernel.load(w, *form, held.holds, one.stores, held.always, one.flow, one.outer, one.own, one.counted, one.walked)
 
 
 def aim(w: Work, search: Search) -> None:
     """Write what is minimised into the record."""
     h, fixed = search.hierarchy, search.fixed
-    w.kind = OBJECTIVES.index(search.objective)
-    w.ports, w.resources = len(search.resources.ports), search.resources.many
-    w.scale = h.elements / h.macs_per_s if h.macs_per_s < inf else 0.0
-    w.compute_s, w.feed_s, w.overhead_s = fixed.compute_s, fixed.feed_s, fixed.overhead_s
-    w.overlap, w.static_pj_per_s = h.overlap, h.static_w * 1e12
-    w.best = inf, inf
+    w["kind"] = OBJECTIVES.index(search.objective)
+    w["ports"], w["resources"] = len(search.resources.ports), search.resources.many
+    w["scale"] = h.elements / h.macs_per_s if h.macs_per_s < inf else 0.0
+    w["compute_s"], w["feed_s"], w["overhead_s"] = fixed.compute_s, fixed.feed_s, fixed.overhead_s
+    w["overlap"], w["static_pj_per_s"] = h.overlap, h.static_w * 1e12
+    w["best"] = inf, inf
 
 
 def rooms(w: Work, hierarchy: Hierarchy) -> None:
     """Write the bits that operands share in each store and those of their parts, and the values that a register holds."""
-    w.room[:] = -1.0
-    w.values = UNBOUNDED
-    w.unrolls[:], w.sides = 0, len(hierarchy.sides)
+    w["room"][:] = -1.0
+    w["values"] = UNBOUNDED
+    w["unrolls"][:], w["sides"] = 0, len(hierarchy.sides)
     for level, store in enumerate(hierarchy.stores):
-        w.room[level, 0] = UNBOUNDED if store.capacity_bits is None else store.capacity_bits
+        w["room"][level, 0] = UNBOUNDED if store.capacity_bits is None else store.capacity_bits
         for at, operand in enumerate(OPERANDS):
             if operand in store.part_bits:
-                w.room[level, 1 + at] = store.part_bits[operand]
+                w["room"][level, 1 + at] = store.part_bits[operand]
             if store.per_element and operand not in store.holds:
-                w.room[level, 1 + at], w.values[at] = UNBOUNDED, 1.0
+                w["room"][level, 1 + at], w["values"][at] = UNBOUNDED, 1.0
     for at, side in enumerate(hierarchy.sides):
-        w.side[at] = side.size, side.multicast, side.reduction
-        w.unrolls[:, at] = [dim in side.dims for dim in DIMS]
+        w["side"][at] = side.size, side.multicast, side.reduction
+        w["unrolls"][:, at] = [dim in side.dims for dim in DIMS]
 
 
 DEPENDS: Final = {"n": (1, 2), "k": (0, 2), "c": (0, 1), "p": (2,), "q": (2,), "r": (0,), "s": (0,)}
@@ -544,12 +513,12 @@ def longest(layer: Layer, hierarchy: Hierarchy, w: Work, dim: str, some: bool) -
     total = int(getattr(layer, dim))
     if not hierarchy.in_elements or dim == "g":
         return 1
-    level = int(w.last)
+    level = int(w["last"])
     bits = (layer.weight_bits, layer.ifmap_bits, min(layer.ofmap_bits, layer.psum_bits))
     for at in DEPENDS[dim]:
-        own = w.room[level, 1 + at] if w.room[level, 1 + at] >= 0 else w.room[level, 0]
+        own = w["room"][level, 1 + at] if w["room"][level, 1 + at] >= 0 else w["room"][level, 0]
         if some or at != 1:
-            total = int(min(total, w.values[at], own // bits[at] if bits[at] else total))
+            total = int(min(total, w["values"][at], own // bits[at] if bits[at] else total))
     return max(total, 1)
 
 
