@@ -241,7 +241,8 @@ def clear_inner(w: Work, rows: Ints, dim: int) -> None:
 @compiled
 def decide_inner(w: Work, rows: Ints, dim: int, row: int) -> bool:
     """Take a candidate of the innermost tile; whether the side of the array has elements left for it."""
-    clear_inner(w, rows, dim)
+    if w.pick[dim] >= 0:
+        clear_inner(w, rows, dim)
     side = rows[row, SIDE]
     if side >= 0:
         used = w.used[side] * rows[row, UNROLLED]
@@ -389,7 +390,14 @@ def start(w: Work) -> None:
 def rank(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, dim: int) -> None:
     """Put the candidates along a dimension that may be part of a mapping better than the best in the order of their bounds."""
     at, count = 0 if dim == C else 1, 0
+    clear_inner(w, rows, dim)
+    longest, whole = np.inf, np.inf
+    if w.inner == w.last:
+        longest = most(w, spans, w.inner, dim, ofmap_width(w, rows, w.inner) if dim == K else w.bits[3], 1.0)
+        whole = max(longest, most(w, spans, w.inner, dim, w.bits[2], 1.0))
     for row in range(w.begin[dim], w.begin[dim + 1]):
+        if rows[row, TILE] > (whole if rows[row, TILE] == w.extent[dim] else longest):
+            continue
         if not decide_inner(w, rows, dim, row) or not fits(w, spans, rows, w.inner):
             continue
         if promising(w, spans, rows, wants, bounds, w.inner, 6 if dim == C else 7):
