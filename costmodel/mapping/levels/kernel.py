@@ -308,13 +308,13 @@ def decisive(w: Work) -> tuple[int, float]:
 
 
 @compiled
-def refined(w: Work, bounds: Bounds) -> tuple[float, float]:
+def refined(w: Work, bounds: Bounds, level: int) -> tuple[float, float]:
     """Bound of what was scored last, the next level outside made of whole numbers of what is decided; infinite if no better."""
     at, limit = decisive(w)
-    if at >= 0 and w.inner > 1 and limit < np.inf:
-        charged = bounds.nested[w.inner - 1, bounds.begin[5] + w.place[w.inner, 5], at]
+    if at >= 0 and level > 1 and limit < np.inf:
+        charged = bounds.nested[level - 1, bounds.begin[5] + w.place[level, 5], at]
         left = limit * (1 + TIE) - (w.total[at] - charged)
-        found = least_nested(w, bounds, at, left)
+        found = least_nested(w, bounds, level - 1, at, left)
         if found >= left:
             return np.inf, np.inf
         w.total[at] += max(found - charged, 0.0)
@@ -401,7 +401,7 @@ def rank(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queu
         if not decide_inner(w, rows, dim, row) or not fits(w, spans, rows, w.inner):
             continue
         if promising(w, spans, rows, wants, bounds, w.inner, 6 if dim == C else 7):
-            first, second = refined(w, bounds)
+            first, second = refined(w, bounds, w.inner)
             if improves(w, first, second):
                 queue.row[at, count], queue.bound[at, count, 0], queue.bound[at, count, 1] = row, first, second
                 count += 1
@@ -437,7 +437,7 @@ def take(
         place(w, bounds, w.inner, at + 1)
     w.depth = 0
     if promising(w, spans, rows, wants, bounds, w.inner, 5):
-        first, second = refined(w, bounds)
+        first, second = refined(w, bounds, w.inner)
         if improves(w, first, second):
             w.depth = FIRST
             rank(w, spans, rows, wants, bounds, queue, C)
@@ -498,6 +498,8 @@ def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, q
         if not promising(w, spans, rows, wants, bounds, level, position + 1):
             if depth >= 16 and dim == K:
                 w.at[depth] = 1  # smaller tiles cost more, and leave no other dimension more room
+            continue
+        if 1 < level < w.inner and position >= 4 and refined(w, bounds, level)[0] == np.inf:
             continue
         if dim == (G if depth < 16 else K):
             complete(w, spans, rows, wants, level)

@@ -49,8 +49,8 @@ class Rungs(NamedTuple):
 
 class Bounds(NamedTuple):
     """Tables of one plan by level: least that a level and those further out are charged, by the rungs of its own tile (``own``)
-    and by those of the tile inside (``nested``), each (levels, sections, resources); ``begin`` is where sections begin. Of the
-    level next to the innermost also charges per trip, and the fewest trips of ``k``; ``axes`` are positions of the ifmap.
+    and by those of the tile inside (``nested``), each (levels, sections, resources); ``begin`` is where sections begin; charges
+    per trip (levels, 6, resources), and the fewest trips of ``k``; ``axes`` are positions of the ifmap.
     """
 
     rungs: Rungs
@@ -237,10 +237,11 @@ def charge_rungs(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, level: in
 
 
 @compiled
-def tables_of(w: Work, rungs: Rungs, axes: Floats, kernels: Floats) -> tuple[Floats, Floats]:
-    """Fields ``own`` and ``nested`` of :class:`Bounds` of the plan in the record."""
+def tables_of(w: Work, rungs: Rungs, axes: Floats, kernels: Floats) -> tuple[Floats, Floats, Floats]:
+    """Fields ``own``, ``nested`` and ``per`` of :class:`Bounds` of the plan in the record."""
     size = sections(rungs.many)[6]
     own, nested = np.zeros((w.inner, size, w.resources)), np.zeros((w.inner, size, w.resources))
+    per = np.zeros((w.inner, 6, RESOURCES))
     charged_outermost(w)
     own[0] = w.total[: w.resources]
     nested[0] = w.total[: w.resources]
@@ -248,7 +249,8 @@ def tables_of(w: Work, rungs: Rungs, axes: Floats, kernels: Floats) -> tuple[Flo
         charge_rungs(w, rungs, axes, kernels[level], level, nested[level - 1], own[level])
         nested[level] = own[level]
         nest(w, rungs, nested[level], level)
-    return own, nested
+        per[level] = charges(w, level)
+    return own, nested, per
 
 
 class Known(NamedTuple):
@@ -264,9 +266,14 @@ class Known(NamedTuple):
 def add_least(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, known: Known) -> None:
     """Write what all levels of the plan in the record are charged at least, each by itself."""
     charged_outermost(w)
+    own = confined(w, rungs, kernels)
     total = w.total.copy()
     for level in range(1, w.inner + 1 if w.inner == w.last else w.inner):
         per, stay = charges(w, level), w.stays[level]
+        for inside in range(level + 1, w.last + 1):
+            if w.tied[inside] == 0:
+                break
+            stay = 9 * stay + 3 * w.tied[inside] + w.stays[inside]
         found = -1
         for at in range(known.many[level]):
             if known.stay[level, at] == stay and np.array_equal(known.per[level, at], per):
@@ -276,7 +283,7 @@ def add_least(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, known: Known
             known.many[level] = found + 1
             known.stay[level, found], known.per[level, found] = stay, per
             table = np.zeros((sections(rungs.many)[6], w.resources))
-            charge_rungs(w, rungs, axes, kernels[level], level, np.zeros_like(table), table)
+            charge_rungs(w, rungs, axes, own[level], level, np.zeros_like(table), table)
             known.least[level, found, : w.resources] = table[0]
         total += known.least[level, found]
     w.total[:] = total + w.always
@@ -346,17 +353,17 @@ def next_nested(inside: int, trips: int, tied: bool) -> int:
 
 
 @compiled
-def least_nested(w: Work, bounds: Bounds, resource: int, left: float) -> float:
-    """Least, below ``left``, that the level next to the innermost and those further out are charged of a resource.
+def least_nested(w: Work, bounds: Bounds, level: int, resource: int, left: float) -> float:
+    """Least, below ``left``, that a level and those further out are charged of a resource.
 
-    Its tile is whole numbers of the innermost, of which all of ``n p q r s`` is decided; where ``c`` or ``k`` is not, the
-    innermost has at least the trips expected of it.
+    Its tile is whole numbers of that of the next level inside, of which all of ``n p q r s`` is decided; where ``c`` or ``k`` is
+    not, that has at least the trips expected of it.
     """
-    rungs, level = bounds.rungs, w.inner - 1
-    begin, own, per = bounds.begin, bounds.own[level], bounds.per
-    shared, each = w.outer[IFMAP, resource], w.own[IFMAP, resource]
+    rungs, inside = bounds.rungs, level + 1
+    begin, own, per = bounds.begin, bounds.own[level], bounds.per[level]
     per_b, always = per[PER_B, resource], per[ALWAYS, resource]
-    if w.inner == w.last and w.counted[IFMAP] == level:
+    if inside == w.inner == w.last and w.counted[IFMAP] == level:
+        shared, each = w.outer[IFMAP, resource], w.own[IFMAP, resource]
         known = shared * (w.known[0] - w.fetched[0]) + each * (w.known[1] - w.fetched[1])
         per_b, always = per_b + known, always - known
     walked = np.zeros(5, dtype=np.int64)  # trips of the level
@@ -364,7 +371,7 @@ def least_nested(w: Work, bounds: Bounds, resource: int, left: float) -> float:
     depth = 0
     while depth >= 0:
         dim = WALKED[depth]
-        walked[depth] = next_nested(int(w.trips[w.inner, dim]), walked[depth], must_equal(w, level, dim))
+        walked[depth] = next_nested(int(w.trips[inside, dim]), walked[depth], must_equal(w, level, dim))
         if walked[depth] == 0:
             depth -= 1
             continue
@@ -382,33 +389,76 @@ def least_nested(w: Work, bounds: Bounds, resource: int, left: float) -> float:
         fixed = per[PER_A, resource] * walked[0] * walked[1] * walked[3] + per[PER_H, resource] * fetched + always + further
         per_k = max(per_b + per[PER_HB, resource] * fetched, TINY)
         per_c = per[PER_C, resource] * walked[2] * walked[4]
-        room = bounds.kernels[rung[0], rung[1], rung[2], rung[3], rung[4]]
-        left = min(left, fixed + least_channels(w, rungs, room, per_c, per_k))
+        room = bounds.kernels[level, rung[0], rung[1], rung[2], rung[3], rung[4]]
+        left = min(left, fixed + least_channels(w, rungs, level, room, per_c, per_k))
     return left
 
 
 @compiled
-def least_channels(w: Work, rungs: Rungs, room: Floats, per_c: float, per_k: float) -> float:
-    """Least that trips of ``c`` and ``k`` cost of the level next to the innermost, those of the other loops given."""
-    least, level = np.inf, w.inner - 1
+def is_decided(w: Work, level: int, dim: int) -> bool:
+    """Whether the tile of a level is decided along a dimension."""
+    return w.pick[dim] >= 0 if level == w.inner else w.tile[level, dim] > 0
+
+
+@compiled
+def least_channels(w: Work, rungs: Rungs, level: int, room: Floats, per_c: float, per_k: float) -> float:
+    """Least that trips of ``c`` and ``k`` cost of a level whose other trips are given, its tile whole numbers of that inside."""
+    least = np.inf
     tied_c, tied_k = must_equal(w, level, C), must_equal(w, level, K)
-    inside = int(w.trips[w.inner, C])
-    if w.pick[C] >= 0:
+    kernels, decided = w.trips[level + 1, K], is_decided(w, level + 1, K)
+    inside = int(w.trips[level + 1, C])
+    if is_decided(w, level + 1, C):
         trips = next_nested(inside, 0, tied_c)
         while trips > 0:
-            kernels = least_kernels(w, room[rungs.at[rungs.start[C] + trips]], tied_k)
-            least = min(least, per_c * trips + per_k * kernels)
+            fewest = least_kernels(kernels, decided, room[rungs.at[rungs.start[C] + trips]], tied_k)
+            least = min(least, per_c * trips + per_k * fewest)
             trips = next_nested(inside, trips, tied_c)
         return least
     for rung in range(rungs.many[C]):
         if not tied_c or rungs.trips[C, rung] >= inside:
-            least = min(least, per_c * rungs.trips[C, rung] + per_k * least_kernels(w, room[rung], tied_k))
+            fewest = least_kernels(kernels, decided, room[rung], tied_k)
+            least = min(least, per_c * rungs.trips[C, rung] + per_k * fewest)
     return least
 
 
 @compiled
-def least_kernels(w: Work, room: float, tied: bool) -> float:
-    """Fewest trips of ``k`` of the level next to the innermost, of which the room leaves as few as ``room``."""
-    if w.pick[K] >= 0:
-        return fewest_nested(w.trips[w.inner, K], room, tied)
-    return max(room, w.trips[w.inner, K]) if tied else room
+def least_kernels(inside: float, decided: bool, room: float, tied: bool) -> float:
+    """Fewest trips of ``k``, of which the room leaves as few as ``room``, and the next level inside has ``inside``."""
+    if decided:
+        return fewest_nested(inside, room, tied)
+    return max(room, inside) if tied else room
+
+
+@compiled
+def confine(w: Work, rungs: Rungs, kernels: Floats, level: int) -> Floats:
+    """Fewest trips of ``k`` at a level whose tile is that of the next level inside, as far as tied: what has no room there neither."""
+    many = rungs.many
+    inside = kernels[level + 1]
+    found = kernels[level].copy()
+    for n in range(many[N]):
+        own_n = n if must_equal(w, level, N) else many[N] - 1
+        for p in range(many[P]):
+            own_p = p if must_equal(w, level, P) else many[P] - 1
+            for r in range(many[R]):
+                own_r = r if must_equal(w, level, R) else many[R] - 1
+                for q in range(many[Q]):
+                    own_q = q if must_equal(w, level, Q) else many[Q] - 1
+                    for s in range(many[S]):
+                        own_s = s if must_equal(w, level, S) else many[S] - 1
+                        for c in range(many[C]):
+                            least = inside[own_n, own_p, own_r, own_q, own_s, c if must_equal(w, level, C) else many[C] - 1]
+                            if must_equal(w, level, K) or least == NO_ROOM:
+                                found[n, p, r, q, s, c] = max(found[n, p, r, q, s, c], least)
+    return found
+
+
+@compiled
+def confined(w: Work, rungs: Rungs, kernels: Floats) -> Floats:
+    """Fewest trips of ``k`` of every level, as tied tiles need room at both levels."""
+    if not w.tied.any():
+        return kernels
+    found = kernels.copy()
+    for level in range(w.last - 1, 0, -1):
+        if w.tied[level + 1] > 0:
+            found[level] = confine(w, rungs, found, level)
+    return found

@@ -200,9 +200,8 @@ class Least:
         from costmodel.mapping.levels import least
 
         rungs, axes, begin = self.rungs
-        kernels, level = self.kernels(holds), int(self.w["inner"]) - 1
-        own, nested = least.tables_of(self.w, rungs, axes, kernels)
-        return least.Bounds(rungs, begin, own, nested, least.charges(self.w, level), kernels[level], axes)
+        kernels = least.confined(self.w, rungs, self.kernels(holds))
+        return least.Bounds(rungs, begin, *least.tables_of(self.w, rungs, axes, kernels), kernels, axes)
 
 
 @dataclass(frozen=True)
