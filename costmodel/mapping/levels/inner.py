@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Work = Any  # a record
+    Works = Any  # an array of one record, which compiled code takes faster
 
 OUTPUTS, TAPS, EXTENT, PARTIAL = range(4)
 """Columns of an entry: its tile of outputs and of taps, positions of the ifmap (images included), whether taps are left out."""
@@ -76,8 +77,9 @@ def use(w: Work, rows: Ints, used: Ints, row: int) -> bool:
 
 
 @compiled
-def entries_of(w: Work, spans: Floats, rows: Ints, wants: Floats, rungs: Rungs, axis: int) -> tuple[Ints, Ints, Ints, Floats]:
+def entries_of(works: Works, spans: Floats, rows: Ints, wants: Floats, rungs: Rungs, axis: int) -> tuple[Ints, Ints, Ints, Floats]:
     """Fields of :class:`Entries` of an axis, images with the first."""
+    w = works[0]
     begin, many = w.begin, rungs.many
     images = begin[N + 1] - begin[N] if axis == 0 else 1
     most = images * (begin[P + axis + 1] - begin[P + axis]) * (begin[R + axis + 1] - begin[R + axis]) + 1
@@ -156,8 +158,9 @@ each loop walked; steps."""
 
 
 @compiled
-def pairs_of(w: Work, rungs: Rungs, one: Entries, two: Entries) -> tuple[Ints, Ints, Floats]:
+def pairs_of(works: Works, rungs: Rungs, one: Entries, two: Entries) -> tuple[Ints, Ints, Floats]:
     """Fields of :class:`Pairs`."""
+    w = works[0]
     entries, count = np.empty((1024, 2), dtype=np.int64), 0
     some = len(two.place) - 1
     for i in range(len(one.place) - 1):
@@ -279,8 +282,9 @@ def bound(w: Work, own: Floats, at: int) -> float:
 
 
 @compiled
-def scan(w: Work, bounds: Bounds, pairs: Pairs, found: Ints, values: Floats) -> int:
+def scan(works: Works, bounds: Bounds, pairs: Pairs, found: Ints, values: Floats) -> int:
     """Write the pairs that can be better than the best, and their bounds; how many there are."""
+    w = works[0]
     count, section, level = 0, bounds.begin[5], w.inner - 1
     for pair in range(len(pairs.place)):
         own = pairs.figures[pair]
@@ -297,8 +301,9 @@ def scan(w: Work, bounds: Bounds, pairs: Pairs, found: Ints, values: Floats) -> 
 
 
 @compiled
-def fewest_of_all(w: Work, rows: Ints, one: Entries, two: Entries, pairs: Pairs) -> float:
+def fewest_of_all(works: Works, rows: Ints, one: Entries, two: Entries, pairs: Pairs) -> float:
     """Fewest steps of any innermost tile that has room; infinite where none has."""
+    w = works[0]
     best = np.inf
     used = np.ones(SIDES, dtype=np.int64)
     for pair in range(len(pairs.place)):

@@ -46,7 +46,7 @@ from costmodel.mapping.levels.costs import (
     times,
 )
 from costmodel.mapping.levels.inner import Entries
-from costmodel.mapping.levels.least import WALKED, Bounds, least_nested
+from costmodel.mapping.levels.least import WALKED, Bounds, Known, Rungs, add_least, confined, least_nested, tables_of
 from costmodel.mapping.levels.tables import better
 
 if TYPE_CHECKING:
@@ -55,10 +55,26 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Work = Any  # a record
+    Works = Any  # an array of one record, which compiled code takes faster
 
 
 FIRST = 13
 """Depth at which the search of the rest begins, ``n p r q s`` of the innermost tile taken."""
+
+
+class Form(NamedTuple):
+    """A plan as arrays: see :class:`costmodel.mapping.levels.forms.Plan`."""
+
+    stays: Ints
+    tied: Ints
+    holds: Ints
+    always: Floats
+    flow: Floats
+    outer: Floats
+    own: Floats
+    counted: Ints
+    walked: int
+    stores: int
 
 
 class Queue(NamedTuple):
@@ -363,18 +379,41 @@ def record(w: Work) -> None:
 
 
 @compiled
-def load(
-    w: Work, stays: Ints, tied: Ints, holds: Ints, stores: int, always: Floats, flow: Floats, outer: Floats, own: Floats,
-    counted: Ints, walked: int,
-) -> None:
+def load(w: Work, one: Form) -> None:
     """Write a plan into the record."""
-    many, levels = w.resources, len(stays)
+    many, levels = w.resources, len(one.stays)
     w.stays[:], w.tied[:] = -1, 0
     for at in range(levels):
-        w.stays[1 + at], w.tied[1 + at] = stays[at], tied[at]
-    w.holds[: len(holds)], w.flow[: len(flow), :, :many] = holds, flow
-    w.always[:many], w.outer[:, :many], w.own[:, :many] = always, outer, own
-    w.counted[:], w.walked, w.stores = counted, walked, stores
+        w.stays[1 + at], w.tied[1 + at] = one.stays[at], one.tied[at]
+    w.holds[: len(one.holds)], w.flow[: len(one.flow), :, :many] = one.holds, one.flow
+    w.always[:many], w.outer[:, :many], w.own[:, :many] = one.always, one.outer, one.own
+    w.counted[:], w.walked, w.stores = one.counted, one.walked, one.stores
+
+
+@compiled
+def bounded(works: Works, one: Form, rungs: Rungs, axes: Floats, kernels: Floats, known: Known) -> tuple[float, float]:
+    """What no mapping of a plan undercuts, of what is minimised and of what decides among equals."""
+    w = works[0]
+    load(w, one)
+    start(w)
+    add_least(w, rungs, axes, kernels, known)
+    return score(w, fewest_steps(w))
+
+
+@compiled
+def opened(works: Works, one: Form, rungs: Rungs, axes: Floats, kernels: Floats, begin: Ints) -> Bounds:
+    """Write a plan into the record, and return its tables."""
+    w = works[0]
+    load(w, one)
+    own_kernels = confined(w, rungs, kernels)
+    own, nested, per = tables_of(w, rungs, axes, own_kernels)
+    return Bounds(rungs, begin, own, nested, per, own_kernels, axes)
+
+
+@compiled
+def worthwhile(works: Works, first: float, second: float) -> bool:
+    """Whether a bound is better than the best found."""
+    return improves(works[0], first, second)
 
 
 @compiled
@@ -445,10 +484,11 @@ def take(
 
 @compiled
 def pursue(
-    w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, one: Entries, two: Entries,
+    works: Works, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, one: Entries, two: Entries,
     pairs: Ints, values: Floats, at: int, budget: int,
 ) -> int:
     """Search on from pair ``at`` of innermost entries, or in the middle of the one before, for a number of steps; where it stands."""
+    w = works[0]
     budget += w.count
     while True:
         if w.depth >= FIRST and explore(w, spans, rows, wants, bounds, queue, budget - w.count):

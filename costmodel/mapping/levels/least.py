@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Work = Any  # a record
+    Works = Any  # an array of one record, which compiled code takes faster
 
 WALKED = (N, P, R, Q, S)
 """Loops of the tables, in the order in which the search decides them."""
@@ -86,8 +87,9 @@ def rungs_of(extent: Ints) -> tuple[Floats, Ints, Ints, Ints]:
 
 
 @compiled
-def axis_least(w: Work, spans: Floats, rungs: Rungs) -> Floats:
+def axis_least(works: Works, spans: Floats, rungs: Rungs) -> Floats:
     """Least positions along both axes over the tiles of every two rungs: (2, 5, outputs, taps)."""
+    w = works[0]
     many = rungs.many
     least = np.full((2, 5, max(many[P], many[Q]), max(many[R], many[S])), np.inf)
     for axis in range(2):
@@ -117,8 +119,9 @@ def smallest(w: Work, rungs: Rungs, dim: int, rung: int) -> float:
 
 
 @compiled
-def fewest_trips(w: Work, rungs: Rungs, axes: Floats, level: int, elements: float) -> Floats:
+def fewest_trips(works: Works, rungs: Rungs, axes: Floats, level: int, elements: float) -> Floats:
     """Fewest trips of ``k`` that the room of a level, ``elements`` times that of one, leaves; by rungs of ``n p r q s c``."""
+    w = works[0]
     many = rungs.many
     extent = POOLED if elements > 1 else AREA
     found = np.full((many[N], many[P], many[R], many[Q], many[S], many[C]), NO_ROOM)

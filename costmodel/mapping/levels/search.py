@@ -22,7 +22,7 @@ from costmodel.mapping.levels.arrays import (
     TRIPS,
     UNROLLED,
     C,
-    work_record,
+    works,
 )
 from costmodel.mapping.levels.forms import Plan, Resources, bypasses, forms, plan, traffic
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Work = Any  # a record
+    Works = Any  # an array of one record, which compiled code takes faster
 
 OBJECTIVES: Final = ("energy", "latency", "edp", "dram_bytes")
 UNBOUNDED: Final = 1e300
@@ -127,7 +128,7 @@ def search(
 class Arrays(NamedTuple):
     """What the compiled search reads and writes."""
 
-    w: Work
+    works: Works
     spans: Floats
     rows: Ints
     wants: Floats
@@ -158,7 +159,7 @@ class Least:
     """What levels of the plan in the record are charged at least; what plans have in common is found once."""
 
     hierarchy: Hierarchy
-    w: Work
+    works: Works
     spans: Floats
     rooms: dict[bytes, Floats] = field(default_factory=dict)
 
@@ -167,15 +168,15 @@ class Least:
         """Rungs of the layer, the least positions of both axes by them, and where the sections of tables begin."""
         from costmodel.mapping.levels import least
 
-        rungs = least.Rungs(*least.rungs_of(self.w["extent"]))
-        return rungs, least.axis_least(self.w, self.spans, rungs), least.sections(rungs.many)
+        rungs = least.Rungs(*least.rungs_of(self.works[0]["extent"]))
+        return rungs, least.axis_least(self.works, self.spans, rungs), least.sections(rungs.many)
 
     @cached_property
     def known(self) -> Any:
         """Room for what was looked at before."""
         from costmodel.mapping.levels import least
 
-        levels, many = int(self.w["inner"]) + 1, 64
+        levels, many = int(self.works[0]["inner"]) + 1, 64
         shapes = (levels,), (levels, many), (levels, many, 6, RESOURCES), (levels, many, RESOURCES)
         whole, real = np.zeros(shapes[0], dtype=np.int64), np.zeros(shapes[1], dtype=np.int64)
         return least.Known(whole, real, np.zeros(shapes[2]), np.zeros(shapes[3]))
@@ -187,21 +188,21 @@ class Least:
         key = holds.tobytes()
         if key not in self.rooms:
             rungs, axes, _ = self.rungs
-            many, inner = [int(rungs.many[dim]) for dim in least.WALKED], int(self.w["inner"])
+            w = self.works[0]
+            many, inner = [int(rungs.many[dim]) for dim in least.WALKED], int(w["inner"])
             found = np.empty((inner + 1, *many, int(rungs.many[C])))
-            self.w["holds"][: len(holds)] = holds
-            for level in range(1, inner + 1 if inner == self.w["last"] else inner):
-                found[level] = least.fewest_trips(self.w, rungs, axes, level, self.hierarchy.elements if level == inner else 1)
+            w["holds"][: len(holds)] = holds
+            for level in range(1, inner + 1 if inner == w["last"] else inner):
+                found[level] = least.fewest_trips(self.works, rungs, axes, level, self.hierarchy.elements if level == inner else 1)
             self.rooms[key] = found
         return self.rooms[key]
 
-    def bounds(self, holds: Ints) -> Bounds:
-        """Tables of every level outside the innermost."""
-        from costmodel.mapping.levels import least
+    def bounds(self, one: Plan) -> Bounds:
+        """Write a plan into the record, and return the tables of its levels."""
+        from costmodel.mapping.levels import kernel
 
         rungs, axes, begin = self.rungs
-        kernels = least.confined(self.w, rungs, self.kernels(holds))
-        return least.Bounds(rungs, begin, *least.tables_of(self.w, rungs, axes, kernels), kernels, axes)
+        return kernel.opened(self.works, form_of(one), rungs, axes, self.kernels(one.traffic.holds), begin)
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ class Search:
     def arrays(self) -> Arrays:
         """The layer on the hierarchy as arrays, and what is minimised."""
         arrays = arrays_of(self.layer, self.hierarchy)
-        aim(arrays.w, self)
+        aim(arrays.works[0], self)
         return arrays
 
     @property
@@ -240,17 +241,15 @@ class Search:
     @cached_property
     def least(self) -> Least:
         """What levels further out than what is decided are charged at least."""
-        return Least(self.hierarchy, self.arrays.w, self.arrays.spans)
+        return Least(self.hierarchy, self.arrays.works, self.arrays.spans)
 
     def plans(self) -> list[Bounded]:
         """Every plan with the bound of its best mapping, the most promising first."""
-        from costmodel.mapping.levels import costs, kernel, least
+        from costmodel.mapping.levels import kernel
 
         found = []
-        w, known, (rungs, axes, _) = self.arrays.w, self.least.known, self.least.rungs
-        w["least_steps"] = self.fewest_steps() if self.counts_steps else 0.0
-        kernel.start(w)
-        steps = kernel.fewest_steps(w)
+        works, known, (rungs, axes, _) = self.arrays.works, self.least.known, self.least.rungs
+        works[0]["least_steps"] = self.fewest_steps() if self.counts_steps else 0.0
         for passing in bypasses(self.hierarchy):
             charged = traffic(self.layer, self.hierarchy, passing, self.resources)
             charged.always[0] += self.fixed.energy_pj
@@ -258,9 +257,7 @@ class Search:
             known.many[:] = 0
             for stays, tied in forms(len(self.hierarchy.on_chip)):
                 one = plan(self.hierarchy, charged, stays, tied)
-                load(w, one)
-                least.add_least(w, rungs, axes, kernels, known)
-                first, second = costs.score(w, steps)
+                first, second = kernel.bounded(works, form_of(one), rungs, axes, kernels, known)
                 if first < inf:
                     found.append(Bounded(first, second, one))
         return sorted(found, key=lambda entry: (entry.first, entry.second))
@@ -271,27 +268,28 @@ class Search:
         from costmodel.mapping.levels import inner
 
         rungs, _, _ = self.least.rungs
-        w, spans, rows, wants = self.arrays
+        works, spans, rows, wants = self.arrays
+        w = works[0]
         w["holds"][: w["last"] + 1] = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in self.hierarchy.stores]
-        return tuple(inner.Entries(*inner.entries_of(w, spans, rows, wants, rungs, axis)) for axis in range(2))
+        return tuple(inner.Entries(*inner.entries_of(works, spans, rows, wants, rungs, axis)) for axis in range(2))
 
     @cached_property
     def pairs(self) -> Any:
         """Pairs of innermost tiles of both axes."""
         from costmodel.mapping.levels import inner
 
-        return inner.Pairs(*inner.pairs_of(self.arrays.w, self.least.rungs[0], *self.entries))
+        return inner.Pairs(*inner.pairs_of(self.arrays.works, self.least.rungs[0], *self.entries))
 
     def fewest_steps(self) -> float:
         """Return the fewest steps of any mapping; infinite where no element has room."""
         from costmodel.mapping.levels import inner
 
-        return float(inner.fewest_of_all(self.arrays.w, self.arrays.rows, *self.entries, self.pairs))
+        return float(inner.fewest_of_all(self.arrays.works, self.arrays.rows, *self.entries, self.pairs))
 
     def run(self, time_limit_s: float | None) -> Found:
         """Search for the best, then among its equals."""
         until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
-        plans, w = self.plans(), self.arrays.w
+        plans, w = self.plans(), self.arrays.works[0]
         best: Best | None = None
         proved = False
         for second in (0, 1) if self.breaks_ties else (0,):
@@ -309,12 +307,12 @@ class Search:
 
     def passed(self, plans: list[Bounded], best: Best | None, until: float) -> tuple[bool, Best | None]:
         """Search all plans, each for more steps from round to round; whether all were completed, and the best found."""
-        from costmodel.mapping.levels import costs
+        from costmodel.mapping.levels import kernel
 
         for steps in ROUNDS:
             left: list[tuple[float, int, Bounded]] = []
             for number, entry in enumerate(plans):
-                if not costs.improves(self.arrays.w, entry.first, entry.second):
+                if not kernel.worthwhile(self.arrays.works, entry.first, entry.second):
                     continue
                 if best is not None and perf_counter() > until:
                     return False, best
@@ -329,10 +327,9 @@ class Search:
         from costmodel.mapping.levels import inner, kernel
 
         arrays, pairs = self.arrays, self.pairs
-        w = arrays.w
-        load(w, one)
-        bounds = self.least.bounds(one.traffic.holds)
-        count = inner.scan(w, bounds, pairs, *self.scanned)
+        w = arrays.works[0]
+        bounds = self.least.bounds(one)
+        count = inner.scan(arrays.works, bounds, pairs, *self.scanned)
         chosen, values = self.scanned[0][:count], self.scanned[1][:count]
         order = np.argsort(values, kind="stable")
         chosen, values = pairs.entries[chosen[order]], values[order]
@@ -357,7 +354,7 @@ class Search:
         """Room for candidates in the order of their bounds."""
         from costmodel.mapping.levels import kernel
 
-        many = int(np.diff(self.arrays.w["begin"]).max())
+        many = int(np.diff(self.arrays.works[0]["begin"]).max())
         return kernel.Queue(np.empty((2, many), dtype=np.int64), np.empty((2, many, 2)))
 
     def found(self, best: Best, lower: float, proved: bool) -> Found:
@@ -445,7 +442,8 @@ def arrays_of(layer: Layer, hierarchy: Hierarchy) -> Arrays:
     """Arrays of a layer on a hierarchy."""
     from costmodel.mapping.levels.tables import least_fetched, spans_of
 
-    w = work_record()
+    work = works()
+    w = work[0]
     w["extent"] = [extents(layer)[dim] for dim in DIMS]
     w["tile"][0] = w["extent"]
     w["trips"][0] = 1.0
@@ -463,16 +461,15 @@ def arrays_of(layer: Layer, hierarchy: Hierarchy) -> Arrays:
     for dim in range(8):
         w["fewest"][dim] = rows[begin[dim] : begin[dim + 1], [COPIES, TRIPS, STEPS]].min(axis=0)
     counts = np.diff(begin)
-    return Arrays(w, spans, rows, np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0))
+    return Arrays(work, spans, rows, np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0))
 
 
-def load(w: Work, one: Plan) -> None:
-    """Write a plan into the record."""
-    from costmodel.mapping.levels import kernel
+def form_of(one: Plan) -> Any:
+    """Return a plan as arrays."""
+    from costmodel.mapping.levels.kernel import Form
 
-    held = one.traffic
-    form = np.array(one.stays), np.array(one.tied)
-    kernel.load(w, *form, held.holds, one.stores, held.always, one.flow, one.outer, one.own, one.counted, one.walked)
+    held, stays, tied = one.traffic, np.array(one.stays), np.array(one.tied)
+    return Form(stays, tied, held.holds, held.always, one.flow, one.outer, one.own, one.counted, one.walked, one.stores)
 
 
 def aim(w: Work, search: Search) -> None:
