@@ -57,7 +57,7 @@ WORK: Final = np.dtype([
     ("copies", FLOAT, 8), ("steps", FLOAT, 8), ("used", INT, SIDES), ("settled", FLOAT, (LEVELS, RESOURCES)), ("base", FLOAT, (LEVELS, RESOURCES)), ("place", INT, (LEVELS, 6)),
     ("waiting", FLOAT, (3, RESOURCES)), ("walks", FLOAT, (5, RESOURCES)), ("read", FLOAT, 5), ("written", FLOAT, 5),
     ("total", FLOAT, RESOURCES),
-    ("depth", INT), ("ranked", INT, 2), ("at", INT, 8 * LEVELS), ("count", INT),
+    ("depth", INT), ("walking", INT), ("ranked", INT, 2), ("at", INT, 8 * LEVELS), ("count", INT),
     # Latency scored last; how much dearer the level outside is than alone; positions that an element's tile needs at least,
     # known and charged; fewest steps of any mapping.
     ("latency", FLOAT), ("known", FLOAT, 2), ("fetched", FLOAT, 2), ("least_steps", FLOAT),

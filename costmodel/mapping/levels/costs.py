@@ -153,15 +153,22 @@ def is_apart(w: Work, rows: Ints, operand: int, dim: int) -> bool:
 
 
 @compiled
+def sweeps_along(w: Work, rows: Ints, operand: int, level: int, dim: int) -> tuple[float, float]:
+    """Trips along a dimension that an operand does not depend on: as the store outside sees them, and copies in elements."""
+    copies = copies_along(w, rows, level, dim)
+    return copies if is_apart(w, rows, operand, dim) else w.trips[level, dim], copies
+
+
+@compiled
 def element_sweeps(w: Work, rows: Ints, operand: int, level: int) -> tuple[float, float]:
     """Sweeps over an operand for elements of the array: at the store outside, and copies counted, in them."""
-    shared, own = 1.0, 1.0
-    for dim in range(8):
-        if is_free(operand, dim):
-            copies = copies_along(w, rows, level, dim)
-            own *= copies
-            shared *= copies if is_apart(w, rows, operand, dim) else w.trips[level, dim]
-    return shared, own
+    if operand == IFMAP:
+        return sweeps_along(w, rows, operand, level, K)
+    one, two, three = (N, P, Q) if operand == WEIGHT else (C, R, S)
+    shared, own = sweeps_along(w, rows, operand, level, one)
+    more_shared, more_own = sweeps_along(w, rows, operand, level, two)
+    last_shared, last_own = sweeps_along(w, rows, operand, level, three)
+    return shared * more_shared * last_shared, own * more_own * last_own
 
 
 @compiled
@@ -205,10 +212,9 @@ def element_walks(w: Work, spans: Floats, rows: Ints, wants: Floats, outer: int)
 
 
 @compiled
-def ifmap_walks(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int, outer: int) -> None:
-    """Write what elements exchange of the ifmap for each loop walked innermost; infinite where the form does not allow it."""
+def sum_walks(w: Work, rows: Ints, level: int) -> None:
+    """Write what elements exchange of the ifmap for each loop walked; infinite where the form does not allow it."""
     shared, own = element_sweeps(w, rows, IFMAP, level)
-    element_walks(w, spans, rows, wants, outer)
     for walk in range(5):
         if w.read[walk] == np.inf:
             w.walks[walk] = np.inf
@@ -264,7 +270,9 @@ def add_elements(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) 
             for at in range(w.resources):
                 w.total[at] += w.outer[operand, at] * shared + w.own[operand, at] * own
     if settles(w, IFMAP) == level:
-        ifmap_walks(w, spans, rows, wants, w.counted[IFMAP], level)
+        element_walks(w, spans, rows, wants, level)
+        w.walking = 0
+        sum_walks(w, rows, w.counted[IFMAP])
         for at in range(w.resources):
             w.total[at] += least_walk(w, at)
 
@@ -290,26 +298,39 @@ def add_waiting(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -
 
 
 @compiled
+def busy_along(w: Work, rows: Ints, operand: int, dim: int) -> tuple[float, float]:
+    """Elements busy along a dimension that an operand does not depend on, 1 while undecided: apart at the store outside, and all."""
+    row = w.pick[dim]
+    if row < 0:
+        return 1.0, 1.0
+    busy = float(min(rows[row, UNROLLED], rows[row, COPIES]))
+    return busy if is_apart(w, rows, operand, dim) else 1.0, busy
+
+
+@compiled
 def wait(w: Work, spans: Floats, rows: Ints, wants: Floats, operand: int) -> None:
     """Write the least of what elements exchange of an operand, less what the level that settles it is charged anyway."""
+    if operand == IFMAP and not w.walking:
+        element_walks(w, spans, rows, wants, 0)
+        w.known[0], w.known[1] = w.read.min(), w.written.min()
+        w.walking = 1
     if w.counted[operand] == w.last:
         if operand == IFMAP:
-            ifmap_walks(w, spans, rows, wants, w.last, 0)
+            sum_walks(w, rows, w.last)
             for at in range(w.resources):
                 w.waiting[operand, at] = least_walk(w, at)
         return
-    shared, own, charged = 1.0, 1.0, 1.0
-    for dim in range(8):
-        if is_free(operand, dim) and w.pick[dim] >= 0:
-            busy = min(rows[w.pick[dim], UNROLLED], rows[w.pick[dim], COPIES])
-            own *= busy
-            shared *= busy if is_apart(w, rows, operand, dim) else 1
+    charged = 1.0
     if operand == IFMAP:
         charged = w.least[0] * w.least[1]
-        element_walks(w, spans, rows, wants, 0)
-        least_read, least_written = w.read.min(), w.written.min()
-        shared, own = shared * least_read, own * least_written
-        w.known[0], w.known[1] = least_read, least_written
+        shared, own = busy_along(w, rows, operand, K)
+        shared, own = shared * w.known[0], own * w.known[1]
+    else:
+        one, two, three = (N, P, Q) if operand == WEIGHT else (C, R, S)
+        shared, own = busy_along(w, rows, operand, one)
+        more_shared, more_own = busy_along(w, rows, operand, two)
+        last_shared, last_own = busy_along(w, rows, operand, three)
+        shared, own = shared * more_shared * last_shared, own * more_own * last_own
     for at in range(w.resources):
         w.waiting[operand, at] = w.outer[operand, at] * (shared - charged) + w.own[operand, at] * (own - charged)
 

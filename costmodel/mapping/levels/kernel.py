@@ -421,6 +421,7 @@ def start(w: Work) -> None:
     """Forget every innermost tile."""
     w.pick[:] = -1
     w.used[:] = 1
+    w.walking = 0
     w.settled[w.inner + 1] = w.always
     w.place[w.inner, 0] = 0
 
