@@ -405,7 +405,7 @@ def opened(works: Works, one: Form, rungs: Rungs, axes: Floats, kernels: Floats,
     """Write a plan into the record, and return its tables."""
     w = works[0]
     load(w, one)
-    own_kernels = confined(w, rungs, kernels)
+    own_kernels = confined(w, rungs, kernels, 1)
     own, nested, per = tables_of(w, rungs, axes, own_kernels)
     return Bounds(rungs, begin, own, nested, per, own_kernels, axes)
 

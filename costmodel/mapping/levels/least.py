@@ -269,7 +269,6 @@ class Known(NamedTuple):
 def add_least(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, known: Known) -> None:
     """Write what all levels of the plan in the record are charged at least, each by itself."""
     charged_outermost(w)
-    own = confined(w, rungs, kernels)
     total = w.total.copy()
     for level in range(1, w.inner + 1 if w.inner == w.last else w.inner):
         per, stay = charges(w, level), w.stays[level]
@@ -286,7 +285,7 @@ def add_least(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, known: Known
             known.many[level] = found + 1
             known.stay[level, found], known.per[level, found] = stay, per
             table = np.zeros((sections(rungs.many)[6], w.resources))
-            charge_rungs(w, rungs, axes, own[level], level, np.zeros_like(table), table)
+            charge_rungs(w, rungs, axes, confined(w, rungs, kernels, level)[level], level, np.zeros_like(table), table)
             known.least[level, found, : w.resources] = table[0]
         total += known.least[level, found]
     w.total[:] = total + w.always
@@ -456,12 +455,12 @@ def confine(w: Work, rungs: Rungs, kernels: Floats, level: int) -> Floats:
 
 
 @compiled
-def confined(w: Work, rungs: Rungs, kernels: Floats) -> Floats:
-    """Fewest trips of ``k`` of every level, as tied tiles need room at both levels."""
-    if not w.tied.any():
+def confined(w: Work, rungs: Rungs, kernels: Floats, outermost: int) -> Floats:
+    """Fewest trips of ``k`` of levels up to one, as tied tiles need room at both levels."""
+    if not w.tied[outermost:].any():
         return kernels
     found = kernels.copy()
-    for level in range(w.last - 1, 0, -1):
+    for level in range(w.last - 1, outermost - 1, -1):
         if w.tied[level + 1] > 0:
             found[level] = confine(w, rungs, found, level)
     return found
