@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 OBJECTIVES: Final = ("energy", "latency", "edp", "dram_bytes")
 UNBOUNDED: Final = 1e300
-ROUNDS: Final = (1 << 8, 1 << 11, 1 << 14, 1 << 62)
+ROUNDS: Final = (1 << 7, 1 << 10, 1 << 14, 1 << 62)
 """Steps that each plan is searched for, in rounds: soon something near the best is found, which spares most of the rest."""
 BUDGET: Final = 1 << 16
 """Steps of the search between two looks at the clock."""
