@@ -391,6 +391,12 @@ def load(w: Work, one: Form) -> None:
 
 
 @compiled
+def take_form(works: Works, one: Form) -> None:
+    """Write a plan into the record."""
+    load(works[0], one)
+
+
+@compiled
 def bounded(works: Works, one: Form, rungs: Rungs, axes: Floats, kernels: Floats, known: Known) -> tuple[float, float]:
     """What no mapping of a plan undercuts, of what is minimised and of what decides among equals."""
     w = works[0]

@@ -368,8 +368,8 @@ def least_nested(w: Work, bounds: Bounds, level: int, resource: int, left: float
         shared, each = w.outer[IFMAP, resource], w.own[IFMAP, resource]
         known = shared * (w.known[0] - w.fetched[0]) + each * (w.known[1] - w.fetched[1])
         per_b, always = per_b + known, always - known
-    walked = np.zeros(5, dtype=np.int64)  # trips of the level
-    row = np.zeros(6, dtype=np.int64)
+    walked, row, rung = w.walked_trips, w.walked_row, w.walked_rung
+    walked[0], row[0] = 0, 0
     depth = 0
     while depth >= 0:
         dim = WALKED[depth]
@@ -377,7 +377,8 @@ def least_nested(w: Work, bounds: Bounds, level: int, resource: int, left: float
         if walked[depth] == 0:
             depth -= 1
             continue
-        row[depth + 1] = row[depth] * rungs.many[dim] + rungs.at[rungs.start[dim] + walked[depth]]
+        rung[depth] = rungs.at[rungs.start[dim] + walked[depth]]
+        row[depth + 1] = row[depth] * rungs.many[dim] + rung[depth]
         table = begin[depth + 1] + row[depth + 1]
         if own[table, resource] >= left:
             continue
@@ -385,7 +386,6 @@ def least_nested(w: Work, bounds: Bounds, level: int, resource: int, left: float
             depth += 1
             walked[depth] = 0
             continue
-        rung = [rungs.at[rungs.start[WALKED[at]] + walked[at]] for at in range(5)]
         fetched = fetched_least(bounds.axes, w.stays[level], rung[1], rung[2], rung[3], rung[4])
         further = bounds.nested[level - 1, table, resource]
         fixed = per[PER_A, resource] * walked[0] * walked[1] * walked[3] + per[PER_H, resource] * fetched + always + further

@@ -47,6 +47,8 @@ OBJECTIVES: Final = ("energy", "latency", "edp", "dram_bytes")
 UNBOUNDED: Final = 1e300
 ROUNDS: Final = (1 << 7, 1 << 10, 1 << 14, 1 << 62)
 """Steps that each plan is searched for, in rounds: soon something near the best is found, which spares most of the rest."""
+KEPT_BYTES: Final = 1 << 26
+"""Tables kept from round to round."""
 BUDGET: Final = 1 << 16
 """Steps of the search between two looks at the clock."""
 
@@ -162,6 +164,7 @@ class Least:
     works: Works
     spans: Floats
     rooms: dict[bytes, Floats] = field(default_factory=dict)
+    tables: dict[int, Bounds] = field(default_factory=dict)
 
     @cached_property
     def rungs(self) -> tuple[Any, Floats, Ints]:
@@ -198,11 +201,18 @@ class Least:
         return self.rooms[key]
 
     def bounds(self, one: Plan) -> Bounds:
-        """Write a plan into the record, and return the tables of its levels."""
+        """Write a plan into the record, and return the tables of its levels, those of a few plans kept."""
         from costmodel.mapping.levels import kernel
 
+        form, key = form_of(one), id(one)
+        if key in self.tables:
+            kernel.take_form(self.works, form)
+            return self.tables[key]
         rungs, axes, begin = self.rungs
-        return kernel.opened(self.works, form_of(one), rungs, axes, self.kernels(one.traffic.holds), begin)
+        found = kernel.opened(self.works, form, rungs, axes, self.kernels(one.traffic.holds), begin)
+        if (len(self.tables) + 1) * (found.own.nbytes + found.kernels.nbytes) < KEPT_BYTES:
+            self.tables[key] = found
+        return found
 
 
 @dataclass(frozen=True)
