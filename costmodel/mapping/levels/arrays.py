@@ -54,18 +54,19 @@ WORK: Final = np.dtype([
     # is energy, ``ports`` of them are times. ``second``: among equals of the first, what decides.
     ("kind", INT), ("second", INT), ("ports", INT), ("resources", INT), ("scale", FLOAT), ("compute_s", FLOAT),
     ("feed_s", FLOAT), ("overhead_s", FLOAT), ("overlap", INT), ("static_pj_per_s", FLOAT), ("always", FLOAT, RESOURCES),
-    ("rest", FLOAT, (LEVELS, RESOURCES)),
     # Where the search stands: tiles (0: undecided), the least they can be, trips (the fewest they can be); rows of the
     # innermost candidates, their copies and steps; elements used of each side; what is settled; bounds for what elements
     # exchange that is not settled, and what they exchange of the ifmap for each loop walked.
     ("tile", INT, (LEVELS, 8)), ("low", INT, (LEVELS, 8)), ("trips", FLOAT, (LEVELS, 8)), ("pick", INT, 8),
-    ("copies", FLOAT, 8), ("steps", FLOAT, 8), ("used", INT, SIDES), ("settled", FLOAT, (LEVELS, RESOURCES)),
+    ("copies", FLOAT, 8), ("steps", FLOAT, 8), ("used", INT, SIDES), ("settled", FLOAT, (LEVELS, RESOURCES)), ("base", FLOAT, (LEVELS, RESOURCES)), ("place", INT, (LEVELS, 6)),
     ("waiting", FLOAT, (3, RESOURCES)), ("walks", FLOAT, (5, RESOURCES)), ("read", FLOAT, 5), ("written", FLOAT, 5),
     ("total", FLOAT, RESOURCES),
-    ("depth", INT), ("at", INT, 8 * LEVELS), ("count", INT),
+    ("depth", INT), ("walking", INT), ("ranked", INT, 2), ("at", INT, 8 * LEVELS), ("count", INT),
+    # Trips, rungs and rows of the tables where the level outside what is decided is looked at.
+    ("walked_trips", INT, 5), ("walked_rung", INT, 5), ("walked_row", INT, 6),
     # Latency scored last; how much dearer the level outside is than alone; positions that an element's tile needs at least,
     # known and charged; fewest steps of any mapping.
-    ("latency", FLOAT), ("extra", FLOAT, 2), ("known", FLOAT, 2), ("fetched", FLOAT, 2), ("least_steps", FLOAT),
+    ("latency", FLOAT), ("known", FLOAT, 2), ("fetched", FLOAT, 2), ("least_steps", FLOAT),
     # The best found.
     ("best", FLOAT, 2), ("found", INT), ("best_tile", INT, (LEVELS, 8)), ("best_pick", INT, 8),
 ])  # fmt: skip
@@ -73,4 +74,9 @@ WORK: Final = np.dtype([
 
 def work_record() -> Any:  # noqa: ANN401  # NumPy has no type for a record with named fields
     """Return a record of zeros."""
-    return np.zeros(1, dtype=WORK).view(np.recarray)[0]
+    return works()[0]
+
+
+def works() -> Any:  # noqa: ANN401
+    """Return an array of one record of zeros: compiled code takes it faster than the record."""
+    return np.zeros(1, dtype=WORK).view(np.recarray)

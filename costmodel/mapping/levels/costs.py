@@ -52,6 +52,39 @@ def is_free(operand: int, dim: int) -> bool:
 
 
 @compiled
+def must_equal(w: Work, level: int, dim: int) -> bool:
+    """Whether the tile of a level is tied to the one inside along a dimension."""
+    tied = w.tied[level + 1]
+    return tied == 2 or (tied == 1 and not is_free(w.stays[level + 1], dim))
+
+
+@compiled
+def times(w: Work, level: int, weight: float, ifmap: float, ofmap: float, still: int, width: float, many: float) -> float:
+    """How often elements of operands fit into a level, ``many`` times its size, if all but those of ``still`` grow; 0 if not once."""
+    limit, growing, fixed = np.inf, 0.0, 0.0
+    for operand in range(3):
+        amount = weight if operand == WEIGHT else (ifmap if operand == IFMAP else ofmap)
+        if level == w.last and level == w.inner and amount > 0:
+            often = np.floor(w.values[operand] * many / amount)
+            limit = min(limit, often if operand != still or often < 1 else limit)
+        if w.holds[level, operand]:
+            bits = amount * (width if operand == OFMAP else w.bits[operand])
+            part = w.room[level, 1 + operand]
+            if part >= 0:
+                if bits > 0:
+                    often = np.floor(part * many / bits)
+                    limit = min(limit, often if operand != still or often < 1 else limit)
+            elif operand != still:
+                growing += bits
+            else:
+                fixed += bits
+    free = w.room[level, 0] * many - fixed
+    if free < growing:
+        return 0.0
+    return min(limit, np.floor(free / growing)) if growing > 0 else limit
+
+
+@compiled
 def sweeps(w: Work, operand: int, level: int) -> float:
     """Product of the trips of the loops that an operand does not depend on."""
     trips = w.trips
@@ -120,15 +153,22 @@ def is_apart(w: Work, rows: Ints, operand: int, dim: int) -> bool:
 
 
 @compiled
+def sweeps_along(w: Work, rows: Ints, operand: int, level: int, dim: int) -> tuple[float, float]:
+    """Trips along a dimension that an operand does not depend on: as the store outside sees them, and copies in elements."""
+    copies = copies_along(w, rows, level, dim)
+    return copies if is_apart(w, rows, operand, dim) else w.trips[level, dim], copies
+
+
+@compiled
 def element_sweeps(w: Work, rows: Ints, operand: int, level: int) -> tuple[float, float]:
     """Sweeps over an operand for elements of the array: at the store outside, and copies counted, in them."""
-    shared, own = 1.0, 1.0
-    for dim in range(8):
-        if is_free(operand, dim):
-            copies = copies_along(w, rows, level, dim)
-            own *= copies
-            shared *= copies if is_apart(w, rows, operand, dim) else w.trips[level, dim]
-    return shared, own
+    if operand == IFMAP:
+        return sweeps_along(w, rows, operand, level, K)
+    one, two, three = (N, P, Q) if operand == WEIGHT else (C, R, S)
+    shared, own = sweeps_along(w, rows, operand, level, one)
+    more_shared, more_own = sweeps_along(w, rows, operand, level, two)
+    last_shared, last_own = sweeps_along(w, rows, operand, level, three)
+    return shared * more_shared * last_shared, own * more_own * last_own
 
 
 @compiled
@@ -172,10 +212,9 @@ def element_walks(w: Work, spans: Floats, rows: Ints, wants: Floats, outer: int)
 
 
 @compiled
-def ifmap_walks(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int, outer: int) -> None:
-    """Write what elements exchange of the ifmap for each loop walked innermost; infinite where the form does not allow it."""
+def sum_walks(w: Work, rows: Ints, level: int) -> None:
+    """Write what elements exchange of the ifmap for each loop walked; infinite where the form does not allow it."""
     shared, own = element_sweeps(w, rows, IFMAP, level)
-    element_walks(w, spans, rows, wants, outer)
     for walk in range(5):
         if w.read[walk] == np.inf:
             w.walks[walk] = np.inf
@@ -231,7 +270,9 @@ def add_elements(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) 
             for at in range(w.resources):
                 w.total[at] += w.outer[operand, at] * shared + w.own[operand, at] * own
     if settles(w, IFMAP) == level:
-        ifmap_walks(w, spans, rows, wants, w.counted[IFMAP], level)
+        element_walks(w, spans, rows, wants, level)
+        w.walking = 0
+        sum_walks(w, rows, w.counted[IFMAP])
         for at in range(w.resources):
             w.total[at] += least_walk(w, at)
 
@@ -257,54 +298,41 @@ def add_waiting(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -
 
 
 @compiled
-def wait(w: Work, spans: Floats, rows: Ints, wants: Floats, operand: int) -> None:
-    """Write the least of what elements exchange of an operand, less what the level that settles it is charged anyway."""
-    if w.counted[operand] == w.last:
-        if operand == IFMAP:
-            ifmap_walks(w, spans, rows, wants, w.last, 0)
-            for at in range(w.resources):
-                w.waiting[operand, at] = least_walk(w, at)
-        return
-    shared, own, charged = 1.0, 1.0, 1.0
-    for dim in range(8):
-        if is_free(operand, dim) and w.pick[dim] >= 0:
-            busy = min(rows[w.pick[dim], UNROLLED], rows[w.pick[dim], COPIES])
-            own *= busy
-            shared *= busy if is_apart(w, rows, operand, dim) else 1
-    if operand == IFMAP:
-        charged = w.least[0] * w.least[1]
-        element_walks(w, spans, rows, wants, 0)
-        least_read, least_written = w.read.min(), w.written.min()
-        shared, own = shared * least_read, own * least_written
-        w.known[0], w.known[1] = least_read, least_written
-    for at in range(w.resources):
-        w.waiting[operand, at] = w.outer[operand, at] * (shared - charged) + w.own[operand, at] * (own - charged)
+def busy_along(w: Work, rows: Ints, operand: int, dim: int) -> tuple[float, float]:
+    """Elements busy along a dimension that an operand does not depend on, 1 while undecided: apart at the store outside, and all."""
+    row = w.pick[dim]
+    if row < 0:
+        return 1.0, 1.0
+    busy = float(min(rows[row, UNROLLED], rows[row, COPIES]))
+    return busy if is_apart(w, rows, operand, dim) else 1.0, busy
 
 
 @compiled
-def add_alone(w: Work, spans: Floats, level: int) -> None:
-    """Add the least that a level is charged, whatever the tiles of the others: what bounds levels not yet decided."""
-    inside = level + 1
-    least = w.least[0] * w.least[1]
-    if 1 <= level < w.stores:
-        stay = w.stays[level]
-        if stay != WEIGHT:
-            charge(w, level, WEIGHT, sweeps(w, WEIGHT, level))
-        if stay != OFMAP:
-            charge(w, level, OFMAP, sweeps(w, OFMAP, level))
-        fetched = halo(w, spans, stay, level, 0)
-        charge(w, level, IFMAP, fetched - least if stay == IFMAP else fetched * w.trips[level, K])
-    if inside < w.stores:
-        stay = w.stays[inside]
-        charge(w, inside, stay, sweeps(w, stay, level) * (least if stay == IFMAP else 1.0))
-    if w.inner == w.last:
-        for operand in range(3):
-            if w.counted[operand] == level:
-                count = sweeps(w, operand, level)
-                read = least + (count - 1) * w.fetched[0] if operand == IFMAP else count
-                written = least + (count - 1) * w.fetched[1] if operand == IFMAP else count
-                for at in range(w.resources):
-                    w.total[at] += w.outer[operand, at] * read + w.own[operand, at] * written
+def wait(w: Work, spans: Floats, rows: Ints, wants: Floats, operand: int) -> None:
+    """Write the least of what elements exchange of an operand, less what the level that settles it is charged anyway."""
+    if operand == IFMAP and not w.walking:
+        element_walks(w, spans, rows, wants, 0)
+        w.known[0], w.known[1] = w.read.min(), w.written.min()
+        w.walking = 1
+    if w.counted[operand] == w.last:
+        if operand == IFMAP:
+            sum_walks(w, rows, w.last)
+            for at in range(w.resources):
+                w.waiting[operand, at] = least_walk(w, at)
+        return
+    charged = 1.0
+    if operand == IFMAP:
+        charged = w.least[0] * w.least[1]
+        shared, own = busy_along(w, rows, operand, K)
+        shared, own = shared * w.known[0], own * w.known[1]
+    else:
+        one, two, three = (N, P, Q) if operand == WEIGHT else (C, R, S)
+        shared, own = busy_along(w, rows, operand, one)
+        more_shared, more_own = busy_along(w, rows, operand, two)
+        last_shared, last_own = busy_along(w, rows, operand, three)
+        shared, own = shared * more_shared * last_shared, own * more_own * last_own
+    for at in range(w.resources):
+        w.waiting[operand, at] = w.outer[operand, at] * (shared - charged) + w.own[operand, at] * (own - charged)
 
 
 @compiled
@@ -337,7 +365,15 @@ def improves(w: Work, first: float, second: float) -> bool:
 
 
 @compiled
-def charged_outermost(w: Work, spans: Floats) -> None:
-    """Write what the backing store is charged whatever the mapping."""
-    w.tile[0], w.trips[0], w.total[:] = w.extent, 1.0, 0.0
-    add_alone(w, spans, 0)
+def charged_outermost(w: Work) -> None:
+    """Write what the backing store is charged at least, whatever the mapping."""
+    w.total[:] = 0.0
+    least = w.least[0] * w.least[1]
+    if w.stores > 1:
+        charge(w, 1, w.stays[1], least if w.stays[1] == IFMAP else 1.0)
+    if w.inner == w.last:
+        for operand in range(3):
+            if w.counted[operand] == 0:
+                count = least if operand == IFMAP else 1.0
+                for at in range(w.resources):
+                    w.total[at] += (w.outer[operand, at] + w.own[operand, at]) * count

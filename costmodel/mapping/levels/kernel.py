@@ -7,7 +7,7 @@ runs: compiling it loads Numba.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -34,17 +34,20 @@ from costmodel.mapping.levels.arrays import (
 from costmodel.mapping.levels.compiled import compiled
 from costmodel.mapping.levels.costs import (
     TIE,
-    add_alone,
     add_settled,
     add_waiting,
     element_sweeps,
     improves,
     is_free,
     least_walk,
+    must_equal,
     score,
     sweeps,
+    times,
 )
-from costmodel.mapping.levels.pin_kernel import lost, moves, pinned
+from costmodel.mapping.levels.inner import Entries
+from costmodel.mapping.levels.least import WALKED, Bounds, Known, Rungs, add_least, confined, least_nested, tables_of
+from costmodel.mapping.levels.pin_kernel import lost, pinned
 from costmodel.mapping.levels.tables import better
 
 if TYPE_CHECKING:
@@ -53,6 +56,33 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Work = Any  # a record
+    Works = Any  # an array of one record, which compiled code takes faster
+
+
+FIRST = 13
+"""Depth at which the search of the rest begins, ``n p r q s`` of the innermost tile taken."""
+
+
+class Form(NamedTuple):
+    """A plan as arrays: see :class:`costmodel.mapping.levels.forms.Plan`."""
+
+    stays: Ints
+    tied: Ints
+    holds: Ints
+    always: Floats
+    flow: Floats
+    outer: Floats
+    own: Floats
+    counted: Ints
+    walked: int
+    stores: int
+
+
+class Queue(NamedTuple):
+    """Innermost candidates along ``c`` and ``k`` in the order of their bounds: rows (2, M) and bounds (2, M, 2)."""
+
+    row: Ints
+    bound: Floats
 
 
 @compiled
@@ -114,30 +144,9 @@ def footprints(w: Work, spans: Floats, level: int, many: float) -> tuple[float, 
 
 @compiled
 def most(w: Work, spans: Floats, level: int, dim: int, width: float, many: float) -> float:
-    """How many times the least tile fits into a store along ``c`` or ``k``, or in general (0 or 1 times for other dims)."""
-    amounts = footprints(w, spans, level, many)
-    fixed, growing, limit = 0.0, 0.0, np.inf
-    for operand in range(3):
-        amount = amounts[operand]
-        grows = not is_free(operand, dim)
-        if level == w.last and level == w.inner and amount > 0:
-            times = w.values[operand] * many // amount
-            limit = min(limit, times if grows or times < 1 else limit)
-        if w.holds[level, operand]:
-            bits = amount * (width if operand == OFMAP else w.bits[operand])
-            part = w.room[level, 1 + operand]
-            if part >= 0:
-                if bits > 0:
-                    times = part * many // bits
-                    limit = min(limit, times if grows or times < 1 else limit)
-            elif grows:
-                growing += bits
-            else:
-                fixed += bits
-    free = w.room[level, 0] * many - fixed
-    if free < growing:
-        return 0.0
-    return min(limit, free // growing) if growing > 0 else limit
+    """How many times the least tile fits into a store along ``c`` or ``k``."""
+    weight, ifmap, ofmap = footprints(w, spans, level, many)
+    return times(w, level, weight, ifmap, ofmap, OFMAP if dim == C else IFMAP, width, many)
 
 
 @compiled
@@ -151,7 +160,10 @@ def expect(w: Work, spans: Floats, level: int, width: float, many: float) -> Non
     """Write the fewest trips of ``c`` and ``k``, while undecided, that the room left allows."""
     for dim in (C, K):
         if w.tile[level, dim] == 0:
-            tile = min(w.low[level, dim] * most(w, spans, level, dim, width, many), float(w.cap[level, dim]))
+            low = w.low[level, dim]
+            w.low[level, dim] = 1  # the whole extent need not be a whole number of tiles of the level inside
+            tile = min(most(w, spans, level, dim, width, many), float(w.cap[level, dim]))
+            w.low[level, dim] = low
             w.trips[level, dim] = np.ceil(w.extent[dim] / tile)
 
 
@@ -217,13 +229,6 @@ def allowed(w: Work, spans: Floats, level: int, dim: int, size: int, inside: int
 
 
 @compiled
-def must_equal(w: Work, level: int, dim: int) -> bool:
-    """Whether the tile of a level is tied to the one inside along a dimension."""
-    tied = w.tied[level + 1]
-    return tied == 2 or (tied == 1 and not is_free(w.stays[level + 1], dim))
-
-
-@compiled
 def take_tied(w: Work, level: int) -> None:
     """Take what is decided of the next level inside along the dimensions that are tied to it."""
     for dim in range(8):
@@ -261,7 +266,8 @@ def clear_inner(w: Work, rows: Ints, dim: int) -> None:
 @compiled
 def decide_inner(w: Work, rows: Ints, dim: int, row: int) -> bool:
     """Take a candidate of the innermost tile; whether the side of the array has elements left for it."""
-    clear_inner(w, rows, dim)
+    if w.pick[dim] >= 0:
+        clear_inner(w, rows, dim)
     side = rows[row, SIDE]
     if side >= 0:
         used = w.used[side] * rows[row, UNROLLED]
@@ -277,54 +283,67 @@ def decide_inner(w: Work, rows: Ints, dim: int, row: int) -> bool:
 
 
 @compiled
-def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> bool:
+def place(w: Work, bounds: Bounds, level: int, decided: int) -> None:
+    """Write where the trips decided of a level stand in the tables, the last of them new."""
+    if decided <= 5:
+        dim = WALKED[decided - 1]
+        rung = bounds.rungs.at[bounds.rungs.start[dim] + int(w.trips[level, dim])]
+        w.place[level, decided] = w.place[level, decided - 1] * bounds.rungs.many[dim] + rung
+
+
+@compiled
+def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, level: int, decided: int) -> bool:
     """Whether what is decided can be part of a mapping that is better than the best found."""
+    if decided <= 5:
+        place(w, bounds, level, decided)
+    at_table = bounds.begin[min(decided, 5)] + w.place[level, min(decided, 5)]
+    if level < w.inner and decided <= 5:
+        for at in range(w.resources):
+            w.total[at] = w.base[level + 1, at] + bounds.own[level, at_table, at]
+        first, second = score(w, fewest_steps(w))
+        if not improves(w, first, second):
+            return False
     if level == w.inner:
         expect_elements(w, spans, rows)
     else:
         expect(w, spans, level, ofmap_width(w, rows, level), 1.0)
-    for at in range(w.resources):
-        w.total[at] = w.settled[level + 1, at] + w.rest[level, at]
+    w.total[:] = w.settled[level + 1]
     add_settled(w, spans, rows, wants, level)
     add_waiting(w, spans, rows, wants, level)
-    refined = w.depth - 8
-    if level == w.inner and refined > 4:
-        w.total[decisive(w)[0]] += w.extra[1 if refined > 5 else 0]
+    for at in range(w.resources):
+        w.base[level, at] = w.total[at]
+        w.total[at] += bounds.nested[level - 1, at_table, at]
     first, second = score(w, fewest_steps(w))
     return improves(w, first, second)
 
 
 @compiled
 def decisive(w: Work) -> tuple[int, float]:
-    """Resource that decides whether what was scored last can be better than the best, and what must not be reached of it."""
+    """Resource that decides whether what was scored last can be better than the best (-1: none), and what must not be reached of it."""
+    static = w.static_pj_per_s * w.latency
     if w.kind == 3 and not w.second:
         return w.resources - 1, w.best[0]
-    static = w.static_pj_per_s * w.latency
     if w.kind == 0 and not w.second:
         return 0, w.best[0] - static
-    if w.kind == 2 and not w.second and w.latency > 0:
-        return 0, w.best[0] / w.latency - static
+    if w.kind == 2 and not w.second:
+        return 0, w.best[0] / w.latency - static if w.latency > 0 else np.inf
     if w.kind != 0 and w.second:
         return 0, w.best[1] - static
-    return 0, np.inf
+    return -1, np.inf
 
 
 @compiled
-def refine(w: Work, spans: Floats, number: int) -> bool:
-    """Whether the next level outside has a cheap enough tile of whole numbers of what is decided; write how much dearer."""
+def refined(w: Work, bounds: Bounds, level: int) -> tuple[float, float]:
+    """Bound of what was scored last, the next level outside made of whole numbers of what is decided; infinite if no better."""
     at, limit = decisive(w)
-    w.extra[number] = 0.0
-    if limit == np.inf:
-        return True
-    level = w.inner - 1
-    charged = w.rest[w.inner, at] - w.rest[level, at]
-    left = limit * (1 + TIE) - w.total[at] + charged + (w.extra[0] if number == 1 else 0.0)
-    if w.inner == w.last and w.counted[IFMAP] < w.last:
-        w.fetched[:] = w.known
-    found = least_alone(w, spans, level, at, 1.0, left, True)
-    w.fetched[:] = w.least[0] * w.least[1]
-    w.extra[number] = max(found - charged, 0.0)
-    return found < left
+    if at >= 0 and level > 1 and limit < np.inf:
+        charged = bounds.nested[level - 1, bounds.begin[5] + w.place[level, 5], at]
+        left = limit * (1 + TIE) - (w.total[at] - charged)
+        found = least_nested(w, bounds, level - 1, at, left)
+        if found >= left:
+            return np.inf, np.inf
+        w.total[at] += max(found - charged, 0.0)
+    return score(w, fewest_steps(w))
 
 
 @compiled
@@ -369,24 +388,146 @@ def record(w: Work) -> None:
 
 
 @compiled
-def start(w: Work, rows: Ints) -> None:
-    """Go to where the search of a plan begins."""
-    w.pick[:] = -1
-    w.used[:] = 1
-    for dim in range(8):
-        clear_inner(w, rows, dim)
-    w.settled[w.inner + 1] = w.always
-    w.depth = 8
-    w.at[8] = w.begin[N] - 1
+def load(w: Work, one: Form) -> None:
+    """Write a plan into the record."""
+    many, levels = w.resources, len(one.stays)
+    w.stays[:], w.tied[:] = -1, 0
+    for at in range(levels):
+        w.stays[1 + at], w.tied[1 + at] = one.stays[at], one.tied[at]
+    w.holds[: len(one.holds)], w.flow[: len(one.flow), :, :many] = one.holds, one.flow
+    w.always[:many], w.outer[:, :many], w.own[:, :many] = one.always, one.outer, one.own
+    w.counted[:], w.walked, w.stores = one.counted, one.walked, one.stores
 
 
 @compiled
-def decide(w: Work, spans: Floats, rows: Ints, level: int, dim: int) -> tuple[bool, bool]:
+def take_form(works: Works, one: Form) -> None:
+    """Write a plan into the record."""
+    load(works[0], one)
+
+
+@compiled
+def bounded(works: Works, one: Form, rungs: Rungs, axes: Floats, kernels: Floats, known: Known) -> tuple[float, float]:
+    """What no mapping of a plan undercuts, of what is minimised and of what decides among equals."""
+    w = works[0]
+    load(w, one)
+    start(w)
+    add_least(w, rungs, axes, kernels, known)
+    return score(w, fewest_steps(w))
+
+
+@compiled
+def opened(works: Works, one: Form, rungs: Rungs, axes: Floats, kernels: Floats, begin: Ints) -> Bounds:
+    """Write a plan into the record, and return its tables."""
+    w = works[0]
+    load(w, one)
+    own_kernels = confined(w, rungs, kernels, 1)
+    own, nested, per = tables_of(w, rungs, axes, own_kernels)
+    return Bounds(rungs, begin, own, nested, per, own_kernels, axes)
+
+
+@compiled
+def worthwhile(works: Works, first: float, second: float) -> bool:
+    """Whether a bound is better than the best found."""
+    return improves(works[0], first, second)
+
+
+@compiled
+def start(w: Work) -> None:
+    """Forget every innermost tile."""
+    w.pick[:] = -1
+    w.used[:] = 1
+    w.walking = 0
+    w.settled[w.inner + 1] = w.always
+    w.place[w.inner, 0] = 0
+
+
+@compiled
+def rank(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, dim: int) -> None:
+    """Put the candidates along a dimension that may be part of a mapping better than the best in the order of their bounds."""
+    at, count = 0 if dim == C else 1, 0
+    clear_inner(w, rows, dim)
+    longest, whole = np.inf, np.inf
+    if w.inner == w.last:
+        longest = most(w, spans, w.inner, dim, ofmap_width(w, rows, w.inner) if dim == K else w.bits[3], 1.0)
+        whole = max(longest, most(w, spans, w.inner, dim, w.bits[2], 1.0))
+    for row in range(w.begin[dim], w.begin[dim + 1]):
+        if rows[row, TILE] > (whole if rows[row, TILE] == w.extent[dim] else longest):
+            continue
+        if not decide_inner(w, rows, dim, row) or lost(w, w.inner) or not fits(w, spans, rows, w.inner):
+            continue
+        if promising(w, spans, rows, wants, bounds, w.inner, 6 if dim == C else 7):
+            first, second = refined(w, bounds, w.inner)
+            if improves(w, first, second):
+                queue.row[at, count], queue.bound[at, count, 0], queue.bound[at, count, 1] = row, first, second
+                count += 1
+    clear_inner(w, rows, dim)
+    order = np.argsort(queue.bound[at, :count, w.second], kind="mergesort")
+    queue.row[at, :count], queue.bound[at, :count] = queue.row[at, :count][order], queue.bound[at, :count][order]
+    w.ranked[at] = count
+    w.at[FIRST + at] = -1
+
+
+@compiled
+def next_ranked(w: Work, rows: Ints, queue: Queue, dim: int) -> tuple[bool, bool]:
+    """Take the next of the candidates ranked along a dimension."""
+    at = 0 if dim == C else 1
+    w.at[FIRST + at] += 1
+    place = w.at[FIRST + at]
+    if place >= w.ranked[at] or not improves(w, queue.bound[at, place, 0], queue.bound[at, place, 1]):
+        clear_inner(w, rows, dim)
+        return False, False
+    return True, decide_inner(w, rows, dim, queue.row[at, place])
+
+
+@compiled
+def take(
+    w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, one: Ints, two: Ints
+) -> None:
+    """Take the innermost candidates of ``n p r`` and of ``q s``, and go to where the search of the rest begins."""
+    start(w)
+    for dim in range(8):
+        clear_inner(w, rows, dim)
+    for at in range(5):
+        decide_inner(w, rows, WALKED[at], one[at] if at < 3 else two[at - 2])
+        place(w, bounds, w.inner, at + 1)
+    w.depth = 0
+    if promising(w, spans, rows, wants, bounds, w.inner, 5):
+        first, second = refined(w, bounds, w.inner)
+        if improves(w, first, second):
+            w.depth = FIRST
+            rank(w, spans, rows, wants, bounds, queue, C)
+
+
+@compiled
+def pursue(
+    works: Works, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, one: Entries, two: Entries,
+    pairs: Ints, values: Floats, at: int, budget: int,
+) -> int:
+    """Search on from pair ``at`` of innermost entries, or in the middle of the one before, for a number of steps; where it stands."""
+    w = works[0]
+    budget += w.count
+    while True:
+        if w.depth >= FIRST and explore(w, spans, rows, wants, bounds, queue, budget - w.count):
+            return at
+        w.depth = 0
+        if at == len(pairs) or w.count > budget:
+            return at
+        w.count += 1
+        value = values[at]
+        if improves(w, w.best[0] if w.second else value, value if w.second else 0.0):
+            take(w, spans, rows, wants, bounds, queue, one.rows[pairs[at, 0]], two.rows[pairs[at, 1]])
+        at += 1
+
+
+@compiled
+def decide(w: Work, spans: Floats, rows: Ints, queue: Queue, level: int, dim: int) -> tuple[bool, bool]:
     """Take the next tile of a level along a dimension: whether there is one left, and whether it can be taken."""
     depth = w.depth
     if level < w.inner:
         w.at[depth] = decide_outer(w, spans, level, dim, w.at[depth])
         return w.at[depth] > 0, w.at[depth] > 0
+    if dim != G:
+        return next_ranked(w, rows, queue, dim)
     w.at[depth] += 1
     if w.at[depth] >= w.begin[dim + 1]:
         clear_inner(w, rows, dim)
@@ -395,129 +536,34 @@ def decide(w: Work, spans: Floats, rows: Ints, level: int, dim: int) -> tuple[bo
 
 
 @compiled
-def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, budget: int) -> bool:
-    """Search on from where the plan's search stands, for a number of steps; whether it is not finished."""
+def explore(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, budget: int) -> bool:
+    """Search on with the tile taken, for a number of steps; whether it is not finished."""
     last = 16 + 7 * (w.inner - 1) - 1
-    while w.depth >= 8 and budget > 0:
+    while w.depth >= FIRST and budget > 0:
         budget -= 1
         w.count += 1
         depth = w.depth
         level = w.inner if depth < 16 else w.inner - 1 - (depth - 16) // 7
-        dim = ORDER[depth - 8] if depth < 16 else ORDER[(depth - 16) % 7]
-        more, taken = decide(w, spans, rows, level, dim)
+        position = depth - 8 if depth < 16 else (depth - 16) % 7
+        dim = ORDER[position]
+        more, taken = decide(w, spans, rows, queue, level, dim)
         if not more:
             w.depth -= 1
         if not taken or lost(w, level) or not fits(w, spans, rows, level):
             continue
-        if not promising(w, spans, rows, wants, level):
+        if not promising(w, spans, rows, wants, bounds, level, position + 1):
             if depth >= 16 and dim == K:
                 w.at[depth] = 1  # smaller tiles cost more, and leave no other dimension more room
             continue
-        if 12 <= depth <= 13 and w.inner > 1 and not refine(w, spans, depth - 12):
+        if 1 < level < w.inner and position >= 4 and refined(w, bounds, level)[0] == np.inf:
             continue
         if dim == (G if depth < 16 else K):
             complete(w, spans, rows, wants, level)
         if depth == last:
             record(w)
-        else:
-            w.depth += 1
-            w.at[w.depth] = w.begin[ORDER[w.depth - 8]] - 1 if w.depth < 16 else 0
-    return w.depth >= 8
-
-
-@compiled
-def fewest_of_all(w: Work, spans: Floats, rows: Ints) -> float:
-    """Fewest steps of any innermost tile that has room."""
-    start(w, rows)
-    w.least_steps = 0.0
-    best = np.inf
-    while w.depth >= 8:
-        dim = ORDER[w.depth - 8]
-        w.at[w.depth] += 1
-        if w.at[w.depth] >= w.begin[dim + 1]:
-            clear_inner(w, rows, dim)
-            w.depth -= 1
-        elif decide_inner(w, rows, dim, w.at[w.depth]) and fits(w, spans, rows, w.inner) and fewest_steps(w) < best:
-            if w.depth == 15:
-                best = fewest_steps(w)
-            else:
-                w.depth += 1
-                w.at[w.depth] = w.begin[ORDER[w.depth - 8]] - 1
-    return best
-
-
-@compiled
-def decide_alone(w: Work, spans: Floats, level: int, dim: int, factor: int, nested: bool) -> int:
-    """Take the next tile of a level considered by itself; 0 when there is none left."""
-    size = w.floor[level, dim]
-    inside = -(-w.extent[dim] // size)
-    if nested and dim < P and must_equal(w, level, dim):
-        return 1 - factor
-    if nested and w.tile[level + 1, dim] > 0:
-        if must_equal(w, level, dim):
-            return 1 - factor
-        size, inside = w.tile[level + 1, dim], int(w.trips[level + 1, dim])
-    factor = allowed(w, spans, level, dim, size, inside, factor)
-    tile = min(size * factor, w.extent[dim])
-    w.tile[level, dim], w.low[level, dim] = tile, tile if factor > 0 else size
-    w.trips[level, dim] = float(-(-w.extent[dim] // tile)) if tile > 0 else 1.0
-    return factor
-
-
-@compiled
-def expect_tied(w: Work, level: int, nested: bool) -> None:
-    """Raise the trips of ``c`` and ``k``, while undecided, to the fewest of the array's tile that they are tied to."""
-    for dim in (C, K):
-        if w.tile[level, dim] == 0 and must_equal(w, level, dim):
-            w.trips[level, dim] = max(w.trips[level, dim], w.trips[level + 1, dim] if nested else w.fewest[dim, 1])
-
-
-@compiled
-def least_alone(w: Work, spans: Floats, level: int, resource: int, elements: float, best: float, nested: bool) -> float:
-    """Least, below ``best``, that a level is charged of a resource, its tile as free as its room allows.
-
-    Where ``nested``, it is whole numbers of what is decided of the next level inside.
-    """
-    at = np.zeros(7, dtype=np.int64)
-    for dim in range(8):
-        w.tile[level, dim], w.trips[level, dim], w.low[level, dim] = 0, 1.0, w.floor[level, dim]
-        if nested and w.tile[level + 1, dim] > 0:
-            w.low[level, dim] = w.tile[level + 1, dim]
-    if nested:
-        take_tied(w, level)
-    depth = 0
-    while depth >= 0:
-        dim = ORDER[depth]
-        at[depth] = decide_alone(w, spans, level, dim, at[depth], nested)
-        if at[depth] == 0:
-            depth -= 1
             continue
-        if lost(w, level) if nested else level == 1 and moves(w, 1, w.extent):
-            continue
-        width = alone_width(w, level)
-        if most(w, spans, level, K, width, elements) < 1:
-            continue
-        expect(w, spans, level, width, elements)
-        if level + 1 == w.inner and w.tied[level + 1] > 0:
-            expect_tied(w, level, nested)
-        w.total[:] = 0.0
-        add_alone(w, spans, level)
-        if w.total[resource] >= best:
-            if dim == K:
-                at[depth] = 1
-            continue
-        if depth == 6:
-            best = w.total[resource]
-        else:
-            depth += 1
-            at[depth] = 0
-    return best
-
-
-@compiled
-def alone_width(w: Work, level: int) -> float:
-    """Least bits of an output in a store of which nothing else is known."""
-    for dim in (C, R, S):
-        if 0 < w.tile[level, dim] < w.extent[dim]:
-            return w.bits[3]
-    return min(w.bits[2], w.bits[3])
+        w.depth += 1
+        w.at[w.depth] = w.begin[G] - 1 if w.depth == 15 else 0
+        if w.depth == FIRST + 1:
+            rank(w, spans, rows, wants, bounds, queue, K)
+    return w.depth >= FIRST

@@ -12,6 +12,7 @@ import numpy as np
 from costmodel.mapping.levels.forms import bypasses, ties_of
 from costmodel.mapping.levels.hierarchy import OPERANDS
 from costmodel.mapping.levels.loopnest import extents
+from costmodel.mapping.levels.pins import FREE
 from costmodel.mapping.mapping import DIMS
 from costmodel.mapping.nest import RELEVANT
 
@@ -40,6 +41,11 @@ class Pinned:
     layer: Layer
     hierarchy: Hierarchy
     pins: Pins
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing is pinned, and nothing has to stay in place."""
+        return self.pins == FREE and not any(store.stationary for store in self.hierarchy.stores)
 
     @cached_property
     def extents(self) -> dict[str, int]:
@@ -135,17 +141,18 @@ class Pinned:
 
     def write(self, w: Work) -> None:
         """Write into the record of the search what is pinned of the tiles that it decides outside the array."""
-        w.pin[:], w.within[:], w.floor[:], w.keep[:] = 0, 0, 1, -1
-        w.cap[:] = w.extent
+        w["pin"], w["within"], w["floor"], w["cap"], w["keep"] = 0, 0, 1, w["extent"], -1
+        if self.free:
+            return
         for store in range(1, len(self.hierarchy.stores)):
-            w.keep[store] = self.keep(store)
+            w["keep"][store] = self.keep(store)
         for store in range(1, self.shared + 1):
             for at, dim in enumerate(DIMS):
                 pin = self.extents[dim] if self.whole(store) else self.sizes.get((store, dim), 0)
-                w.pin[store, at] = pin
-                w.within[store, at] = 0 if pin else self.outer(store, dim)
-                w.floor[store, at] = pin or self.floor(store, dim)
-                w.cap[store, at] = pin or self.cap(store, dim)
+                w["pin"][store, at] = pin
+                w["within"][store, at] = 0 if pin else self.outer(store, dim)
+                w["floor"][store, at] = pin or self.floor(store, dim)
+                w["cap"][store, at] = pin or self.cap(store, dim)
 
     # ---- the array
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
 from time import perf_counter
@@ -14,13 +14,15 @@ from costmodel.errors import MappingError, PinError
 from costmodel.mapping.levels.arrays import (
     COPIES,
     LEVELS,
+    RESOURCES,
     SIDE,
     SIDES,
     STEPS,
     TILE,
     TRIPS,
     UNROLLED,
-    work_record,
+    C,
+    works,
 )
 from costmodel.mapping.levels.forms import Plan, Resources, plan, traffic
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
@@ -36,14 +38,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from costmodel.mapping.levels.least import Bounds
     from costmodel.mapping.nest import Layer
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Work = Any  # a record
+    Works = Any  # an array of one record, which compiled code takes faster
 
 OBJECTIVES: Final = ("energy", "latency", "edp", "dram_bytes")
 UNBOUNDED: Final = 1e300
+ROUNDS: Final = (1 << 7, 1 << 10, 1 << 14, 1 << 62)
+"""Steps that each plan is searched for, in rounds: soon something near the best is found, which spares most of the rest."""
+KEPT_BYTES: Final = 1 << 26
+"""Tables kept from round to round."""
 BUDGET: Final = 1 << 16
 """Steps of the search between two looks at the clock."""
 
@@ -131,7 +139,7 @@ def search(
 class Arrays(NamedTuple):
     """What the compiled search reads and writes."""
 
-    w: Work
+    works: Works
     spans: Floats
     rows: Ints
     wants: Floats
@@ -139,12 +147,11 @@ class Arrays(NamedTuple):
 
 @dataclass(frozen=True)
 class Bounded:
-    """A plan and what no mapping of it undercuts; ``rest`` is what levels further out than each are charged at least."""
+    """A plan and what no mapping of it undercuts."""
 
     first: float
     second: float
     plan: Plan
-    rest: Floats
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,65 @@ class Best:
     plan: Plan
     tile: Ints
     pick: Ints
+
+
+@dataclass(frozen=True)
+class Least:
+    """What levels of the plan in the record are charged at least; what plans have in common is found once."""
+
+    hierarchy: Hierarchy
+    works: Works
+    spans: Floats
+    rooms: dict[bytes, Floats] = field(default_factory=dict)
+    tables: dict[int, Bounds] = field(default_factory=dict)
+
+    @cached_property
+    def rungs(self) -> tuple[Any, Floats, Ints]:
+        """Rungs of the layer, the least positions of both axes by them, and where the sections of tables begin."""
+        from costmodel.mapping.levels import least
+
+        rungs = least.Rungs(*least.rungs_of(self.works[0]["extent"]))
+        return rungs, least.axis_least(self.works, self.spans, rungs), least.sections(rungs.many)
+
+    @cached_property
+    def known(self) -> Any:
+        """Room for what was looked at before."""
+        from costmodel.mapping.levels import least
+
+        levels, many = int(self.works[0]["inner"]) + 1, 64
+        shapes = (levels,), (levels, many), (levels, many, 6, RESOURCES), (levels, many, RESOURCES)
+        whole, real = np.zeros(shapes[0], dtype=np.int64), np.zeros(shapes[1], dtype=np.int64)
+        return least.Known(whole, real, np.zeros(shapes[2]), np.zeros(shapes[3]))
+
+    def kernels(self, holds: Ints) -> Floats:
+        """Fewest trips of ``k`` that the room of each level leaves, given what it holds."""
+        from costmodel.mapping.levels import least
+
+        key = holds.tobytes()
+        if key not in self.rooms:
+            rungs, axes, _ = self.rungs
+            w = self.works[0]
+            many, inner = [int(rungs.many[dim]) for dim in least.WALKED], int(w["inner"])
+            found = np.empty((inner + 1, *many, int(rungs.many[C])))
+            w["holds"][: len(holds)] = holds
+            for level in range(1, inner + 1 if inner == w["last"] else inner):
+                found[level] = least.fewest_trips(self.works, rungs, axes, level, self.hierarchy.elements if level == inner else 1)
+            self.rooms[key] = found
+        return self.rooms[key]
+
+    def bounds(self, one: Plan) -> Bounds:
+        """Write a plan into the record, and return the tables of its levels, those of a few plans kept."""
+        from costmodel.mapping.levels import kernel
+
+        form, key = form_of(one), id(one)
+        if key in self.tables:
+            kernel.take_form(self.works, form)
+            return self.tables[key]
+        rungs, axes, begin = self.rungs
+        found = kernel.opened(self.works, form, rungs, axes, self.kernels(one.traffic.holds), begin)
+        if (len(self.tables) + 1) * (found.own.nbytes + found.kernels.nbytes) < KEPT_BYTES:
+            self.tables[key] = found
+        return found
 
 
 @dataclass(frozen=True)
@@ -182,7 +248,7 @@ class Search:
     def arrays(self) -> Arrays:
         """The layer on the hierarchy as arrays, and what is minimised."""
         arrays = arrays_of(self.layer, self.hierarchy, self.pins)
-        aim(arrays.w, self)
+        aim(arrays.works[0], self)
         return arrays
 
     @property
@@ -192,113 +258,129 @@ class Search:
             return bool(self.hierarchy.sides) and not self.hierarchy.in_elements
         return self.objective != "edp"
 
+    @property
+    def counts_steps(self) -> bool:
+        """Whether steps of the array matter."""
+        return self.objective != "energy" or self.breaks_ties or self.hierarchy.static_w > 0
+
+    @cached_property
+    def least(self) -> Least:
+        """What levels further out than what is decided are charged at least."""
+        return Least(self.hierarchy, self.arrays.works, self.arrays.spans)
+
     def plans(self) -> list[Bounded]:
         """Every plan with the bound of its best mapping, the most promising first."""
-        from costmodel.mapping.levels import costs, kernel
+        from costmodel.mapping.levels import kernel
 
         found = []
-        known: dict[bytes, Floats] = {}
-        w = self.arrays.w
-        w.least_steps = self.fewest_steps()
+        works, known, (rungs, axes, _) = self.arrays.works, self.least.known, self.least.rungs
+        works[0]["least_steps"] = self.fewest_steps() if self.counts_steps else 0.0
         for passing in self.pinned.passings():
             charged = traffic(self.layer, self.hierarchy, passing, self.resources)
             charged.always[0] += self.fixed.energy_pj
+            kernels = self.least.kernels(charged.holds)
+            known.many[:] = 0
             for stays, tied in self.pinned.forms():
                 one = plan(self.hierarchy, charged, stays, tied)
-                rest = self.rest(one, known)
-                w.always[: self.resources.many] = charged.always
-                w.total[: self.resources.many] = w.always[: self.resources.many] + rest[-1]
-                first, second = costs.score(w, kernel.fewest_steps(w))
+                first, second = kernel.bounded(works, form_of(one), rungs, axes, kernels, known)
                 if first < inf:
-                    found.append(Bounded(first, second, one, rest))
+                    found.append(Bounded(first, second, one))
         return sorted(found, key=lambda entry: (entry.first, entry.second))
+
+    @cached_property
+    def entries(self) -> tuple[Any, Any]:
+        """Innermost tiles of both axes."""
+        from costmodel.mapping.levels import inner
+
+        rungs, _, _ = self.least.rungs
+        works, spans, rows, wants = self.arrays
+        w = works[0]
+        w["holds"][: w["last"] + 1] = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in self.hierarchy.stores]
+        return tuple(inner.Entries(*inner.entries_of(works, spans, rows, wants, rungs, axis)) for axis in range(2))
+
+    @cached_property
+    def pairs(self) -> Any:
+        """Pairs of innermost tiles of both axes."""
+        from costmodel.mapping.levels import inner
+
+        return inner.Pairs(*inner.pairs_of(self.arrays.works, self.least.rungs[0], *self.entries))
 
     def fewest_steps(self) -> float:
         """Return the fewest steps of any mapping; infinite where no element has room."""
-        from costmodel.mapping.levels import kernel
+        from costmodel.mapping.levels import inner
 
-        w = self.arrays.w
-        stores = self.hierarchy.stores
-        w.holds[: w.last + 1] = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in stores]
-        return float(kernel.fewest_of_all(w, self.arrays.spans, self.arrays.rows))
-
-    def rest(self, one: Plan, known: dict[bytes, Floats]) -> Floats:
-        """Sums of what levels further out than each are charged at least, (L + 2, resources)."""
-        from costmodel.mapping.levels import costs, kernel
-
-        many, (w, spans, *_) = self.resources.many, self.arrays
-        rest = np.zeros((len(self.hierarchy.stores) + 2, many))
-        load(w, one)
-        costs.charged_outermost(w, spans)
-        rest[1] = w.total[:many]
-        for level in range(1, int(w.last) + 1):
-            parts = [w.stays[level : level + 2], w.holds[level], w.flow[level : level + 2], w.counted == level, w.outer, w.own]
-            key = bytes([level]) + b"".join(part.tobytes() for part in parts)
-            if key not in known:
-                elements = float(self.hierarchy.elements) if level == w.inner else 1.0
-                known[key] = np.array([kernel.least_alone(w, spans, level, at, elements, inf, False) for at in range(many)])
-            rest[level + 1] = rest[level] + known[key]
-        rest[-1] = rest[int(w.last) + 1]
-        return rest
+        return float(inner.fewest_of_all(self.arrays.works, self.arrays.rows, *self.entries, self.pairs))
 
     def run(self, time_limit_s: float | None) -> Found:
-        """Search under a rising limit, so that little more than the best is looked at; then among equals of the best."""
+        """Search for the best, then among its equals."""
         until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
-        if self.fewest_steps() == inf:
-            raise nothing(self.layer, self.hierarchy, self.pins)
-        plans, w = self.plans(), self.arrays.w
+        plans, w = self.plans(), self.arrays.works[0]
         best: Best | None = None
         proved = False
-        lower = min((entry.first for entry in plans), default=inf)
         for second in (0, 1) if self.breaks_ties else (0,):
-            w.second = second
-            least = min((entry.second if second else entry.first for entry in plans), default=inf)
-            ceiling = float(w.best[1]) if second else inf
-            for limit in limits(least, ceiling):
-                w.best[second] = limit
-                w.found = 0
-                done, best = self.passed(plans, best, until)
-                if w.found or not done:
-                    break
-                if not second:
-                    lower = max(lower, limit)
+            w["second"] = second
+            done, best = self.passed(plans, best, until)
             if best is None:
-                break
+                raise nothing(self.layer, self.hierarchy, self.pins)
             proved = proved or done
-            w.best[:] = best.first, best.second
+            w["best"][:] = best.first, best.second
             if not done:
                 break
-        if best is None:
-            raise nothing(self.layer, self.hierarchy, self.pins)
+        assert best is not None
         counted = 8 if self.objective == "dram_bytes" else 1  # the search counts bits of the backing store
-        return self.found(best, lower / counted, proved)
+        return self.found(best, min(entry.first for entry in plans) / counted, proved)
 
     def passed(self, plans: list[Bounded], best: Best | None, until: float) -> tuple[bool, Best | None]:
-        """Search plan after plan below the limit; whether it was completed, and the best found."""
-        from costmodel.mapping.levels import costs, kernel
+        """Search all plans, each for more steps from round to round; whether all were completed, and the best found."""
+        from costmodel.mapping.levels import kernel
 
-        arrays, many = self.arrays, self.resources.many
-        w = arrays.w
-        for entry in plans:
-            if not costs.improves(w, entry.first, entry.second):
-                if entry.first > w.best[0]:
-                    break
-                continue
-            if best is not None and perf_counter() > until:
-                return False, best
-            load(w, entry.plan)
-            w.rest[: len(entry.rest), :many] = entry.rest
-            kernel.start(w, arrays.rows)
-            known = int(w.found), float(w.best[0]), float(w.best[1])
-            more = True
-            while more:
-                more = kernel.explore(*arrays, BUDGET)
-                if (int(w.found), float(w.best[0]), float(w.best[1])) != known:
-                    known = int(w.found), float(w.best[0]), float(w.best[1])
-                    best = Best(known[1], known[2], entry.plan, w.best_tile.copy(), w.best_pick.copy())
-                if more and best is not None and perf_counter() > until:
+        for steps in ROUNDS:
+            left: list[tuple[float, int, Bounded]] = []
+            for number, entry in enumerate(plans):
+                if not kernel.worthwhile(self.arrays.works, entry.first, entry.second):
+                    continue
+                if best is not None and perf_counter() > until:
                     return False, best
-        return True, best
+                least, done, best = self.searched(entry.plan, best, steps, until)
+                if not done:
+                    left.append((least, number, entry))
+            plans = [entry for *_, entry in sorted(left, key=lambda one: one[:2])]
+        return not plans, best
+
+    def searched(self, one: Plan, best: Best | None, steps: int, until: float) -> tuple[float, bool, Best | None]:
+        """Search one plan for a number of steps: the least bound of its innermost tiles, whether it was completed, the best."""
+        from costmodel.mapping.levels import inner, kernel
+
+        arrays, pairs = self.arrays, self.pairs
+        w = arrays.works[0]
+        bounds = self.least.bounds(one)
+        count = inner.scan(arrays.works, bounds, pairs, *self.scanned)
+        chosen, values = self.scanned[0][:count], self.scanned[1][:count]
+        order = np.argsort(values, kind="stable")
+        chosen, values = pairs.entries[chosen[order]], values[order]
+        at, w["depth"], last = 0, 0, int(w["count"]) + steps
+        while at < count or w["depth"] >= kernel.FIRST:
+            budget = min(BUDGET, last - int(w["count"]))
+            if budget <= 0 or (best is not None and perf_counter() > until):
+                return float(values[0]), False, best
+            w["found"] = 0
+            at = kernel.pursue(*arrays, bounds, self.queue, *self.entries, chosen, values, at, budget)
+            if w["found"]:
+                best = Best(*map(float, w["best"]), one, w["best_tile"].copy(), w["best_pick"].copy())
+        return inf, True, best
+
+    @cached_property
+    def scanned(self) -> tuple[Ints, Floats]:
+        """Room for what a look at all pairs finds."""
+        return np.empty(len(self.pairs.place), dtype=np.int64), np.empty(len(self.pairs.place))
+
+    @cached_property
+    def queue(self) -> Any:
+        """Room for candidates in the order of their bounds."""
+        from costmodel.mapping.levels import kernel
+
+        many = int(np.diff(self.arrays.works[0]["begin"]).max())
+        return kernel.Queue(np.empty((2, many), dtype=np.int64), np.empty((2, many, 2)))
 
     def found(self, best: Best, lower: float, proved: bool) -> Found:
         """Describe the best mapping, the loops of every block in their best order."""
@@ -391,67 +473,64 @@ def arrays_of(layer: Layer, hierarchy: Hierarchy, pins: Pins = FREE) -> Arrays:
     """Arrays of a layer on a hierarchy."""
     from costmodel.mapping.levels.tables import least_fetched, spans_of
 
-    w = work_record()
-    w.extent = [extents(layer)[dim] for dim in DIMS]
-    w.tile[0] = w.extent
-    w.trips[0] = 1.0
-    w.gaps = [[layer.stride_h, layer.dilation_h], [layer.stride_w, layer.dilation_w]]
-    w.geometry = [[layer.pad_top, layer.ifmap_h], [layer.pad_left, layer.ifmap_w]]
-    w.bits = [layer.weight_bits, layer.ifmap_bits, layer.ofmap_bits, layer.psum_bits]
-    w.least = [least_fetched(layer.height), least_fetched(layer.width)]
-    w.fetched = w.least.prod()
-    w.last = len(hierarchy.on_chip)
-    w.inner = w.last + (not hierarchy.in_elements)
+    work = works()
+    w = work[0]
+    w["extent"] = [extents(layer)[dim] for dim in DIMS]
+    w["tile"][0] = w["extent"]
+    w["trips"][0] = 1.0
+    w["gaps"] = [[layer.stride_h, layer.dilation_h], [layer.stride_w, layer.dilation_w]]
+    w["geometry"] = [[layer.pad_top, layer.ifmap_h], [layer.pad_left, layer.ifmap_w]]
+    w["bits"] = [layer.weight_bits, layer.ifmap_bits, layer.ofmap_bits, layer.psum_bits]
+    w["least"] = [least_fetched(layer.height), least_fetched(layer.width)]
+    w["fetched"] = w["least"].prod()
+    w["last"] = len(hierarchy.on_chip)
+    w["inner"] = w["last"] + (not hierarchy.in_elements)
     rooms(w, hierarchy)
     spans = spans_of(layer.height, layer.width)
     pinned = Pinned(layer, hierarchy, pins)
     pinned.write(w)
     rows, begin = candidates_of(pinned, w, spans)
-    w.begin = begin
+    w["begin"] = begin
     for dim in range(8):
-        w.fewest[dim] = rows[begin[dim] : begin[dim + 1], [COPIES, TRIPS, STEPS]].min(axis=0)
+        w["fewest"][dim] = rows[begin[dim] : begin[dim + 1], [COPIES, TRIPS, STEPS]].min(axis=0)
     counts = np.diff(begin)
-    return Arrays(w, spans, rows, np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0))
+    return Arrays(work, spans, rows, np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0))
 
 
-def load(w: Work, one: Plan) -> None:
-    """Write a plan into the record."""
-    w.stays[:], w.tied[:] = -1, 0
-    w.stays[1 : 1 + len(one.stays)], w.tied[1 : 1 + len(one.tied)] = one.stays, one.tied
-    w.holds[: len(one.traffic.holds)] = one.traffic.holds
-    w.stores = one.stores
-    many = one.outer.shape[1]
-    w.always[:many] = one.traffic.always
-    w.flow[: len(one.flow), :, :many] = one.flow
-    w.outer[:, :many], w.own[:, :many], w.counted, w.walked = one.outer, one.own, one.counted, one.walked
+def form_of(one: Plan) -> Any:
+    """Return a plan as arrays."""
+    from costmodel.mapping.levels.kernel import Form
+
+    held, stays, tied = one.traffic, np.array(one.stays), np.array(one.tied)
+    return Form(stays, tied, held.holds, held.always, one.flow, one.outer, one.own, one.counted, one.walked, one.stores)
 
 
 def aim(w: Work, search: Search) -> None:
     """Write what is minimised into the record."""
     h, fixed = search.hierarchy, search.fixed
-    w.kind = OBJECTIVES.index(search.objective)
-    w.ports, w.resources = len(search.resources.ports), search.resources.many
-    w.scale = h.elements / h.macs_per_s if h.macs_per_s < inf else 0.0
-    w.compute_s, w.feed_s, w.overhead_s = fixed.compute_s, fixed.feed_s, fixed.overhead_s
-    w.overlap, w.static_pj_per_s = h.overlap, h.static_w * 1e12
-    w.best = inf, inf
+    w["kind"] = OBJECTIVES.index(search.objective)
+    w["ports"], w["resources"] = len(search.resources.ports), search.resources.many
+    w["scale"] = h.elements / h.macs_per_s if h.macs_per_s < inf else 0.0
+    w["compute_s"], w["feed_s"], w["overhead_s"] = fixed.compute_s, fixed.feed_s, fixed.overhead_s
+    w["overlap"], w["static_pj_per_s"] = h.overlap, h.static_w * 1e12
+    w["best"] = inf, inf
 
 
 def rooms(w: Work, hierarchy: Hierarchy) -> None:
     """Write the bits that operands share in each store and those of their parts, and the values that a register holds."""
-    w.room[:] = -1.0
-    w.values = UNBOUNDED
-    w.unrolls[:], w.sides = 0, len(hierarchy.sides)
+    w["room"][:] = -1.0
+    w["values"] = UNBOUNDED
+    w["unrolls"][:], w["sides"] = 0, len(hierarchy.sides)
     for level, store in enumerate(hierarchy.stores):
-        w.room[level, 0] = UNBOUNDED if store.capacity_bits is None else store.capacity_bits
+        w["room"][level, 0] = UNBOUNDED if store.capacity_bits is None else store.capacity_bits
         for at, operand in enumerate(OPERANDS):
             if operand in store.part_bits:
-                w.room[level, 1 + at] = store.part_bits[operand]
+                w["room"][level, 1 + at] = store.part_bits[operand]
             if store.per_element and operand not in store.holds:
-                w.room[level, 1 + at], w.values[at] = UNBOUNDED, 1.0
+                w["room"][level, 1 + at], w["values"][at] = UNBOUNDED, 1.0
     for at, side in enumerate(hierarchy.sides):
-        w.side[at] = side.size, side.multicast, side.reduction
-        w.unrolls[:, at] = [dim in side.dims for dim in DIMS]
+        w["side"][at] = side.size, side.multicast, side.reduction
+        w["unrolls"][:, at] = [dim in side.dims for dim in DIMS]
 
 
 DEPENDS: Final = {"n": (1, 2), "k": (0, 2), "c": (0, 1), "p": (2,), "q": (2,), "r": (0,), "s": (0,)}
@@ -463,12 +542,12 @@ def longest(layer: Layer, hierarchy: Hierarchy, w: Work, dim: str, some: bool) -
     total = int(getattr(layer, dim))
     if not hierarchy.in_elements or dim == "g":
         return 1
-    level = int(w.last)
+    level = int(w["last"])
     bits = (layer.weight_bits, layer.ifmap_bits, min(layer.ofmap_bits, layer.psum_bits))
     for at in DEPENDS[dim]:
-        own = w.room[level, 1 + at] if w.room[level, 1 + at] >= 0 else w.room[level, 0]
+        own = w["room"][level, 1 + at] if w["room"][level, 1 + at] >= 0 else w["room"][level, 0]
         if some or at != 1:
-            total = int(min(total, w.values[at], own // bits[at] if bits[at] else total))
+            total = int(min(total, w["values"][at], own // bits[at] if bits[at] else total))
     return max(total, 1)
 
 
@@ -485,11 +564,3 @@ def candidates_of(pinned: Pinned, w: Work, spans: Floats) -> tuple[Ints, Ints]:
         found.append(rows[order])
     begin = np.concatenate([[0], np.cumsum([len(rows) for rows in found])]).astype(np.int64)
     return np.concatenate(found), begin
-
-
-def limits(least: float, ceiling: float) -> Iterator[float]:
-    """Rising limits to search under, from a bound up to what is known to be reached."""
-    for factor in (1.0001, 1.01, 1.04, 1.15, 1.5, 4.0):
-        if 0 < least * factor < ceiling:
-            yield least * factor
-    yield ceiling

@@ -1,0 +1,477 @@
+"""The least that levels further out are charged, for every number of trips along the loops: tables that bound the search.
+
+Only the number of trips of a tile enters what a level is charged, and of all tiles of a number of trips the smallest needs
+the least room. So a level is tabulated over its *rungs*, the distinct numbers of trips along ``n p r q s``, ``c`` and ``k``
+as the room allows. Tiles nest, so the trips of a level are those of the next one inside divided by a whole number and rounded
+up: minima over these, taken from level to level, bound all levels further out than what is decided. The reasons are in
+``docs/models/mapping.md``. Imported only when a search runs: compiling it loads Numba.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from costmodel.mapping.levels.arrays import IFMAP, OFMAP, RESOURCES, WEIGHT, C, K, N, P, Q, R, S
+from costmodel.mapping.levels.compiled import compiled
+from costmodel.mapping.levels.costs import charged_outermost, must_equal, times
+from costmodel.mapping.levels.tables import cover
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Work = Any  # a record
+    Works = Any  # an array of one record, which compiled code takes faster
+
+WALKED = (N, P, R, Q, S)
+"""Loops of the tables, in the order in which the search decides them."""
+NO_ROOM = 1e300
+"""Trips of what has no room."""
+TINY = 1e-150
+"""Least charge of a trip, so that what has no room is never the least."""
+AREA, POOLED, AFRESH, ALONG_OUTPUTS, ALONG_TAPS = range(5)
+"""Least positions along an axis: of the largest tile, of it where many elements share it, and fetched by all tiles afresh, or
+with what neighbours share kept while outputs or taps advance."""
+PER_A, PER_B, PER_C, PER_HB, PER_H, ALWAYS = range(6)
+"""Charges of a trip of ``n p q``, of ``k``, of ``c r s``, of a position of the ifmap per trip of ``k``, of a position, of a level."""
+
+
+class Rungs(NamedTuple):
+    """Distinct trips of every dimension: ``trips`` (8, M) ascending, ``many`` (8,), and the rung of a number of trips."""
+
+    trips: Floats
+    many: Ints
+    start: Ints
+    at: Ints
+
+
+class Bounds(NamedTuple):
+    """Tables of one plan by level: least that a level and those further out are charged, by the rungs of its own tile (``own``)
+    and by those of the tile inside (``nested``), each (levels, sections, resources); ``begin`` is where sections begin; charges
+    per trip (levels, 6, resources), and the fewest trips of ``k``; ``axes`` are positions of the ifmap.
+    """
+
+    rungs: Rungs
+    begin: Ints
+    own: Floats
+    nested: Floats
+    per: Floats
+    kernels: Floats
+    axes: Floats
+
+
+@compiled
+def rungs_of(extent: Ints) -> tuple[Floats, Ints, Ints, Ints]:
+    """Fields of :class:`Rungs`; the rung of ``x`` trips along ``d`` is ``at[start[d] + x]``."""
+    start = np.zeros(8, dtype=np.int64)
+    for dim in range(1, 8):
+        start[dim] = start[dim - 1] + extent[dim - 1] + 1
+    at = np.full(start[7] + extent[7] + 1, -1, dtype=np.int64)
+    many = np.zeros(8, dtype=np.int64)
+    for dim in range(8):
+        for tile in range(1, extent[dim] + 1):
+            at[start[dim] + -(-extent[dim] // tile)] = 0
+        for trips in range(1, extent[dim] + 1):
+            if at[start[dim] + trips] == 0:
+                at[start[dim] + trips] = many[dim]
+                many[dim] += 1
+    values = np.zeros((8, many.max()))
+    for dim in range(8):
+        for trips in range(1, extent[dim] + 1):
+            if at[start[dim] + trips] >= 0:
+                values[dim, at[start[dim] + trips]] = trips
+    return values, many, start, at
+
+
+@compiled
+def axis_least(works: Works, spans: Floats, rungs: Rungs) -> Floats:
+    """Least positions along both axes over the tiles of every two rungs: (2, 5, outputs, taps)."""
+    w = works[0]
+    many = rungs.many
+    least = np.full((2, 5, max(many[P], many[Q]), max(many[R], many[S])), np.inf)
+    for axis in range(2):
+        outputs, taps = w.extent[P + axis], w.extent[R + axis]
+        stride, dilation = w.gaps[axis, 0], w.gaps[axis, 1]
+        table = spans[axis]
+        for o in range(1, outputs + 1):
+            i = rungs.at[rungs.start[P + axis] + -(-outputs // o)]
+            for t in range(1, taps + 1):
+                j = rungs.at[rungs.start[R + axis] + -(-taps // t)]
+                one = least[axis, :, i, j]
+                area = table[0, o, t]
+                touching = dilation == 1 and (o == 1 or stride <= t)
+                touching = touching or (stride == 1 and (t == 1 or dilation <= o))
+                one[AREA] = min(one[AREA], area)
+                one[POOLED] = min(one[POOLED], area if touching else min(area, 1.0))
+                for loop in range(3):
+                    fetched = cover(table, outputs, taps, stride, dilation, o, t, outputs, taps, loop)
+                    one[AFRESH + loop] = min(one[AFRESH + loop], fetched)
+    return least
+
+
+@compiled
+def smallest(w: Work, rungs: Rungs, dim: int, rung: int) -> float:
+    """Smallest tile along a dimension with the trips of a rung."""
+    return float(-(-w.extent[dim] // int(rungs.trips[dim, rung])))
+
+
+@compiled
+def is_barred(w: Work, rungs: Rungs, level: int, dim: int, rung: int) -> bool:
+    """Whether pins leave a level no tile with the trips of a rung."""
+    trips, total = rungs.trips[dim, rung], w.extent[dim]
+    return trips < -(-total // w.cap[level, dim]) or trips > -(-total // w.floor[level, dim])
+
+
+@compiled
+def fewest_trips(works: Works, rungs: Rungs, axes: Floats, level: int, elements: float) -> Floats:
+    """Fewest trips of ``k`` that the room of a level, ``elements`` times that of one, leaves; by rungs of ``n p r q s c``."""
+    w = works[0]
+    many = rungs.many
+    extent = POOLED if elements > 1 else AREA
+    found = np.full((many[N], many[P], many[R], many[Q], many[S], many[C]), NO_ROOM)
+    most_k = float(w.cap[level, K])
+    for n in range(many[N]):
+        images = smallest(w, rungs, N, n)
+        for p in range(many[P]):
+            for r in range(many[R]):
+                high = axes[0, extent, p, r]
+                barred = is_barred(w, rungs, level, N, n) or is_barred(w, rungs, level, P, p) or is_barred(w, rungs, level, R, r)
+                for q in range(many[Q]):
+                    for s in range(many[S]):
+                        if barred or is_barred(w, rungs, level, Q, q) or is_barred(w, rungs, level, S, s):
+                            continue
+                        area = images * high * axes[1, extent, q, s]
+                        pixels = images * smallest(w, rungs, P, p) * smallest(w, rungs, Q, q)
+                        taps = smallest(w, rungs, R, r) * smallest(w, rungs, S, s)
+                        for c in range(many[C]):
+                            channels = smallest(w, rungs, C, c)
+                            whole = c + r + s == 0
+                            width = min(w.bits[2], w.bits[3]) if whole else w.bits[3]
+                            most = times(w, level, channels * taps, channels * area, pixels, IFMAP, width, elements)
+                            if most >= 1 and not is_barred(w, rungs, level, C, c):
+                                found[n, p, r, q, s, c] = np.ceil(w.extent[K] / min(most, most_k))
+    return found
+
+
+@compiled
+def charges(w: Work, level: int) -> Floats:
+    """What a level is charged per trip, whatever the tiles of the others: (6, resources)."""
+    per = np.zeros((6, RESOURCES))
+    inside = level + 1
+    least = w.least[0] * w.least[1]
+    for at in range(w.resources):
+        if 1 <= level < w.stores:
+            if w.stays[level] != WEIGHT:
+                per[PER_A, at] += w.flow[level, WEIGHT, at]
+            if w.stays[level] != OFMAP:
+                per[PER_C, at] += w.flow[level, OFMAP, at]
+            if w.stays[level] == IFMAP:
+                per[PER_H, at] += w.flow[level, IFMAP, at]
+                per[ALWAYS, at] -= w.flow[level, IFMAP, at] * least
+            else:
+                per[PER_HB, at] += w.flow[level, IFMAP, at]
+        if inside < w.stores:
+            stay = w.stays[inside]
+            charge = w.flow[inside, stay, at]
+            per[stay, at] += charge * least if stay == IFMAP else charge
+        if w.inner == w.last:
+            for operand in range(3):
+                if w.counted[operand] == level:
+                    shared, own = w.outer[operand, at], w.own[operand, at]
+                    charge = shared + own
+                    if operand == IFMAP:
+                        charge = shared * w.fetched[0] + own * w.fetched[1]
+                        per[ALWAYS, at] += (shared + own) * least - charge
+                    per[operand, at] += charge
+    return per
+
+
+@compiled
+def fetched_least(axes: Floats, stay: int, p: int, r: int, q: int, s: int) -> float:
+    """Least positions of the ifmap fetched in one sweep, the best of the loops that a form allows walked innermost."""
+    high, wide = axes[0, AFRESH, p, r], axes[1, AFRESH, q, s]
+    kept_high, kept_wide = high, wide
+    if stay != OFMAP:
+        kept_high = min(kept_high, axes[0, ALONG_OUTPUTS, p, r])
+        kept_wide = min(kept_wide, axes[1, ALONG_OUTPUTS, q, s])
+    if stay != WEIGHT:
+        kept_high = min(kept_high, axes[0, ALONG_TAPS, p, r])
+        kept_wide = min(kept_wide, axes[1, ALONG_TAPS, q, s])
+    return min(kept_high * wide, high * kept_wide)
+
+
+@compiled
+def sections(many: Ints) -> Ints:
+    """Where the parts of a table begin: the least of all, then by rungs of ``n``, of ``n p``, ... and the end."""
+    begin = np.zeros(7, dtype=np.int64)
+    size = 1
+    for depth in range(6):
+        begin[depth + 1] = begin[depth] + size
+        if depth < 5:
+            size *= many[WALKED[depth]]
+    return begin
+
+
+@compiled
+def least_channels_of(walked: Floats, room: Floats, per_c: float, per_k: float) -> float:
+    """Least that trips of ``c`` and ``k`` cost, over the rungs of ``c``."""
+    least = np.inf
+    for c in range(len(room)):
+        least = min(least, per_c * walked[c] + per_k * room[c])
+    return least
+
+
+@compiled
+def charge_rungs(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, level: int, further: Floats, table: Floats) -> None:
+    """Write what a level is charged at least, with what levels further out are (``further``), by rungs of ``n p q r s``."""
+    many, trips = rungs.many, rungs.trips
+    per = charges(w, level)
+    stay = w.stays[level]
+    begin = sections(many)
+    row = begin[5]
+    walked = trips[C, : many[C]]
+    for n in range(many[N]):
+        for p in range(many[P]):
+            for r in range(many[R]):
+                for q in range(many[Q]):
+                    sweeps = trips[N, n] * trips[P, p] * trips[Q, q]
+                    for s in range(many[S]):
+                        taps = trips[R, r] * trips[S, s]
+                        fetched = fetched_least(axes, stay, p, r, q, s)
+                        room = kernels[n, p, r, q, s]
+                        for at in range(w.resources):
+                            fixed = per[PER_A, at] * sweeps + per[PER_H, at] * fetched + per[ALWAYS, at]
+                            per_k = max(per[PER_B, at] + per[PER_HB, at] * fetched, TINY)
+                            table[row, at] = fixed + least_channels_of(walked, room, per[PER_C, at] * taps, per_k) + further[row, at]
+                        row += 1
+    least_of_prefixes(table, begin, many)
+
+
+@compiled
+def tables_of(w: Work, rungs: Rungs, axes: Floats, kernels: Floats) -> tuple[Floats, Floats, Floats]:
+    """Fields ``own``, ``nested`` and ``per`` of :class:`Bounds` of the plan in the record."""
+    size = sections(rungs.many)[6]
+    own, nested = np.zeros((w.inner, size, w.resources)), np.zeros((w.inner, size, w.resources))
+    per = np.zeros((w.inner, 6, RESOURCES))
+    charged_outermost(w)
+    own[0] = w.total[: w.resources]
+    nested[0] = w.total[: w.resources]
+    for level in range(1, w.inner):
+        charge_rungs(w, rungs, axes, kernels[level], level, nested[level - 1], own[level])
+        nested[level] = own[level]
+        nest(w, rungs, nested[level], level)
+        per[level] = charges(w, level)
+    return own, nested, per
+
+
+class Known(NamedTuple):
+    """Charges by level that were looked at before, and the least of them: (levels, M, 6, resources) and (levels, M, resources)."""
+
+    many: Ints
+    stay: Ints
+    per: Floats
+    least: Floats
+
+
+@compiled
+def add_least(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, known: Known) -> None:
+    """Write what all levels of the plan in the record are charged at least, each by itself."""
+    charged_outermost(w)
+    total = w.total.copy()
+    for level in range(1, w.inner + 1 if w.inner == w.last else w.inner):
+        per, stay = charges(w, level), w.stays[level]
+        for inside in range(level + 1, w.last + 1):
+            if w.tied[inside] == 0:
+                break
+            stay = 9 * stay + 3 * w.tied[inside] + w.stays[inside]
+        found = -1
+        for at in range(known.many[level]):
+            if known.stay[level, at] == stay and np.array_equal(known.per[level, at], per):
+                found = at
+        if found < 0:
+            found = min(known.many[level], len(known.stay[level]) - 1)
+            known.many[level] = found + 1
+            known.stay[level, found], known.per[level, found] = stay, per
+            table = np.zeros((sections(rungs.many)[6], w.resources))
+            charge_rungs(w, rungs, axes, confined(w, rungs, kernels, level)[level], level, np.zeros_like(table), table)
+            known.least[level, found, : w.resources] = table[0]
+        total += known.least[level, found]
+    w.total[:] = total + w.always
+
+
+@compiled
+def least_of_prefixes(table: Floats, begin: Ints, many: Ints) -> None:
+    """Write the least over the loops that a part of a table leaves open."""
+    for depth in range(4, -1, -1):
+        size = many[WALKED[depth]]
+        for row in range(begin[depth + 1] - begin[depth]):
+            first = begin[depth + 1] + row * size
+            for at in range(table.shape[1]):
+                least = table[first, at]
+                for rung in range(1, size):
+                    least = min(least, table[first + rung, at])
+                table[begin[depth] + row, at] = least
+
+
+@compiled
+def nest(w: Work, rungs: Rungs, found: Floats, level: int) -> None:
+    """Turn a level's table into the least over the tiles that are whole numbers of the tile inside, by the rungs of that."""
+    many = rungs.many
+    begin = sections(many)
+    size = begin[6] - begin[5]
+    inner = size
+    for depth in range(5):
+        dim = WALKED[depth]
+        inner //= many[dim]
+        if must_equal(w, level, dim) or many[dim] == 1:
+            continue
+        for block in range(size // (inner * many[dim])):
+            first = begin[5] + block * inner * many[dim]
+            for rung in range(many[dim] - 1, 0, -1):  # from the most trips: what is read is not yet written
+                trips = int(rungs.trips[dim, rung])
+                factor = 2
+                while factor <= trips:
+                    fewer = -(-trips // factor)
+                    other = rungs.at[rungs.start[dim] + fewer]
+                    for row in range(inner):
+                        for at in range(found.shape[1]):
+                            value = found[first + other * inner + row, at]
+                            if value < found[first + rung * inner + row, at]:
+                                found[first + rung * inner + row, at] = value
+                    if fewer == 1:
+                        break
+                    factor = -(-trips // (fewer - 1))
+    least_of_prefixes(found, begin, many)
+
+
+@compiled
+def fewest_nested(inside: float, least: float, tied: bool) -> float:
+    """Fewest trips, at least ``least``, of a tile of whole numbers of one with ``inside`` trips."""
+    if tied or least <= 1 or inside < least:
+        return (inside if tied else 1.0) if inside >= least else NO_ROOM
+    return np.ceil(inside / ((inside - 1) // (least - 1)))
+
+
+@compiled
+def next_nested(inside: int, trips: int, tied: bool) -> int:
+    """Next fewer trips of a tile of whole numbers of one with ``inside`` trips, that many itself after 0; 0 after the last."""
+    if trips == 0:
+        return inside
+    if tied or trips == 1:
+        return 0
+    return -(-inside // -(-inside // (trips - 1)))
+
+
+@compiled
+def least_nested(w: Work, bounds: Bounds, level: int, resource: int, left: float) -> float:
+    """Least, below ``left``, that a level and those further out are charged of a resource.
+
+    Its tile is whole numbers of that of the next level inside, of which all of ``n p q r s`` is decided; where ``c`` or ``k`` is
+    not, that has at least the trips expected of it.
+    """
+    rungs, inside = bounds.rungs, level + 1
+    begin, own, per = bounds.begin, bounds.own[level], bounds.per[level]
+    per_b, always = per[PER_B, resource], per[ALWAYS, resource]
+    if inside == w.inner == w.last and w.counted[IFMAP] == level:
+        shared, each = w.outer[IFMAP, resource], w.own[IFMAP, resource]
+        known = shared * (w.known[0] - w.fetched[0]) + each * (w.known[1] - w.fetched[1])
+        per_b, always = per_b + known, always - known
+    walked, row, rung = w.walked_trips, w.walked_row, w.walked_rung
+    walked[0], row[0] = 0, 0
+    depth = 0
+    while depth >= 0:
+        dim = WALKED[depth]
+        walked[depth] = next_nested(int(w.trips[inside, dim]), walked[depth], must_equal(w, level, dim))
+        if walked[depth] == 0:
+            depth -= 1
+            continue
+        rung[depth] = rungs.at[rungs.start[dim] + walked[depth]]
+        row[depth + 1] = row[depth] * rungs.many[dim] + rung[depth]
+        table = begin[depth + 1] + row[depth + 1]
+        if own[table, resource] >= left:
+            continue
+        if depth < 4:
+            depth += 1
+            walked[depth] = 0
+            continue
+        fetched = fetched_least(bounds.axes, w.stays[level], rung[1], rung[2], rung[3], rung[4])
+        further = bounds.nested[level - 1, table, resource]
+        fixed = per[PER_A, resource] * walked[0] * walked[1] * walked[3] + per[PER_H, resource] * fetched + always + further
+        per_k = max(per_b + per[PER_HB, resource] * fetched, TINY)
+        per_c = per[PER_C, resource] * walked[2] * walked[4]
+        room = bounds.kernels[level, rung[0], rung[1], rung[2], rung[3], rung[4]]
+        left = min(left, fixed + least_channels(w, rungs, level, room, per_c, per_k))
+    return left
+
+
+@compiled
+def is_decided(w: Work, level: int, dim: int) -> bool:
+    """Whether the tile of a level is decided along a dimension."""
+    return w.pick[dim] >= 0 if level == w.inner else w.tile[level, dim] > 0
+
+
+@compiled
+def least_channels(w: Work, rungs: Rungs, level: int, room: Floats, per_c: float, per_k: float) -> float:
+    """Least that trips of ``c`` and ``k`` cost of a level whose other trips are given, its tile whole numbers of that inside."""
+    least = np.inf
+    tied_c, tied_k = must_equal(w, level, C), must_equal(w, level, K)
+    kernels, decided = w.trips[level + 1, K], is_decided(w, level + 1, K)
+    inside = int(w.trips[level + 1, C])
+    if is_decided(w, level + 1, C):
+        trips = next_nested(inside, 0, tied_c)
+        while trips > 0:
+            fewest = least_kernels(kernels, decided, room[rungs.at[rungs.start[C] + trips]], tied_k)
+            least = min(least, per_c * trips + per_k * fewest)
+            trips = next_nested(inside, trips, tied_c)
+        return least
+    for rung in range(rungs.many[C]):
+        if not tied_c or rungs.trips[C, rung] >= inside:
+            fewest = least_kernels(kernels, decided, room[rung], tied_k)
+            least = min(least, per_c * rungs.trips[C, rung] + per_k * fewest)
+    return least
+
+
+@compiled
+def least_kernels(inside: float, decided: bool, room: float, tied: bool) -> float:
+    """Fewest trips of ``k``, of which the room leaves as few as ``room``, and the next level inside has ``inside``."""
+    if decided:
+        return fewest_nested(inside, room, tied)
+    return max(room, inside) if tied else room
+
+
+@compiled
+def confine(w: Work, rungs: Rungs, kernels: Floats, level: int) -> Floats:
+    """Fewest trips of ``k`` at a level whose tile is that of the next level inside, as far as tied: what has no room there neither."""
+    many = rungs.many
+    inside = kernels[level + 1]
+    found = kernels[level].copy()
+    for n in range(many[N]):
+        own_n = n if must_equal(w, level, N) else many[N] - 1
+        for p in range(many[P]):
+            own_p = p if must_equal(w, level, P) else many[P] - 1
+            for r in range(many[R]):
+                own_r = r if must_equal(w, level, R) else many[R] - 1
+                for q in range(many[Q]):
+                    own_q = q if must_equal(w, level, Q) else many[Q] - 1
+                    for s in range(many[S]):
+                        own_s = s if must_equal(w, level, S) else many[S] - 1
+                        for c in range(many[C]):
+                            least = inside[own_n, own_p, own_r, own_q, own_s, c if must_equal(w, level, C) else many[C] - 1]
+                            if must_equal(w, level, K) or least == NO_ROOM:
+                                found[n, p, r, q, s, c] = max(found[n, p, r, q, s, c], least)
+    return found
+
+
+@compiled
+def confined(w: Work, rungs: Rungs, kernels: Floats, outermost: int) -> Floats:
+    """Fewest trips of ``k`` of levels up to one, as tied tiles need room at both levels."""
+    if not w.tied[outermost:].any():
+        return kernels
+    found = kernels.copy()
+    for level in range(w.last - 1, outermost - 1, -1):
+        if w.tied[level + 1] > 0:
+            found[level] = confine(w, rungs, found, level)
+    return found
