@@ -38,7 +38,6 @@ from costmodel.mapping.levels.costs import (
     add_waiting,
     element_sweeps,
     improves,
-    is_free,
     least_walk,
     must_equal,
     score,
@@ -46,7 +45,16 @@ from costmodel.mapping.levels.costs import (
     times,
 )
 from costmodel.mapping.levels.inner import Entries
-from costmodel.mapping.levels.least import WALKED, Bounds, Known, Rungs, add_least, confined, least_nested, tables_of
+from costmodel.mapping.levels.least import (
+    WALKED,
+    Bounds,
+    Known,
+    Rungs,
+    add_least,
+    confined,
+    least_nested,
+    tables_of,
+)
 from costmodel.mapping.levels.pin_kernel import lost, pinned
 from costmodel.mapping.levels.tables import better
 
@@ -319,7 +327,7 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds,
 
 @compiled
 def decisive(w: Work) -> tuple[int, float]:
-    """Resource that decides whether what was scored last can be better than the best (-1: none), and what must not be reached of it."""
+    """Resource that decides whether what was scored last can beat the best (-1: none), and what it must stay below."""
     static = w.static_pj_per_s * w.latency
     if w.kind == 3 and not w.second:
         return w.resources - 1, w.best[0]
@@ -334,7 +342,7 @@ def decisive(w: Work) -> tuple[int, float]:
 
 @compiled
 def refined(w: Work, bounds: Bounds, level: int) -> tuple[float, float]:
-    """Bound of what was scored last, the next level outside made of whole numbers of what is decided; infinite if no better."""
+    """Bound of what was scored last, the next level outside whole numbers of what is decided; infinite if no better."""
     at, limit = decisive(w)
     if at >= 0 and level > 1 and limit < np.inf:
         charged = bounds.nested[level - 1, bounds.begin[5] + w.place[level, 5], at]
@@ -503,7 +511,7 @@ def pursue(
     works: Works, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, one: Entries, two: Entries,
     pairs: Ints, values: Floats, at: int, budget: int,
 ) -> int:
-    """Search on from pair ``at`` of innermost entries, or in the middle of the one before, for a number of steps; where it stands."""
+    """Search on from pair ``at`` of innermost entries, or in the middle of the one before, for some steps; where it stands."""
     w = works[0]
     budget += w.count
     while True:

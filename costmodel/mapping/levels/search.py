@@ -34,11 +34,13 @@ from costmodel.mapping.levels.price import PLAIN, Priced, priced, value_of
 from costmodel.mapping.mapping import DIMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
-    from costmodel.mapping.levels.least import Bounds
+    from costmodel.mapping.levels.inner import Entries, Pairs
+    from costmodel.mapping.levels.kernel import Form, Queue
+    from costmodel.mapping.levels.least import Bounds, Known, Rungs
     from costmodel.mapping.nest import Layer
 
     Floats = NDArray[np.float64]
@@ -103,7 +105,7 @@ def search(
     hierarchy
         The stores and the array.
     objective
-        One of ``OBJECTIVES``. Among equals of latency or DRAM bytes, the least energy is taken; among equals of energy, where
+        One of ``OBJECTIVES``. Among equals of latency, product or DRAM bytes, the least energy is taken; among equals of energy, where
         the array's elements have no store, the least latency; else the first in the order of the search.
     fixed
         What no mapping changes, of every layer or of all.
@@ -173,10 +175,10 @@ class Least:
     works: Works
     spans: Floats
     rooms: dict[bytes, Floats] = field(default_factory=dict)
-    tables: dict[int, Bounds] = field(default_factory=dict)
+    tables: dict[object, Bounds] = field(default_factory=dict)
 
     @cached_property
-    def rungs(self) -> tuple[Any, Floats, Ints]:
+    def rungs(self) -> tuple[Rungs, Floats, Ints]:
         """Rungs of the layer, the least positions of both axes by them, and where the sections of tables begin."""
         from costmodel.mapping.levels import least
 
@@ -184,7 +186,7 @@ class Least:
         return rungs, least.axis_least(self.works, self.spans, rungs), least.sections(rungs.many)
 
     @cached_property
-    def known(self) -> Any:
+    def known(self) -> Known:
         """Room for what was looked at before."""
         from costmodel.mapping.levels import least
 
@@ -205,7 +207,8 @@ class Least:
             found = np.empty((inner + 1, *many, int(rungs.many[C])))
             w["holds"][: len(holds)] = holds
             for level in range(1, inner + 1 if inner == w["last"] else inner):
-                found[level] = least.fewest_trips(self.works, rungs, axes, level, self.hierarchy.elements if level == inner else 1)
+                elements = self.hierarchy.elements if level == inner else 1
+                found[level] = least.fewest_trips(self.works, rungs, axes, level, elements)
             self.rooms[key] = found
         return self.rooms[key]
 
@@ -213,7 +216,7 @@ class Least:
         """Write a plan into the record, and return the tables of its levels, those of a few plans kept."""
         from costmodel.mapping.levels import kernel
 
-        form, key = form_of(one), id(one)
+        form, key = form_of(one), (one.stays, one.tied, one.traffic.passing)
         if key in self.tables:
             kernel.take_form(self.works, form)
             return self.tables[key]
@@ -256,7 +259,7 @@ class Search:
         """Whether a second criterion is minimised too: energy, or latency where energy does not depend on the array."""
         if self.objective == "energy":
             return bool(self.hierarchy.sides) and not self.hierarchy.in_elements
-        return self.objective != "edp"
+        return True
 
     @property
     def counts_steps(self) -> bool:
@@ -288,18 +291,21 @@ class Search:
         return sorted(found, key=lambda entry: (entry.first, entry.second))
 
     @cached_property
-    def entries(self) -> tuple[Any, Any]:
+    def entries(self) -> tuple[Entries, Entries]:
         """Innermost tiles of both axes."""
         from costmodel.mapping.levels import inner
 
         rungs, _, _ = self.least.rungs
         works, spans, rows, wants = self.arrays
         w = works[0]
-        w["holds"][: w["last"] + 1] = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in self.hierarchy.stores]
-        return tuple(inner.Entries(*inner.entries_of(works, spans, rows, wants, rungs, axis)) for axis in range(2))
+        stores = self.hierarchy.stores
+        held = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in stores]
+        w["holds"][: w["last"] + 1] = held
+        one, two = (inner.Entries(*inner.entries_of(works, spans, rows, wants, rungs, axis)) for axis in range(2))
+        return one, two
 
     @cached_property
-    def pairs(self) -> Any:
+    def pairs(self) -> Pairs:
         """Pairs of innermost tiles of both axes."""
         from costmodel.mapping.levels import inner
 
@@ -348,7 +354,7 @@ class Search:
         return not plans, best
 
     def searched(self, one: Plan, best: Best | None, steps: int, until: float) -> tuple[float, bool, Best | None]:
-        """Search one plan for a number of steps: the least bound of its innermost tiles, whether it was completed, the best."""
+        """Search one plan for some steps: the least bound of its innermost tiles, whether it was completed, the best."""
         from costmodel.mapping.levels import inner, kernel
 
         arrays, pairs = self.arrays, self.pairs
@@ -366,7 +372,7 @@ class Search:
             w["found"] = 0
             at = kernel.pursue(*arrays, bounds, self.queue, *self.entries, chosen, values, at, budget)
             if w["found"]:
-                best = Best(*map(float, w["best"]), one, w["best_tile"].copy(), w["best_pick"].copy())
+                best = Best(float(w["best"][0]), float(w["best"][1]), one, w["best_tile"].copy(), w["best_pick"].copy())
         return inf, True, best
 
     @cached_property
@@ -375,28 +381,41 @@ class Search:
         return np.empty(len(self.pairs.place), dtype=np.int64), np.empty(len(self.pairs.place))
 
     @cached_property
-    def queue(self) -> Any:
+    def queue(self) -> Queue:
         """Room for candidates in the order of their bounds."""
         from costmodel.mapping.levels import kernel
 
         many = int(np.diff(self.arrays.works[0]["begin"]).max())
         return kernel.Queue(np.empty((2, many), dtype=np.int64), np.empty((2, many, 2)))
 
+    def moving(self, tiles: tuple[dict[str, int], ...], unroll: dict[str, tuple[int, int]]) -> list[set[str]]:
+        """Loops of more than one trip of every block."""
+        found, outer = [], extents(self.layer)
+        for store, tile in zip(self.hierarchy.on_chip, tiles, strict=True):
+            own = {dim: size * (unroll.get(dim, (0, 1))[1] if store.per_element else 1) for dim, size in tile.items()}
+            found.append({dim for dim in DIMS if own[dim] < outer[dim]})
+            outer = own
+        return found
+
     def found(self, best: Best, lower: float, proved: bool) -> Found:
         """Describe the best mapping, the loops of every block in their best order."""
         tiles, unroll = tiles_of(self.arrays, best, self.hierarchy)
-        choices = [orders(stay) for stay in best.plan.stays]
+        choices = [orders(stay, moving) for stay, moving in zip(best.plan.stays, self.moving(tiles, unroll), strict=True)]
         passing = best.plan.traffic.passing
         nest = LoopNest(tiles, tuple(choice[0] for choice in choices), unroll, passing)
-        value, second = inf, inf
+        value, second = self.worth(nest)
         for at, choice in enumerate(choices):
-            for order in choice:
+            for order in choice[1:]:
                 other = LoopNest(tiles, (*nest.orders[:at], order, *nest.orders[at + 1 :]), unroll, passing)
-                price = priced(self.layer, self.hierarchy, other, self.fixed)
-                found = value_of(price, self.objective), price.latency_s if self.objective == "energy" else price.energy_pj
+                found = self.worth(other)
                 if found < (value, second):
                     (value, second), nest = found, other
         return Found(self.layer, self.hierarchy, self.fixed, nest, value, value if proved else min(lower, value), proved)
+
+    def worth(self, nest: LoopNest) -> tuple[float, float]:
+        """What a mapping is measured by, and what decides among equals."""
+        price = priced(self.layer, self.hierarchy, nest, self.fixed)
+        return value_of(price, self.objective), price.latency_s if self.objective == "energy" else price.energy_pj
 
 
 def refuse_homeless(hierarchy: Hierarchy) -> None:
@@ -442,13 +461,16 @@ def without_room(layer: Layer, hierarchy: Hierarchy) -> list[str]:
     return found or [f"{names}: no tiles fit together: what the array works on at a time is larger than a store; enlarge one"]
 
 
-def orders(stay: int) -> list[str]:
-    """Orders of a block whose innermost loops leave an operand in place."""
+def orders(stay: int, moving: Collection[str] = DIMS) -> list[str]:
+    """Orders of a block whose innermost loops leave an operand in place, by the loop of those in ``moving`` walked just outside.
+
+    One order where none of them moves.
+    """
     walked = {0: "pq", 1: "pqrs", 2: "rs"}[stay]
     inside = {0: "npq", 1: "k", 2: "crs"}[stay]
     outside = [dim for dim in "gnkcpqrs" if dim not in inside]
     found = []
-    for loop in walked:
+    for loop in [dim for dim in walked if dim in moving] or walked[0]:
         if stay == 1:
             found.append("".join([dim for dim in outside if dim != loop] + [loop, "k"]))
         else:
@@ -497,7 +519,7 @@ def arrays_of(layer: Layer, hierarchy: Hierarchy, pins: Pins = FREE) -> Arrays:
     return Arrays(work, spans, rows, np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0))
 
 
-def form_of(one: Plan) -> Any:
+def form_of(one: Plan) -> Form:
     """Return a plan as arrays."""
     from costmodel.mapping.levels.kernel import Form
 
