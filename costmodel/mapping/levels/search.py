@@ -105,8 +105,8 @@ def search(
     hierarchy
         The stores and the array.
     objective
-        One of ``OBJECTIVES``. Among equals of latency, product or DRAM bytes, the least energy is taken; among equals of energy, where
-        the array's elements have no store, the least latency; else the first in the order of the search.
+        One of ``OBJECTIVES``. Among equals of latency, product or DRAM bytes, the least energy is taken; among equals of
+        energy, where the array's elements have no store, the least latency; else the first in the order of the search.
     fixed
         What no mapping changes, of every layer or of all.
     time_limit_s
@@ -462,9 +462,9 @@ def without_room(layer: Layer, hierarchy: Hierarchy) -> list[str]:
 
 
 def orders(stay: int, moving: Collection[str] = DIMS) -> list[str]:
-    """Orders of a block whose innermost loops leave an operand in place, by the loop of those in ``moving`` walked just outside.
+    """Orders of a block whose innermost loops leave an operand in place, by the loop that is walked just outside those.
 
-    One order where none of them moves.
+    That is one of those in ``moving``; one order where none of them moves.
     """
     walked = {0: "pq", 1: "pqrs", 2: "rs"}[stay]
     inside = {0: "npq", 1: "k", 2: "crs"}[stay]
