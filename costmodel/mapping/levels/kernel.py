@@ -341,16 +341,26 @@ def decisive(w: Work) -> tuple[int, float]:
 
 
 @compiled
+def nests(w: Work, bounds: Bounds, level: int, at: int, limit: float) -> bool:
+    """Whether the next level outside can be whole numbers of what is decided, a resource below a limit; add how much dearer."""
+    charged = bounds.nested[level - 1, bounds.begin[5] + w.place[level, 5], at]
+    left = limit * (1 + TIE) - (w.total[at] - charged)
+    found = least_nested(w, bounds, level - 1, at, left)
+    if found >= left:
+        return False
+    w.total[at] += max(found - charged, 0.0)
+    return True
+
+
+@compiled
 def refined(w: Work, bounds: Bounds, level: int) -> tuple[float, float]:
     """Bound of what was scored last, the next level outside whole numbers of what is decided; infinite if no better."""
     at, limit = decisive(w)
     if at >= 0 and level > 1 and limit < np.inf:
-        charged = bounds.nested[level - 1, bounds.begin[5] + w.place[level, 5], at]
-        left = limit * (1 + TIE) - (w.total[at] - charged)
-        found = least_nested(w, bounds, level - 1, at, left)
-        if found >= left:
+        if w.kind == 3 and w.second and not nests(w, bounds, level, w.resources - 1, w.best[0] * (1 + TIE)):
             return np.inf, np.inf
-        w.total[at] += max(found - charged, 0.0)
+        if not nests(w, bounds, level, at, limit):
+            return np.inf, np.inf
     return score(w, fewest_steps(w))
 
 
