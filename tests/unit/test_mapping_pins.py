@@ -168,7 +168,7 @@ def test_without_pins_everything_is_left():
 
     assert list(free.passings()) == list(bypasses(pair()))
     assert list(free.forms()) == list(forms(2))
-    w = arrays_of(LAYER, pair()).w
+    w = arrays_of(LAYER, pair()).works[0]
     assert (w.pin == 0).all()
     assert (w.within == 0).all()
     assert (w.keep == -1).all()
@@ -179,7 +179,7 @@ def test_without_pins_everything_is_left():
 def test_sizes_outside_the_array():
     """A pinned tile is the least and the most; one outside caps those inside, which divide it; one inside is the least."""
     machine = replace(pair(), stores=(*pair().stores[:2], replace(pair().stores[1], name="l1"), pair().stores[2]))
-    w = arrays_of(LAYER, machine, pins("glb.k=6", "rf.k=2", "rows=c:2", "l1.p=2", "glb.q=99")).w
+    w = arrays_of(LAYER, machine, pins("glb.k=6", "rf.k=2", "rows=c:2", "l1.p=2", "glb.q=99")).works[0]
     k, c, p, q = 2, 3, 4, 5
 
     assert (w.pin[1, k], w.pin[2, k], w.within[2, k], w.cap[2, k]) == (6, 0, 6, 6)

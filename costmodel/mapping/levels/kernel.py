@@ -469,9 +469,10 @@ def rank(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queu
         longest = most(w, spans, w.inner, dim, ofmap_width(w, rows, w.inner) if dim == K else w.bits[3], 1.0)
         whole = max(longest, most(w, spans, w.inner, dim, w.bits[2], 1.0))
     for row in range(w.begin[dim], w.begin[dim + 1]):
-        if rows[row, TILE] > (whole if rows[row, TILE] == w.extent[dim] else longest):
+        all_of_it = rows[row, TILE] == w.extent[dim]
+        if rows[row, TILE] > (whole if all_of_it else longest) or not decide_inner(w, rows, dim, row) or lost(w, w.inner):
             continue
-        if not decide_inner(w, rows, dim, row) or lost(w, w.inner) or not fits(w, spans, rows, w.inner):
+        if all_of_it and not fits(w, spans, rows, w.inner):
             continue
         if promising(w, spans, rows, wants, bounds, w.inner, 6 if dim == C else 7):
             first, second = refined(w, bounds, w.inner)
