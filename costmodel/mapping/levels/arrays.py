@@ -56,7 +56,7 @@ WORK: Final = np.dtype([
     # settled, and what they exchange of the ifmap for each loop walked.
     ("tile", INT, (LEVELS, 8)), ("low", INT, (LEVELS, 8)), ("trips", FLOAT, (LEVELS, 8)), ("pick", INT, 8),
     ("copies", FLOAT, 8), ("steps", FLOAT, 8), ("used", INT, SIDES), ("settled", FLOAT, (LEVELS, RESOURCES)),
-    ("base", FLOAT, (LEVELS, RESOURCES)), ("place", INT, (LEVELS, 6)),
+    ("reached", FLOAT, (LEVELS, RESOURCES)), ("place", INT, (LEVELS, 6)),
     ("waiting", FLOAT, (3, RESOURCES)), ("walks", FLOAT, (5, RESOURCES)), ("read", FLOAT, 5), ("written", FLOAT, 5),
     ("total", FLOAT, RESOURCES),
     ("depth", INT), ("walking", INT), ("ranked", INT, 2), ("at", INT, 8 * LEVELS), ("count", INT),

@@ -36,7 +36,7 @@ AREA, POOLED, AFRESH, ALONG_OUTPUTS, ALONG_TAPS = range(5)
 """Least positions along an axis: of the largest tile, of it where many elements share it, and fetched by all tiles afresh, or
 with what neighbours share kept while outputs or taps advance."""
 PER_A, PER_B, PER_C, PER_HB, PER_H, ALWAYS = range(6)
-"""Charges per trip of ``n p q``, of ``k``, of ``c r s``; per position of the ifmap and trip of ``k``, per position; of a level."""
+"""Charges per trip of ``n p q``, of ``k``, of ``c r s``; per position of the ifmap and trip of ``k``, per position; always."""
 
 
 class Rungs(NamedTuple):
