@@ -291,8 +291,8 @@ POINTWISE = Layer(k=1024, c=256, p=14, q=14, ifmap_h=14, ifmap_w=14, **WIDE)
 def test_a_tile_of_all_channels_need_be_no_multiple_of_the_arrays() -> None:
     """The buffer has all 256 channels, of which the array takes 12 x 11 at a time; 26 filters fill it. Counted by hand.
 
-    Weights pass the buffer by, once; the ifmap is read once for each of 40 tiles of filters, and written by 79 tiles of 13; the
-    ofmap is left twice by the array, of which elements leave it 22 times and take it back once.
+    Weights pass the buffer by, once; the ifmap is read for each of 40 tiles of filters, and written in elements for each of 79
+    of 13; sums leave the array twice and come back once, of 22 tiles of channels in elements each leaves and one takes them.
     """
     hardware = load_hardware("eyeriss-168")
     compute = hardware.compute

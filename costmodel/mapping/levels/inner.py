@@ -143,8 +143,10 @@ def figure(w: Work, spans: Floats, rows: Ints, wants: Floats, axis: int, image: 
             own[STEPPED] *= rows[row, STEPS]
     own[EXTENT] = spans[axis, 0, rows[out, TILE], rows[tap, TILE]] * (rows[image, TILE] if image >= 0 else 1)
     own[PARTIAL] = 1.0 if rows[tap, TILE] < w.extent[R + axis] else 0.0
+    w.tile[w.last, P + axis], w.tile[w.last, R + axis] = rows[out, TILE], rows[tap, TILE]
     for loop in range(3):
         own[READ + loop], own[WRITTEN + loop] = element_axis(w, spans, rows, wants, axis, 0, loop)
+    w.tile[w.last, P + axis], w.tile[w.last, R + axis] = 0, 0
 
 
 class Pairs(NamedTuple):
