@@ -47,12 +47,13 @@ def planned(draw, **limits):
     return search, one, search.least.bounds(one)
 
 
-def bound_of(search, one):
-    """What no mapping of a plan undercuts."""
+def bound_of(search, one, *, alone=True):
+    """What no mapping of a plan undercuts; of levels that were looked at before where it is not found ``alone``."""
     from costmodel.mapping.levels import kernel
 
     rungs, axes, _ = search.least.rungs
-    search.least.known.many[:] = 0
+    if alone:
+        search.least.known.many[:] = 0
     kernels = search.least.kernels(one.traffic.holds)
     return kernel.bounded(search.arrays.works, form_of(one), rungs, axes, kernels, search.least.known)
 

@@ -23,12 +23,14 @@ from tests.unit.levels_search import (
     MUCH,
     WALKED,
     axis_walks,
+    bound_of,
     extents_of,
     fetched_least,
     has_room,
     level_charge,
     nested_in,
     planned,
+    plans_of,
     rung_tuples,
     searches,
     tied_along,
@@ -295,6 +297,47 @@ def test_nesting_takes_the_least_over_whole_numbers(case, random):
         ]
         assert after[at] == min(before[chosen] for chosen in product(*choices))
     assert prefixes_hold(search, table)
+
+
+# ---- plans
+
+
+def least_alone(search, one, level, kernels):
+    """Least that a level is charged over all rungs, by resource, whatever the others are."""
+    layer, w, found = search.layer, search.arrays.works[0], []
+    for at, trips in rung_tuples(layer):
+        fetched = fetched_least(layer, one.stays[level - 1], trips)
+        for rung, c in enumerate(trips_of(layer.c)):
+            if kernels[(level, *at, rung)] < least.NO_ROOM:
+                found.append(level_charge(w, one, level, {**trips, "c": c, "k": kernels[(level, *at, rung)]}, fetched))
+    return np.min(found, axis=0) if found else np.full(w.resources, inf)
+
+
+@settings(max_examples=60)
+@given(planned(macs=40, longest=3))
+def test_a_plan_is_bounded_by_its_levels_each_by_itself(case):
+    """The sum of the least of every level, of the backing store, and of what is always charged."""
+    search, one, bounds = case
+    w = search.arrays.works[0]
+    literal = one.traffic.always + level_charge(w, one, 0, dict.fromkeys(DIMS, 1), 0.0)
+    for level in range(1, w.inner + (w.inner == w.last)):
+        literal = literal + least_alone(search, one, level, bounds.kernels)
+    bound_of(search, one)
+    assert close(w.total[: w.resources], literal)
+
+
+@settings(max_examples=60)
+@given(searches(macs=40, longest=3), st.randoms(use_true_random=False))
+def test_what_was_looked_at_before_changes_no_bound(search, random):
+    """Levels charged the same are looked up; the bounds are those of plans looked at alone, in whatever order they come."""
+    every = plans_of(search)
+    passing = random.choice(every).traffic.passing
+    some = [one for one in every if one.traffic.passing == passing]
+    some = random.sample(some, min(len(some), 30))
+    alone = [bound_of(search, one) for one in some]
+    search.least.known.many[:] = 0
+    together = [bound_of(search, one, alone=False) for one in some]
+    assert np.array_equal(np.minimum(alone, MUCH), np.minimum(together, MUCH), equal_nan=True)
 
 
 # ---- nesting with what is decided
