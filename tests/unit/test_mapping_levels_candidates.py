@@ -157,7 +157,7 @@ def test_an_empty_record_is_zero():
 
 def test_a_layer_on_an_array_as_numbers():
     """Extents in the order of the dimensions, geometry by axis, widths, and the levels of the hierarchy."""
-    w = arrays_of(LAYER, ARRAY).w
+    w = arrays_of(LAYER, ARRAY).works[0]
     assert w.extent.tolist() == [2, 1, 12, 8, 5, 4, 3, 2]
     assert (w.gaps.tolist(), w.geometry.tolist()) == ([[2, 1], [1, 3]], [[1, 10], [0, 7]])
     assert w.bits.tolist() == [4, 16, 8, 32]
@@ -171,7 +171,7 @@ def test_a_layer_on_an_array_as_numbers():
 
 def test_rooms_as_numbers():
     """What operands share and their parts; no bound where none is given, and a register holds one value."""
-    w = arrays_of(LAYER, ARRAY).w
+    w = arrays_of(LAYER, ARRAY).works[0]
     assert w.room[:3].tolist() == [[UNBOUNDED, -1, -1, -1], [4096, -1, -1, 512], [64, 16, UNBOUNDED, -1]]
     assert w.values.tolist() == [UNBOUNDED, 1.0, UNBOUNDED]
 
@@ -179,7 +179,7 @@ def test_rooms_as_numbers():
 def test_tiles_of_elements_are_no_larger_than_their_room():
     """Four weights of 4 bits in 16, whole axes in 64; an ifmap register of one value leaves no n or c, and g is single."""
     arrays = arrays_of(LAYER, ARRAY)
-    begin = arrays.w.begin
+    begin = arrays.works[0].begin
     most = {dim: int(arrays.rows[begin[at] : begin[at + 1], 0].max()) for at, dim in enumerate(DIMS)}
     assert most == {"n": 1, "g": 1, "k": 4, "c": 1, "p": 5, "q": 4, "r": 3, "s": 2}
 
@@ -187,20 +187,20 @@ def test_tiles_of_elements_are_no_larger_than_their_room():
 def test_rows_are_in_order_and_their_fewest_known():
     """Per dimension by trips, elements, tile; fewest copies, trips and steps of each."""
     arrays = arrays_of(LAYER, ARRAY)
-    begin = arrays.w.begin
+    begin = arrays.works[0].begin
     assert begin[0] == 0
     assert begin[-1] == len(arrays.rows)
     for dim in range(8):
         rows = arrays.rows[begin[dim] : begin[dim + 1]]
         keys = [(row[5], row[2], row[0]) for row in rows.tolist()]
         assert keys == sorted(keys)
-        assert arrays.w.fewest[dim].tolist() == rows[:, 4:7].min(axis=0).tolist()
+        assert arrays.works[0].fewest[dim].tolist() == rows[:, 4:7].min(axis=0).tolist()
 
 
 def test_without_a_store_in_elements_tiles_are_single():
     """The array has a level of its own behind the last store, and elements work on one value."""
     shared = replace(ARRAY, stores=(DRAM, GLB))
     arrays = arrays_of(LAYER, shared)
-    assert (arrays.w.last, arrays.w.inner) == (1, 2)
+    assert (arrays.works[0].last, arrays.works[0].inner) == (1, 2)
     assert (arrays.rows[:, 0] == 1).all()
     assert (arrays.wants == -1).all()

@@ -51,7 +51,7 @@ def test_sweeps_multiply_the_trips_of_free_loops(trips, operand):
 def test_halo_is_the_best_walk_that_a_form_allows(layer, data):
     """Outputs may be walked innermost unless they stay in place, taps unless the weights do; one axis keeps its overlap."""
     arrays = arrays_of(layer, search_free())
-    w = arrays.w
+    w = arrays.works[0]
     inner = {dim: data.draw(st.integers(1, getattr(layer, dim))) for dim in "pqrs"}
     outer = {dim: min(inner[dim] * data.draw(st.integers(1, 4)), getattr(layer, dim)) for dim in "pqrs"}
     for number, dim in enumerate(DIMS):
@@ -77,9 +77,9 @@ def search_free():
 def test_an_undecided_axis_is_bounded_by_the_least_of_it():
     """Where a tile is not known, no walk fetches less than the least of any."""
     arrays = arrays_of(SMALL, search_free())
-    assert costs.axis_cover(arrays.w, arrays.spans, 0, 2, 0, 0) == arrays.w.least[0]
-    arrays.w.tile[2] = arrays.w.extent
-    assert costs.axis_cover(arrays.w, arrays.spans, 0, 2, 0, 0) == afresh(SMALL.height, SMALL.p, SMALL.r)
+    assert costs.axis_cover(arrays.works[0], arrays.spans, 0, 2, 0, 0) == arrays.works[0].least[0]
+    arrays.works[0].tile[2] = arrays.works[0].extent
+    assert costs.axis_cover(arrays.works[0], arrays.spans, 0, 2, 0, 0) == afresh(SMALL.height, SMALL.p, SMALL.r)
 
 
 def scored(kind, *, overlap=True, **changes):
@@ -158,7 +158,7 @@ def test_the_search_scores_what_pricing_gives(seed):
             found = one.run(None)
         except MappingError:
             continue
-        first, second = one.arrays.w.best
+        first, second = one.arrays.works[0].best
         assert isclose(found.value * unit(objective), first, rel_tol=1e-9)
         if one.breaks_ties and objective != "energy":
             assert isclose(found.priced.energy_pj, second, rel_tol=1e-9)

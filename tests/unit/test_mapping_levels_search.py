@@ -12,12 +12,14 @@ from random import Random
 import pytest
 
 from costmodel.errors import MappingError
+from costmodel.hardware import load_hardware
+from costmodel.joint.machine import hierarchy_of
 from costmodel.mapping import DIMS, Problems, solve
 from costmodel.mapping.levels.forms import bypasses, changed_by, forms
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy, Side, Store
 from costmodel.mapping.levels.loopnest import LoopNest, extents
 from costmodel.mapping.levels.price import Priced, priced
-from costmodel.mapping.levels.search import OBJECTIVES, Found, limits, orders, search, value_of
+from costmodel.mapping.levels.search import OBJECTIVES, Found, orders, search, value_of
 from costmodel.mapping.nest import Layer
 
 
@@ -260,12 +262,52 @@ def test_forms_and_ties() -> None:
     assert changed_by(1, (0, 0), (0, 2)) == 1
 
 
-def test_limits_rise_to_the_ceiling() -> None:
-    """The limits searched under rise, stay below what is known, and end there."""
-    found = list(limits(10.0, 25.0))
-    assert found == sorted(found)
-    assert found[-1] == 25.0
-    assert list(limits(0.0, inf)) == [inf]
+@pytest.mark.parametrize("rounds", [(1 << 62,), (1, 2, 3, 5, 8, 1 << 62)])
+def test_rounds_change_nothing_but_the_time(rounds: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans searched to the end at once, or broken off after single steps, lead to the same value and the same tie breaker."""
+    cases = [(SMALL, EYERISS, Fixed(), objective) for objective in OBJECTIVES]
+    cases += [(*random_case(seed), objective) for seed in (0, 3, 5) for objective in OBJECTIVES]
+    usual = [found_or_none(*case) for case in cases]
+    monkeypatch.setattr("costmodel.mapping.levels.search.ROUNDS", rounds)
+    for one, other in zip(usual, (found_or_none(*case) for case in cases), strict=True):
+        assert (one is None) == (other is None)
+        if one and other:
+            assert other.optimal
+            assert isclose(other.value, one.value, rel_tol=1e-9)
+            assert isclose(other.lower, one.lower, rel_tol=1e-9)
+
+
+def found_or_none(layer: Layer, h: Hierarchy, fixed: Fixed, objective: str) -> Found | None:
+    """What is found; None where nothing fits."""
+    try:
+        return search([layer], h, objective, fixed)[0]
+    except MappingError:
+        return None
+
+
+POINTWISE = Layer(k=1024, c=256, p=14, q=14, ifmap_h=14, ifmap_w=14, **WIDE)
+
+
+def test_a_tile_of_all_channels_need_be_no_multiple_of_the_arrays() -> None:
+    """The buffer has all 256 channels, of which the array takes 12 x 11 at a time; 26 filters fill it. Counted by hand.
+
+    Weights pass the buffer by, once; the ifmap is read for each of 40 tiles of filters, and written in elements for each of 79
+    of 13; sums leave the array twice and come back once, of 22 tiles of channels in elements each leaves and one takes them.
+    """
+    hardware = load_hardware("eyeriss-168")
+    compute = hardware.compute
+    hierarchy = hierarchy_of(hardware, compute.macs_per_cycle["int16"].value * compute.clock_hz.value)
+    (found,) = search([POINTWISE], hierarchy, "energy")
+    assert found.optimal
+    assert found.priced.fits
+    dram, buffer, element = 200, 6, 1  # pJ per 16 bits
+    weight, ifmap, ofmap = 1024 * 256, 256 * 196, 1024 * 196
+    assert found.value == pytest.approx(
+        weight * (dram + element)
+        + ifmap * (dram + (1 + 40) * buffer + 79 * element)
+        + ofmap * (dram + (1 + 3) * buffer + 23 * element)
+    )
+    assert found.value == pytest.approx(128_607_232)
 
 
 SCRIPT = """

@@ -55,10 +55,12 @@ WORK: Final = np.dtype([
     ("kind", INT), ("second", INT), ("ports", INT), ("resources", INT), ("scale", FLOAT), ("compute_s", FLOAT),
     ("feed_s", FLOAT), ("overhead_s", FLOAT), ("overlap", INT), ("static_pj_per_s", FLOAT), ("always", FLOAT, RESOURCES),
     # Where the search stands: tiles (0: undecided), the least they can be, trips (the fewest they can be); rows of the
-    # innermost candidates, their copies and steps; elements used of each side; what is settled; bounds for what elements
-    # exchange that is not settled, and what they exchange of the ifmap for each loop walked.
+    # innermost candidates, their copies and steps; elements used of each side; what is settled, what a level and those
+    # inside it are charged so far, and where its trips stand in the tables; bounds for what elements exchange that is not
+    # settled, and what they exchange of the ifmap for each loop walked.
     ("tile", INT, (LEVELS, 8)), ("low", INT, (LEVELS, 8)), ("trips", FLOAT, (LEVELS, 8)), ("pick", INT, 8),
-    ("copies", FLOAT, 8), ("steps", FLOAT, 8), ("used", INT, SIDES), ("settled", FLOAT, (LEVELS, RESOURCES)), ("base", FLOAT, (LEVELS, RESOURCES)), ("place", INT, (LEVELS, 6)),
+    ("copies", FLOAT, 8), ("steps", FLOAT, 8), ("used", INT, SIDES), ("settled", FLOAT, (LEVELS, RESOURCES)),
+    ("reached", FLOAT, (LEVELS, RESOURCES)), ("place", INT, (LEVELS, 6)),
     ("waiting", FLOAT, (3, RESOURCES)), ("walks", FLOAT, (5, RESOURCES)), ("read", FLOAT, 5), ("written", FLOAT, 5),
     ("total", FLOAT, RESOURCES),
     ("depth", INT), ("walking", INT), ("ranked", INT, 2), ("at", INT, 8 * LEVELS), ("count", INT),

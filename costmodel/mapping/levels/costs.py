@@ -60,7 +60,7 @@ def must_equal(w: Work, level: int, dim: int) -> bool:
 
 @compiled
 def times(w: Work, level: int, weight: float, ifmap: float, ofmap: float, still: int, width: float, many: float) -> float:
-    """How often elements of operands fit into a level, ``many`` times its size, if all but those of ``still`` grow; 0 if not once."""
+    """How often elements of operands fit into ``many`` times a level, if all but those of ``still`` grow; 0 if not once."""
     limit, growing, fixed = np.inf, 0.0, 0.0
     for operand in range(3):
         amount = weight if operand == WEIGHT else (ifmap if operand == IFMAP else ofmap)
@@ -299,7 +299,7 @@ def add_waiting(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -
 
 @compiled
 def busy_along(w: Work, rows: Ints, operand: int, dim: int) -> tuple[float, float]:
-    """Elements busy along a dimension that an operand does not depend on, 1 while undecided: apart at the store outside, and all."""
+    """Elements busy along a dimension that an operand is free of, 1 while undecided: apart at the store outside, and all."""
     row = w.pick[dim]
     if row < 0:
         return 1.0, 1.0

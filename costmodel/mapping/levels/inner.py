@@ -1,7 +1,7 @@
 """The innermost tile along ``n p q r s``, both axes at a time: what of it is the same for all plans is found once.
 
-An *entry* is a choice of candidates along the loops of one axis of the ifmap: of ``n p r``, or of ``q s``. A plan is bounded for
-two entries by a handful of products. Imported only when a search runs: compiling it loads Numba.
+An *entry* is a choice of candidates along the loops of one axis of the ifmap: of ``n p r``, or of ``q s``. A plan is bounded
+for two entries by a handful of products. Imported only when a search runs: compiling it loads Numba.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from costmodel.mapping.levels.arrays import (
     S,
 )
 from costmodel.mapping.levels.compiled import compiled
-from costmodel.mapping.levels.costs import element_axis, is_apart, improves, score, times
+from costmodel.mapping.levels.costs import element_axis, improves, is_apart, score, times
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     Works = Any  # an array of one record, which compiled code takes faster
 
 OUTPUTS, TAPS, EXTENT, PARTIAL = range(4)
-"""Columns of an entry: its tile of outputs and of taps, positions of the ifmap (images included), whether taps are left out."""
+"""Columns of an entry: its tile of outputs and of taps, positions of the ifmap (with images), whether taps are left out."""
 SWEEPS, COPIED, BUSY, BUSY_COPIED = range(4, 8)
 """Sweeps over the weight that reach the store outside, those that every element counts, and the same while both stay."""
 SUMS, SUM_COPIES, SUM_BUSY, SUM_BUSY_COPIED = range(8, 12)
@@ -57,8 +57,10 @@ FIGURES = 19
 
 
 class Entries(NamedTuple):
-    """Entries of one axis: candidates (M, 3) of images, outputs and taps (-1: none), elements used of each side (M, SIDES), place
-    among the rungs of their loops (M,), figures (M, FIGURES); the last entry has the least of every figure.
+    """Entries of one axis; the last has the least of every figure.
+
+    Rows of candidates of images, outputs and taps (M, 3; -1: none), elements used of each side (M, SIDES), place among the
+    rungs of their loops (M,), figures (M, FIGURES).
     """
 
     rows: Ints
@@ -77,7 +79,9 @@ def use(w: Work, rows: Ints, used: Ints, row: int) -> bool:
 
 
 @compiled
-def entries_of(works: Works, spans: Floats, rows: Ints, wants: Floats, rungs: Rungs, axis: int) -> tuple[Ints, Ints, Ints, Floats]:
+def entries_of(
+    works: Works, spans: Floats, rows: Ints, wants: Floats, rungs: Rungs, axis: int
+) -> tuple[Ints, Ints, Ints, Floats]:
     """Fields of :class:`Entries` of an axis, images with the first."""
     w = works[0]
     begin, many = w.begin, rungs.many
@@ -139,8 +143,10 @@ def figure(w: Work, spans: Floats, rows: Ints, wants: Floats, axis: int, image: 
             own[STEPPED] *= rows[row, STEPS]
     own[EXTENT] = spans[axis, 0, rows[out, TILE], rows[tap, TILE]] * (rows[image, TILE] if image >= 0 else 1)
     own[PARTIAL] = 1.0 if rows[tap, TILE] < w.extent[R + axis] else 0.0
+    w.tile[w.last, P + axis], w.tile[w.last, R + axis] = rows[out, TILE], rows[tap, TILE]
     for loop in range(3):
         own[READ + loop], own[WRITTEN + loop] = element_axis(w, spans, rows, wants, axis, 0, loop)
+    w.tile[w.last, P + axis], w.tile[w.last, R + axis] = 0, 0
 
 
 class Pairs(NamedTuple):
@@ -152,9 +158,9 @@ class Pairs(NamedTuple):
 
 
 KERNELS, WALKS, STEPPING, PAIR = 8, 10, 20, 21
-"""Columns of a pair, after four each of the weight and of the ofmap (sweeps as the store outside sees them and as elements count
-them, and both while it stays, less the one charged anyway): fewest sweeps and copies of the ifmap; positions read and written for
-each loop walked; steps."""
+"""Columns of a pair, after four each of the weight and of the ofmap (sweeps as the store outside sees them and as elements
+count them, and both while it stays, less the one charged anyway): fewest sweeps and copies of the ifmap; positions read and
+written for each loop walked; steps."""
 
 
 @compiled
@@ -184,7 +190,7 @@ def pairs_of(works: Works, rungs: Rungs, one: Entries, two: Entries) -> tuple[In
 
 @compiled
 def tiles(w: Work, one: Entries, i: int, two: Entries, j: int) -> tuple[float, float, float, float]:
-    """Elements of every operand in an element of the array, with one channel and kernel, and the least width of partial sums."""
+    """Values of every operand in an element of the array, with one channel and kernel, and the least width of partial sums."""
     a, b = one.figures[i], two.figures[j]
     width = w.bits[3] if a[PARTIAL] + b[PARTIAL] > 0 else min(w.bits[2], w.bits[3])
     return a[TAPS] * b[TAPS], a[EXTENT] * b[EXTENT], a[OUTPUTS] * b[OUTPUTS], width
@@ -312,10 +318,11 @@ def fewest_of_all(works: Works, rows: Ints, one: Entries, two: Entries, pairs: P
         i, j = pairs.entries[pair]
         weight, ifmap, ofmap, _ = tiles(w, one, i, two, j)
         partial = one.figures[i, PARTIAL] + two.figures[j, PARTIAL] > 0
+        stepped = one.figures[i, STEPPED] * two.figures[j, STEPPED]
         for c in range(w.begin[C], w.begin[C + 1]):
             for k in range(w.begin[K], w.begin[K + 1]):
                 for g in range(w.begin[G], w.begin[G + 1]):
-                    steps = one.figures[i, STEPPED] * two.figures[j, STEPPED] * rows[c, STEPS] * rows[k, STEPS] * rows[g, STEPS]
+                    steps = stepped * rows[c, STEPS] * rows[k, STEPS] * rows[g, STEPS]
                     if steps >= best:
                         continue
                     used[:] = one.used[i] * two.used[j]

@@ -307,7 +307,7 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds,
     at_table = bounds.begin[min(decided, 5)] + w.place[level, min(decided, 5)]
     if level < w.inner and decided <= 5:
         for at in range(w.resources):
-            w.total[at] = w.base[level + 1, at] + bounds.own[level, at_table, at]
+            w.total[at] = w.reached[level + 1, at] + bounds.own[level, at_table, at]
         first, second = score(w, fewest_steps(w))
         if not improves(w, first, second):
             return False
@@ -319,7 +319,7 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds,
     add_settled(w, spans, rows, wants, level)
     add_waiting(w, spans, rows, wants, level)
     for at in range(w.resources):
-        w.base[level, at] = w.total[at]
+        w.reached[level, at] = w.total[at]
         w.total[at] += bounds.nested[level - 1, at_table, at]
     first, second = score(w, fewest_steps(w))
     return improves(w, first, second)

@@ -36,7 +36,7 @@ AREA, POOLED, AFRESH, ALONG_OUTPUTS, ALONG_TAPS = range(5)
 """Least positions along an axis: of the largest tile, of it where many elements share it, and fetched by all tiles afresh, or
 with what neighbours share kept while outputs or taps advance."""
 PER_A, PER_B, PER_C, PER_HB, PER_H, ALWAYS = range(6)
-"""Charges of a trip of ``n p q``, of ``k``, of ``c r s``, of a position of the ifmap per trip of ``k``, of a position, of a level."""
+"""Charges per trip of ``n p q``, of ``k``, of ``c r s``; per position of the ifmap and trip of ``k``, per position; always."""
 
 
 class Rungs(NamedTuple):
@@ -49,9 +49,11 @@ class Rungs(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """Tables of one plan by level: least that a level and those further out are charged, by the rungs of its own tile (``own``)
-    and by those of the tile inside (``nested``), each (levels, sections, resources); ``begin`` is where sections begin; charges
-    per trip (levels, 6, resources), and the fewest trips of ``k``; ``axes`` are positions of the ifmap.
+    """Tables of one plan by level.
+
+    The least that a level and those further out are charged, by the rungs of its own tile (``own``) and by those of the tile
+    inside (``nested``), each (levels, M, resources), of which sections begin at ``begin``; charges per trip (levels, 6,
+    resources), fewest trips of ``k`` by rungs of ``n p r q s c``, and the least positions of both ``axes``.
     """
 
     rungs: Rungs
@@ -245,7 +247,8 @@ def charge_rungs(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, level: in
                         for at in range(w.resources):
                             fixed = per[PER_A, at] * sweeps + per[PER_H, at] * fetched + per[ALWAYS, at]
                             per_k = max(per[PER_B, at] + per[PER_HB, at] * fetched, TINY)
-                            table[row, at] = fixed + least_channels_of(walked, room, per[PER_C, at] * taps, per_k) + further[row, at]
+                            channels = least_channels_of(walked, room, per[PER_C, at] * taps, per_k)
+                            table[row, at] = fixed + channels + further[row, at]
                         row += 1
     least_of_prefixes(table, begin, many)
 
@@ -268,7 +271,7 @@ def tables_of(w: Work, rungs: Rungs, axes: Floats, kernels: Floats) -> tuple[Flo
 
 
 class Known(NamedTuple):
-    """Charges by level that were looked at before, and the least of them: (levels, M, 6, resources) and (levels, M, resources)."""
+    """Charges of levels that were looked at before (levels, M, 6, resources), and their least (levels, M, resources)."""
 
     many: Ints
     stay: Ints
@@ -338,9 +341,8 @@ def nest(w: Work, rungs: Rungs, found: Floats, level: int) -> None:
                     other = rungs.at[rungs.start[dim] + fewer]
                     for row in range(inner):
                         for at in range(found.shape[1]):
-                            value = found[first + other * inner + row, at]
-                            if value < found[first + rung * inner + row, at]:
-                                found[first + rung * inner + row, at] = value
+                            into = first + rung * inner + row
+                            found[into, at] = min(found[into, at], found[first + other * inner + row, at])
                     if fewer == 1:
                         break
                     factor = -(-trips // (fewer - 1))
@@ -369,8 +371,8 @@ def next_nested(inside: int, trips: int, tied: bool) -> int:
 def least_nested(w: Work, bounds: Bounds, level: int, resource: int, left: float) -> float:
     """Least, below ``left``, that a level and those further out are charged of a resource.
 
-    Its tile is whole numbers of that of the next level inside, of which all of ``n p q r s`` is decided; where ``c`` or ``k`` is
-    not, that has at least the trips expected of it.
+    Its tile is whole numbers of that of the next level inside, of which all of ``n p q r s`` is decided; where ``c`` or ``k``
+    is not, that has at least the trips expected of it.
     """
     rungs, inside = bounds.rungs, level + 1
     begin, own, per = bounds.begin, bounds.own[level], bounds.per[level]
@@ -415,7 +417,7 @@ def is_decided(w: Work, level: int, dim: int) -> bool:
 
 @compiled
 def least_channels(w: Work, rungs: Rungs, level: int, room: Floats, per_c: float, per_k: float) -> float:
-    """Least that trips of ``c`` and ``k`` cost of a level whose other trips are given, its tile whole numbers of that inside."""
+    """Least that trips of ``c`` and ``k`` cost, other trips given, of a level whose tile is whole numbers of that inside."""
     least = np.inf
     tied_c, tied_k = must_equal(w, level, C), must_equal(w, level, K)
     kernels, decided = w.trips[level + 1, K], is_decided(w, level + 1, K)
@@ -444,7 +446,7 @@ def least_kernels(inside: float, decided: bool, room: float, tied: bool) -> floa
 
 @compiled
 def confine(w: Work, rungs: Rungs, kernels: Floats, level: int) -> Floats:
-    """Fewest trips of ``k`` at a level whose tile is that of the next level inside, as far as tied: what has no room there neither."""
+    """Fewest trips of ``k`` of a level that needs room as well in the next one inside, with the same tile as far as tied."""
     many = rungs.many
     inside = kernels[level + 1]
     found = kernels[level].copy()
