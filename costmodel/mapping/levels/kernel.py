@@ -342,7 +342,7 @@ def decisive(w: Work) -> tuple[int, float]:
 
 @compiled
 def nests(w: Work, bounds: Bounds, level: int, at: int, limit: float) -> bool:
-    """Whether the next level outside can be whole numbers of what is decided, a resource below a limit; add how much dearer."""
+    """Whether the next level outside, whole numbers of what is decided, can stay below a limit; add how much dearer it is."""
     charged = bounds.nested[level - 1, bounds.begin[5] + w.place[level, 5], at]
     left = limit * (1 + TIE) - (w.total[at] - charged)
     found = least_nested(w, bounds, level - 1, at, left)

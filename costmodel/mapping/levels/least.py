@@ -140,7 +140,8 @@ def fewest_trips(works: Works, rungs: Rungs, axes: Floats, level: int, elements:
         for p in range(many[P]):
             for r in range(many[R]):
                 high = axes[0, extent, p, r]
-                barred = is_barred(w, rungs, level, N, n) or is_barred(w, rungs, level, P, p) or is_barred(w, rungs, level, R, r)
+                barred = is_barred(w, rungs, level, P, p) or is_barred(w, rungs, level, R, r)
+                barred = barred or is_barred(w, rungs, level, N, n)
                 for q in range(many[Q]):
                     for s in range(many[S]):
                         if barred or is_barred(w, rungs, level, Q, q) or is_barred(w, rungs, level, S, s):
