@@ -170,7 +170,7 @@ def beside(
     least = FASTER[peer.name]
     reference = f"{shown(theirs['seconds'])} for {peer.title}{what}"
     goal = f"{least:g}x faster", found.proved and ratio >= least
-    faster = f"1/{float(f'{ratio:.3g}'):,g}"
+    faster = f"1/{float(f'{ratio:.3g}'):,g}" if ratio >= 1 else times(1 / ratio)
     yield Result(f"AlexNet, layers by themselves{proof(found)}", shown(spent), reference, faster, *goal)
     impossible = [name for name, words in found.compulsory_words.items() if theirs["layers"][name]["dram_words"] < words]
     ours = {name: energy * parts.get(name, 1) for name, energy in found.energies.items() if name not in impossible}

@@ -1,7 +1,7 @@
 """Measure the speed of the tool beside references, all in one run, and write ``benchmarks/RESULTS.md``.
 
-``python benchmarks/run.py`` measures everything in a few minutes; ``--designs 2000 -o -`` takes a small design space and only
-prints.
+``python benchmarks/run.py`` measures everything in about a quarter of an hour; ``--designs 2000 -o -`` takes a small
+design space and only prints.
 """
 
 from __future__ import annotations
