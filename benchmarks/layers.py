@@ -73,9 +73,9 @@ def layers(convs: Sequence[Conv]) -> cm.Graph:
     return graph
 
 
-def distinct(count: int) -> cm.Graph:
-    """So many 3x3 convolutions of 14x14 maps, no two of them equal and none much harder than another."""
-    filters = [CHANNELS + number for number in range(count)]
+def distinct(count: int, first: int = 0) -> cm.Graph:
+    """So many 3x3 convolutions of 14x14 maps from the first on, no two of them equal and none much harder than another."""
+    filters = [CHANNELS + number for number in range(first, first + count)]
     return layers([Conv(f"conv{n}", 1, n, CHANNELS, 14, 3, 1, 1) for n in filters])
 
 

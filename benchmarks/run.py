@@ -1,7 +1,7 @@
 """Measure the speed of the tool beside references, all in one run, and write ``benchmarks/RESULTS.md``.
 
-``python benchmarks/run.py`` measures everything in a few minutes; ``--designs 2000 -o -`` takes a small design space and only
-prints.
+``python benchmarks/run.py`` measures everything in about a quarter of an hour; ``--designs 2000 -o -`` takes a small
+design space and only prints.
 """
 
 from __future__ import annotations
@@ -228,19 +228,25 @@ designs are priced for {nested.OBJECTIVE}; distinct layers are counted before th
 {peers.FVCORE} count each; parameters and MACs are compared with ours (torchinfo's MACs include an addition per bias).
 onnx-tool {importing.ONNX_TOOL} runs in an environment of its own, which the benchmark makes.
 
-Mapped networks are analysed for {mapping.OBJECTIVE} with nothing known of earlier ones, equal layers once; compiled code is in
-its cache. Where one round takes more than ten seconds, it is the only one. {peers.NN_DATAFLOW.title} and
-{peers.ZIGZAG.title} run once, in one process each and an environment of its own, with
-{" and ".join((*peers.NN_DATAFLOW.pinned, *peers.ZIGZAG.pinned))}, their imports not timed.
-Energies are compared like with like, on the same layers without biases: 1 for a MAC, 1 for a word in an element, 6 in
-the buffer, 200 off chip. nn-dataflow computes the convolutions of AlexNet in halves, each of which reads its inputs,
-padding among them; so do we beside it. Its time includes three poolings, its energy here does not. It counts no writes
-into elements, so that its transfers through the array are priced as those. Its elements have one memory of 260 words
-instead of three of 12, 224 and 24, and everything may pass by its buffer. It takes one partial sum and one window of
-inputs for all that an element keeps, so that rows of partial sums stay where there is no room for them: what it counts
-is no mapping that this machine could run, and no goal is set against it. `benchmarks/schedule.py` prices its schedules
-with every word that they move. ZigZag is made to charge every MAC for its operands; by default it reads for free what
-stays at the output of a register file.
+Mapped networks are analysed for {mapping.OBJECTIVE}, or what is said, in a process that did so before: code is compiled and
+tables of the positions that windows read are there. Answers of earlier searches are forgotten; within a network, equal
+layers are searched once. Medians of {mapping.ROUNDS} rounds, {mapping.PROFILE_ROUNDS} on all profiles; where one takes
+more than {mapping.LONG_S:g} s, it is the only one. How time grows is seen on the same {mapping.DISTINCT} layers at once and
+in pieces, since no two layers are equally hard: the fastest of {mapping.GROWTH_ROUNDS} rounds in turns. Memory is that of a
+process that finds the code compiled.
+
+{peers.NN_DATAFLOW.title} with {" and ".join(peers.NN_DATAFLOW.pinned)} and {peers.ZIGZAG.title} with
+{" and ".join(peers.ZIGZAG.pinned)} run in a process and an environment of their own, imports not timed. ZigZag searches
+every layer once. nn-dataflow's time is the fastest of three searches of its distinct layers with weights, each by itself,
+after one of the whole network with its pooling; beside it and ZigZag, the fastest of {mapping.ROUNDS} of ours. Energies
+are compared like with like, on the same layers without biases: 1 for a MAC, 1 for a word in an element, 6 in the buffer,
+200 off chip. nn-dataflow computes the convolutions of AlexNet in halves, each of which reads its inputs, padding among
+them; so do we beside it. It counts no writes into elements, so that its transfers through the array are priced as those.
+Its elements have one memory of 260 words instead of three of 12, 224 and 24, and everything may pass by its buffer. It
+takes one partial sum and one window of inputs for all that an element keeps, so that rows of partial sums stay where there
+is no room for them: what it counts is no mapping that this machine could run, and no goal is set against it.
+`benchmarks/schedule.py` prices its schedules with every word that they move. ZigZag is made to charge every MAC for its
+operands; by default it reads for free what stays at the output of a register file.
 """
 
 
@@ -253,7 +259,7 @@ def parts(designs: int) -> dict[str, Callable[[], Iterator[Result]]]:
         "counters": partial(counters.counters, designs), "scaling": running.scaling, "overheads": running.overheads,
         "run-memory": running.memory, "files": importing.files_cold, "deep": importing.deep_file,
         "large": importing.large_file,
-        "mapping": mapping.networks, "growth": mapping.growth, "memory": mapping.memory,
+        "mapping": mapping.networks, "profiles": mapping.profiles, "growth": mapping.growth, "memory": mapping.memory,
         "nn-dataflow": mapping.nn_dataflow, "zigzag": mapping.zigzag,
     }  # fmt: skip
 

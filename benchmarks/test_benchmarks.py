@@ -85,6 +85,27 @@ def test_mapping(benchmark):
     assert found.energies["conv64"] > 5 * 64 * 64 * 9 * 14 * 14
 
 
+def test_growth(monkeypatch):
+    """Pieces are the same layers as the whole: every layer is mapped once, however many at a time."""
+    names = []
+    monkeypatch.setattr(mapping, "mapped", lambda graph: names.append(graph.table().names))
+    mapping.in_pieces(8, 2)
+    mapping.in_pieces(8, 8)
+
+    *pieces, whole = names
+    assert [len(piece) for piece in pieces] == [2, 2, 2, 2]
+    assert tuple(name for piece in pieces for name in piece) == tuple(whole)
+
+
+def test_fastest_takes_turns():
+    """Every task runs as often as there are rounds, one after the other, and has a time of its own."""
+    ran = []
+    spent = work.fastest([lambda: ran.append("a"), lambda: ran.append("b")], 3)
+
+    assert ran == ["a", "b"] * 3
+    assert all(0 < time < 1 for time in spent)
+
+
 def test_layers_of_the_benchmarks():
     """AlexNet by itself has its MACs; in halves, twice half as many; other layers are all different."""
     network, alone, halves = cm.load_network("alexnet").table(), layers.alexnet().table(), layers.alexnet_in_halves().table()
@@ -94,6 +115,7 @@ def test_layers_of_the_benchmarks():
     counts = dict(zip(halves.names, halves.macs[:, 0].tolist(), strict=True))
     assert {name: count * (1 + (name in layers.HALVED)) for name, count in counts.items()} == macs
     assert len(set(layers.distinct(32).table().k[:, 0].tolist())) == 32
+    assert layers.distinct(2, 30).table().k[:, 0].tolist() == layers.distinct(32).table().k[30:, 0].tolist()
     assert int(layers.matmul(64).table().macs.sum()) == 64**3
 
 
@@ -114,7 +136,7 @@ def test_environments_of_peers():
         assert (peers.HERE / peer.script).is_file()
         assert all("==" in one for one in peer.pinned)
         assert peer.title.split()[1] in str(peer.python)
-    assert {"mapping", "growth", "memory", "nn-dataflow", "zigzag", "nested", "counters"} <= set(run.parts(1000))
+    assert {"mapping", "profiles", "growth", "memory", "nn-dataflow", "zigzag", "nested", "counters"} <= set(run.parts(1000))
 
 
 @pytest.mark.parametrize(("designs", "size"), [(1, 960), (2000, 1920), (100_000, 122_880), (1_000_000, 983_040)])

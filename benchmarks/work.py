@@ -173,3 +173,9 @@ def medians(tasks: Sequence[Callable[[], Any]], rounds: int) -> list[float]:
     """Median wall time of each task [s]; the tasks take turns, so that a busy machine slows all of them."""
     times = [[seconds(task) for task in tasks] for _ in range(rounds)]
     return [median(column) for column in zip(*times, strict=True)]
+
+
+def fastest(tasks: Sequence[Callable[[], Any]], rounds: int) -> list[float]:
+    """Least wall time of each task [s]; the tasks take turns, and other programs only add time."""
+    times = [[seconds(task) for task in tasks] for _ in range(rounds)]
+    return [min(column) for column in zip(*times, strict=True)]
