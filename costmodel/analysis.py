@@ -11,7 +11,7 @@ import numpy as np
 from costmodel.boundary import Boundary, layer_at, whole_bytes
 from costmodel.errors import InputError, NetworkError
 from costmodel.estimate import Estimate
-from costmodel.joint.choice import checked_objective, checked_time_limit
+from costmodel.joint.choice import checked_objective, checked_time_limit, is_compiled
 from costmodel.joint.pinning import refuse_strange
 from costmodel.mapping import Mapping, mapping_of
 from costmodel.mapping.levels.pins import UNPINNED
@@ -619,4 +619,4 @@ def boundary_by_boundary(estimate: Estimate, kind: Kind) -> str:
         return f"the schedule {kind} is made for off-chip bytes and one memory on chip, and objectives are layer by layer"
     if estimate.table.encoded:
         return "compressed weights change their width behind the first memory on chip, which no objective knows"
-    return ""
+    return "" if is_compiled() else "it needs Numba, which compiles the search: pip install 'nn-costmodel[fast]'"

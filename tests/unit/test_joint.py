@@ -262,6 +262,15 @@ def test_schedules_fall_back_from_the_objective_of_a_profile():
     assert analysis.to_dict()["objective"] == {"name": None, "reason": analysis.fallback}
 
 
+def test_without_numba_the_objective_of_a_profile_is_not_used(monkeypatch):
+    """Interpreted, the search would take hours: each boundary is priced by itself, and the report says why."""
+    monkeypatch.setattr("costmodel.analysis.is_compiled", lambda: False)
+    analysis = analysis_of(small(), spatial("energy"), 1, None, None)
+    assert analysis.objective is None
+    assert "The profile's objective, energy, is not used: it needs Numba" in " ".join(repr(analysis).split())
+    assert priced(small(), spatial(), "none").fallback == ""
+
+
 def test_an_objective_that_is_asked_for_is_layer_by_layer():
     """On a profile that declares residency, an objective means layer by layer; with a schedule it is refused."""
     hardware = replace(spatial(), residency="all", fusion=True)
