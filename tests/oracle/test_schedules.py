@@ -116,7 +116,7 @@ def test_a_fixed_order_equals_the_enumeration_in_that_order(kind, case):
     graph, batch, bits, net, profile, phase = case
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("costmodel.schedule.schedule.MOST_ORDERS", 0)
-        patch.setattr("costmodel.schedule.schedule.least_memory_order", program_order)
+        patch.setattr("costmodel.schedule.order.least_memory_order", program_order)
         try:
             found = scheduler_of(graph, batch, bits).schedule(profile, kind, phase)
         except MappingError:
@@ -145,7 +145,7 @@ def test_many_weights_stay_within_the_stated_gap(case):
     graph, net, profile = case
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("costmodel.schedule.schedule.MOST_ORDERS", 0)
-        patch.setattr("costmodel.schedule.schedule.least_memory_order", program_order)
+        patch.setattr("costmodel.schedule.order.least_memory_order", program_order)
         found = scheduler_of(graph).schedule(profile, "resident")
     optimum = optimum_bytes(net, profile, "resident", "steady", fixed_order=True)
     assert found.lower_bytes <= optimum <= found.dram_bytes
