@@ -139,7 +139,7 @@ def test_environments_of_peers():
     assert {"mapping", "profiles", "growth", "memory", "nn-dataflow", "zigzag", "nested", "counters"} <= set(run.parts(1000))
 
 
-@pytest.mark.parametrize(("designs", "size"), [(1, 960), (2000, 1920), (100_000, 122_880), (1_000_000, 983_040)])
+@pytest.mark.parametrize(("designs", "size"), [(1, 960), (2000, 1920), (100_000, 107_520), (1_000_000, 983_040)])
 def test_spaces_of_the_benchmarks(designs, size):
     """As many points as asked for or a few less, and the layers are those of the space."""
     found = nested.space(designs)
