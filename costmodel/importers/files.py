@@ -242,7 +242,7 @@ def format_of_archive(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    # Damaged, or of a version that zipfile lacks (NotImplementedError): the Keras reader opens it and says what is wrong.
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+    # Damaged, or (RuntimeError) of a zip version that zipfile does not know: the Keras reader opens it and says what is wrong.
+    except (zipfile.BadZipFile, RuntimeError, OSError, ValueError):
         return "keras"
     return "torch" if any(name.endswith("data.pkl") for name in names) else "keras"

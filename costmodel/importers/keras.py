@@ -29,8 +29,8 @@ LARGEST_CONFIG_BYTES: Final = 64 * 1024 * 1024
 DEEPEST: Final = 16
 """Models within models."""
 
-# What zipfile raises on damage, on encryption (RuntimeError) and on a compression it lacks (NotImplementedError).
-UNREADABLE: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError)
+# What zipfile raises on damage, and (RuntimeError) on encryption and on a compression or version that it does not know.
+UNREADABLE: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 
 _MODELS: Final = ("Functional", "Sequential", "Model")
 _SPATIAL: Final = ("Conv", "Pool", "UpSampling", "ZeroPadding", "Cropping", "Depthwise", "Separable", "Resizing")

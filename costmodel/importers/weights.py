@@ -75,8 +75,8 @@ def archived_weights(path: Path) -> tuple[StoredTensor, ...]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    # What NumPy and zipfile raise on damage; RuntimeError is an encrypted entry, or (NotImplementedError) a compression that
-    # zipfile lacks; TypeError a single array (.npy) by the name of an archive, which no with statement takes.
+    # What NumPy and zipfile raise on damage; RuntimeError is an encrypted entry, or a compression that zipfile does not know;
+    # TypeError a single array (.npy) by the name of an archive, which no with statement takes.
     except (OSError, ValueError, EOFError, RuntimeError, TypeError, MemoryError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as an .npz archive: {reason}; {ADVICE}") from None

@@ -137,6 +137,7 @@ def test_files_that_are_not_there(name):
     assert analyzed(name).stderr == f"error: {name}: no such file; give a model file, .onnx, .tflite, .lite, .keras\n"
 
 
+# Windows has no named pipes to make, so there is none that could be waited for.
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 @pytest.mark.parametrize("name", ["pipe.onnx", "pipe.tflite", "pipe.keras"])
 def test_pipes_are_not_waited_for(name):
@@ -226,6 +227,7 @@ for name in sys.argv[2:]:
 """
 
 
+# The limit is what the test is about: macOS takes RLIMIT_AS and does not hold to it.
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not limit address space")
 def test_broken_files_take_little_memory():
     """All of them in one process that may not have more; the bomb would take 100 MB, absurd shapes any amount."""
