@@ -64,13 +64,20 @@ WORK: Final = np.dtype([
     ("waiting", FLOAT, (3, RESOURCES)), ("walks", FLOAT, (5, RESOURCES)), ("read", FLOAT, 5), ("written", FLOAT, 5),
     ("total", FLOAT, RESOURCES),
     ("depth", INT), ("walking", INT), ("ranked", INT, 2), ("at", INT, 8 * LEVELS), ("count", INT),
-    # Trips, rungs and rows of the tables where the level outside what is decided is looked at.
-    ("walked_trips", INT, 5), ("walked_rung", INT, 5), ("walked_row", INT, 6),
+    # Trips, rungs and rows of the tables where the level outside what is decided is looked at; how many of them were gathered
+    # (-1: none were); figures of the pair taken.
+    ("walked_trips", INT, 5), ("walked_rung", INT, 5), ("walked_row", INT, 6), ("leaves", INT), ("pair", INT),
+    ("figures", FLOAT, 23),
+    # Where the search of all plans stands: round, place in the order of this round, how many there are, how many are left for
+    # the next, the plan, its pair, how many pairs it has, whether it is in the middle, steps at which it is left for the next
+    # round, work done of any kind.
+    ("round", INT), ("turn", INT), ("many", INT), ("rest", INT), ("plan", INT), ("at_pair", INT), ("pairs", INT),
+    ("going", INT), ("until", INT), ("spent", INT),
     # Latency scored last; how much dearer the level outside is than alone; positions that an element's tile needs at least,
     # known and charged; fewest steps of any mapping.
     ("latency", FLOAT), ("known", FLOAT, 2), ("fetched", FLOAT, 2), ("least_steps", FLOAT),
     # The best found.
-    ("best", FLOAT, 2), ("found", INT), ("best_tile", INT, (LEVELS, 8)), ("best_pick", INT, 8),
+    ("best", FLOAT, 2), ("best_plan", INT), ("best_tile", INT, (LEVELS, 8)), ("best_pick", INT, 8),
 ])  # fmt: skip
 
 

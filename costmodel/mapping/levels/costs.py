@@ -27,8 +27,8 @@ from costmodel.mapping.levels.arrays import (
     R,
     S,
 )
-from costmodel.mapping.levels.compiled import compiled
-from costmodel.mapping.levels.tables import cover, wanted
+from costmodel.mapping.levels.compiled import lean
+from costmodel.mapping.levels.tables import cover
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,7 @@ TIE = 1e-12
 """Relative difference below which two costs, summed in different orders, are the same."""
 
 
-@compiled
+@lean
 def is_free(operand: int, dim: int) -> bool:
     """Whether an operand does not depend on a loop."""
     if operand == WEIGHT:
@@ -51,14 +51,14 @@ def is_free(operand: int, dim: int) -> bool:
     return dim == C or dim == R or dim == S  # noqa: PLR1714
 
 
-@compiled
+@lean
 def must_equal(w: Work, level: int, dim: int) -> bool:
     """Whether the tile of a level is tied to the one inside along a dimension."""
     tied = w.tied[level + 1]
     return tied == 2 or (tied == 1 and not is_free(w.stays[level + 1], dim))
 
 
-@compiled
+@lean
 def times(w: Work, level: int, weight: float, ifmap: float, ofmap: float, still: int, width: float, many: float) -> float:
     """How often elements of operands fit into ``many`` times a level, if all but those of ``still`` grow; 0 if not once."""
     limit, growing, fixed = np.inf, 0.0, 0.0
@@ -84,7 +84,7 @@ def times(w: Work, level: int, weight: float, ifmap: float, ofmap: float, still:
     return min(limit, np.floor(free / growing)) if growing > 0 else limit
 
 
-@compiled
+@lean
 def sweeps(w: Work, operand: int, level: int) -> float:
     """Product of the trips of the loops that an operand does not depend on."""
     trips = w.trips
@@ -95,7 +95,7 @@ def sweeps(w: Work, operand: int, level: int) -> float:
     return trips[level, C] * trips[level, R] * trips[level, S]
 
 
-@compiled
+@lean
 def axis_cover(w: Work, spans: Floats, axis: int, level: int, outer: int, loop: int) -> float:
     """Positions fetched along an axis in one sweep, at least those where its tile is undecided."""
     out, tap = P + axis, R + axis
@@ -113,7 +113,7 @@ def axis_cover(w: Work, spans: Floats, axis: int, level: int, outer: int, loop: 
     return cover(spans[axis], size, wide, w.gaps[axis, 0], w.gaps[axis, 1], outputs, taps, outer_outputs, outer_taps, loop)
 
 
-@compiled
+@lean
 def halo(w: Work, spans: Floats, stay: int, level: int, outer: int) -> float:
     """Positions of the ifmap fetched in one sweep, the best of the loops that a form allows walked innermost."""
     high, wide = axis_cover(w, spans, 0, level, outer, 0), axis_cover(w, spans, 1, level, outer, 0)
@@ -127,7 +127,7 @@ def halo(w: Work, spans: Floats, stay: int, level: int, outer: int) -> float:
     return min(kept_high * wide, high * kept_wide)
 
 
-@compiled
+@lean
 def copies_along(w: Work, rows: Ints, level: int, dim: int) -> float:
     """Copies in elements along a dimension: of every tile, or while a loop runs, of those busy in each tile outside."""
     if level == w.last:
@@ -143,7 +143,7 @@ def copies_along(w: Work, rows: Ints, level: int, dim: int) -> float:
     return float((trips - 1) * many + min(many, -(-rest // own)))
 
 
-@compiled
+@lean
 def is_apart(w: Work, rows: Ints, operand: int, dim: int) -> bool:
     """Whether elements along a dimension each need an access of their own to the store outside."""
     row = w.pick[dim]
@@ -152,14 +152,14 @@ def is_apart(w: Work, rows: Ints, operand: int, dim: int) -> bool:
     return w.side[rows[row, SIDE], 2 if operand == OFMAP else 1] == 0
 
 
-@compiled
+@lean
 def sweeps_along(w: Work, rows: Ints, operand: int, level: int, dim: int) -> tuple[float, float]:
     """Trips along a dimension that an operand does not depend on: as the store outside sees them, and copies in elements."""
     copies = copies_along(w, rows, level, dim)
     return copies if is_apart(w, rows, operand, dim) else w.trips[level, dim], copies
 
 
-@compiled
+@lean
 def element_sweeps(w: Work, rows: Ints, operand: int, level: int) -> tuple[float, float]:
     """Sweeps over an operand for elements of the array: at the store outside, and copies counted, in them."""
     if operand == IFMAP:
@@ -171,7 +171,7 @@ def element_sweeps(w: Work, rows: Ints, operand: int, level: int) -> tuple[float
     return shared * more_shared * last_shared, own * more_own * last_own
 
 
-@compiled
+@lean
 def element_axis(w: Work, spans: Floats, rows: Ints, wants: Floats, axis: int, outer: int, loop: int) -> tuple[float, float]:
     """Positions along an axis that elements read, and that are written in them."""
     out, tap = P + axis, R + axis
@@ -181,18 +181,11 @@ def element_axis(w: Work, spans: Floats, rows: Ints, wants: Floats, axis: int, o
     if rows[a, UNROLLED] * rows[b, UNROLLED] == 1:
         alone = axis_cover(w, spans, axis, w.last, outer, loop)
         return alone, alone
-    at, to = a - w.begin[out], b - w.begin[tap]
-    if wants[axis, at, to] < 0:
-        many = rows[a, UNROLLED] if not is_apart(w, rows, IFMAP, out) else 1
-        wide = rows[b, UNROLLED] if not is_apart(w, rows, IFMAP, tap) else 1
-        wants[axis, at, to] = wanted(
-            w.extent[out], w.extent[tap], w.gaps[axis], w.geometry[axis], rows[a, TILE], many, rows[b, TILE], wide
-        )
     own = spans[axis, 1, rows[a, TILE], rows[b, TILE]] + spans[axis, 2, rows[a, TILE], rows[b, TILE]]
-    return wants[axis, at, to], own
+    return wants[axis, a - w.begin[out], b - w.begin[tap]], own
 
 
-@compiled
+@lean
 def element_walks(w: Work, spans: Floats, rows: Ints, wants: Floats, outer: int) -> None:
     """Write positions that elements read, and that are written in them, for each loop walked: none, p, q, r, s.
 
@@ -211,7 +204,7 @@ def element_walks(w: Work, spans: Floats, rows: Ints, wants: Floats, outer: int)
             w.read[2 * loop], w.written[2 * loop] = high * kept, high_own * kept_own
 
 
-@compiled
+@lean
 def sum_walks(w: Work, rows: Ints, level: int) -> None:
     """Write what elements exchange of the ifmap for each loop walked; infinite where the form does not allow it."""
     shared, own = element_sweeps(w, rows, IFMAP, level)
@@ -223,26 +216,26 @@ def sum_walks(w: Work, rows: Ints, level: int) -> None:
             w.walks[walk, at] = w.outer[IFMAP, at] * shared * w.read[walk] + w.own[IFMAP, at] * own * w.written[walk]
 
 
-@compiled
+@lean
 def least_walk(w: Work, at: int) -> float:
     """Least of a resource over the loops walked."""
     return min(w.walks[0, at], w.walks[1, at], w.walks[2, at], w.walks[3, at], w.walks[4, at])
 
 
-@compiled
+@lean
 def settles(w: Work, operand: int) -> int:
     """Level whose tile settles what elements exchange of an operand."""
     return w.walked if operand == IFMAP else w.counted[operand]
 
 
-@compiled
+@lean
 def charge(w: Work, level: int, operand: int, count: float) -> None:
     """Add what crosses a boundary in ``count`` sweeps."""
     for at in range(w.resources):
         w.total[at] += w.flow[level, operand, at] * count
 
 
-@compiled
+@lean
 def add_settled(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> None:
     """Add what is exact once the tile of a level is known, the ifmap's overlap kept with the one inside included."""
     inside = level + 1
@@ -261,7 +254,7 @@ def add_settled(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -
         add_elements(w, spans, rows, wants, level)
 
 
-@compiled
+@lean
 def add_elements(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> None:
     """Add what elements exchange that the tile of this level settles."""
     for operand in (WEIGHT, OFMAP):
@@ -277,7 +270,7 @@ def add_elements(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) 
             w.total[at] += least_walk(w, at)
 
 
-@compiled
+@lean
 def add_waiting(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -> None:
     """Add the least of what is known at a level but settled further out, less what those levels are charged anyway."""
     if 1 <= level < w.stores:
@@ -297,7 +290,7 @@ def add_waiting(w: Work, spans: Floats, rows: Ints, wants: Floats, level: int) -
                 w.total[at] += w.waiting[operand, at]
 
 
-@compiled
+@lean
 def busy_along(w: Work, rows: Ints, operand: int, dim: int) -> tuple[float, float]:
     """Elements busy along a dimension that an operand is free of, 1 while undecided: apart at the store outside, and all."""
     row = w.pick[dim]
@@ -307,12 +300,14 @@ def busy_along(w: Work, rows: Ints, operand: int, dim: int) -> tuple[float, floa
     return busy if is_apart(w, rows, operand, dim) else 1.0, busy
 
 
-@compiled
+@lean
 def wait(w: Work, spans: Floats, rows: Ints, wants: Floats, operand: int) -> None:
     """Write the least of what elements exchange of an operand, less what the level that settles it is charged anyway."""
     if operand == IFMAP and not w.walking:
         element_walks(w, spans, rows, wants, 0)
-        w.known[0], w.known[1] = w.read.min(), w.written.min()
+        w.known[0], w.known[1] = w.read[0], w.written[0]
+        for walk in range(1, 5):
+            w.known[0], w.known[1] = min(w.known[0], w.read[walk]), min(w.known[1], w.written[walk])
         w.walking = 1
     if w.counted[operand] == w.last:
         if operand == IFMAP:
@@ -335,7 +330,7 @@ def wait(w: Work, spans: Floats, rows: Ints, wants: Floats, operand: int) -> Non
         w.waiting[operand, at] = w.outer[operand, at] * (shared - charged) + w.own[operand, at] * (own - charged)
 
 
-@compiled
+@lean
 def score(w: Work, steps: float) -> tuple[float, float]:
     """What is minimised, and what decides among equals: energy, or latency where energy is minimised."""
     times = w.scale * steps + w.compute_s
@@ -354,7 +349,7 @@ def score(w: Work, steps: float) -> tuple[float, float]:
     return w.total[w.resources - 1], energy
 
 
-@compiled
+@lean
 def improves(w: Work, first: float, second: float) -> bool:
     """Whether a pair is better than the best: by its first entry, or, where that is settled, by its second."""
     if w.second:
@@ -364,7 +359,7 @@ def improves(w: Work, first: float, second: float) -> bool:
     return first < w.best[0] - TIE * abs(w.best[0])
 
 
-@compiled
+@lean
 def charged_outermost(w: Work) -> None:
     """Write what the backing store is charged at least, whatever the mapping."""
     w.total[:] = 0.0

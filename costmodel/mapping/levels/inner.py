@@ -30,8 +30,9 @@ from costmodel.mapping.levels.arrays import (
     R,
     S,
 )
-from costmodel.mapping.levels.compiled import compiled
+from costmodel.mapping.levels.compiled import compiled, lean
 from costmodel.mapping.levels.costs import element_axis, improves, is_apart, score, times
+from costmodel.mapping.levels.tables import wanted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class Entries(NamedTuple):
     figures: Floats
 
 
-@compiled
+@lean
 def use(w: Work, rows: Ints, used: Ints, row: int) -> bool:
     """Take the elements that a candidate unrolls; whether the side has them."""
     if row < 0 or rows[row, SIDE] < 0:
@@ -100,6 +101,8 @@ def entries_of(
                     chosen[count] = image, out, tap
                     w.pick[:] = -1
                     w.pick[P + axis], w.pick[R + axis] = out, tap
+                    if rows[out, UNROLLED] * rows[tap, UNROLLED] > 1:
+                        wants[axis, out - begin[P + axis], tap - begin[R + axis]] = wanted_by(w, rows, axis)
                     figure(w, spans, rows, wants, axis, image, figures[count])
                     rung = rungs.at[rungs.start[N] + rows[n, TRIPS]] if axis == 0 else 0
                     rung = rung * many[P + axis] + rungs.at[rungs.start[P + axis] + rows[out, TRIPS]]
@@ -113,6 +116,16 @@ def entries_of(
 
 
 @compiled
+def wanted_by(w: Work, rows: Ints, axis: int) -> float:
+    """Distinct positions along an axis that elements together read, each tile afresh."""
+    out, tap = P + axis, R + axis
+    a, b = w.pick[out], w.pick[tap]
+    many = 1 if is_apart(w, rows, IFMAP, out) else rows[a, UNROLLED]
+    wide = 1 if is_apart(w, rows, IFMAP, tap) else rows[b, UNROLLED]
+    return wanted(w.extent[out], w.extent[tap], w.gaps[axis], w.geometry[axis], rows[a, TILE], many, rows[b, TILE], wide)
+
+
+@lean
 def holds(w: Work, spans: Floats, rows: Ints, axis: int, image: int, out: int, tap: int) -> bool:
     """Whether an element has room for the candidates of an axis, the other loops aside."""
     if w.inner > w.last:
@@ -123,7 +136,7 @@ def holds(w: Work, spans: Floats, rows: Ints, axis: int, image: int, out: int, t
     return times(w, w.inner, rows[tap, TILE], images * positions, images * rows[out, TILE], IFMAP, width, 1.0) >= 1
 
 
-@compiled
+@lean
 def figure(w: Work, spans: Floats, rows: Ints, wants: Floats, axis: int, image: int, own: Floats) -> None:
     """Write the figures of an entry whose candidates are picked."""
     out, tap = w.pick[P + axis], w.pick[R + axis]
@@ -157,10 +170,10 @@ class Pairs(NamedTuple):
     figures: Floats
 
 
-KERNELS, WALKS, STEPPING, PAIR = 8, 10, 20, 21
+KERNELS, CHANNELS, WALKS, STEPPING, PAIR = 8, 10, 12, 22, 23
 """Columns of a pair, after four each of the weight and of the ofmap (sweeps as the store outside sees them and as elements
-count them, and both while it stays, less the one charged anyway): fewest sweeps and copies of the ifmap; positions read and
-written for each loop walked; steps."""
+count them, and both while it stays), without what ``k`` and ``c`` add: fewest trips and copies along these; positions read
+and written for each loop walked; steps."""
 
 
 @compiled
@@ -188,7 +201,7 @@ def pairs_of(works: Works, rungs: Rungs, one: Entries, two: Entries) -> tuple[In
     return entries[:count].copy(), place, figures
 
 
-@compiled
+@lean
 def tiles(w: Work, one: Entries, i: int, two: Entries, j: int) -> tuple[float, float, float, float]:
     """Values of every operand in an element of the array, with one channel and kernel, and the least width of partial sums."""
     a, b = one.figures[i], two.figures[j]
@@ -196,7 +209,7 @@ def tiles(w: Work, one: Entries, i: int, two: Entries, j: int) -> tuple[float, f
     return a[TAPS] * b[TAPS], a[EXTENT] * b[EXTENT], a[OUTPUTS] * b[OUTPUTS], width
 
 
-@compiled
+@lean
 def has_room(w: Work, one: Entries, i: int, two: Entries, j: int) -> bool:
     """Whether elements and sides have room for two entries."""
     for side in range(w.sides):
@@ -211,7 +224,7 @@ def has_room(w: Work, one: Entries, i: int, two: Entries, j: int) -> bool:
     return times(w, w.inner, weight, ifmap, ofmap, IFMAP, width, 1.0) >= 1
 
 
-@compiled
+@lean
 def most_elements(w: Work, dim: int, used: Ints, other: Ints) -> int:
     """Most elements along a side that may unroll a dimension."""
     many = 1
@@ -221,7 +234,7 @@ def most_elements(w: Work, dim: int, used: Ints, other: Ints) -> int:
     return many
 
 
-@compiled
+@lean
 def combine(w: Work, one: Entries, i: int, two: Entries, j: int, own: Floats) -> None:
     """Write the figures of a pair."""
     a, b = one.figures[i], two.figures[j]
@@ -235,10 +248,9 @@ def combine(w: Work, one: Entries, i: int, two: Entries, j: int, own: Floats) ->
     trips_c = max(np.ceil(copies_c / most_elements(w, C, one.used[i], two.used[j])), w.fewest[C, 1])
     trips_k = max(np.ceil(copies_k / most_elements(w, K, one.used[i], two.used[j])), w.fewest[K, 1])
     for column in range(4):
-        own[column] = a[SWEEPS + column] * b[SWEEPS + column] - (1.0 if column > 1 else 0.0)
-        own[4 + column] = a[SUMS + column] * b[SUMS + column] - (1.0 if column > 1 else 0.0)
-    own[4] *= trips_c
-    own[5] *= copies_c
+        own[column] = a[SWEEPS + column] * b[SWEEPS + column]
+        own[4 + column] = a[SUMS + column] * b[SUMS + column]
+    own[CHANNELS], own[CHANNELS + 1] = trips_c, copies_c
     own[KERNELS], own[KERNELS + 1] = trips_k, copies_k
     own[WALKS], own[WALKS + 1] = a[READ] * b[READ], a[WRITTEN] * b[WRITTEN]
     for loop in range(1, 3):
@@ -249,7 +261,7 @@ def combine(w: Work, one: Entries, i: int, two: Entries, j: int, own: Floats) ->
     own[STEPPING] = steps_least(w, one, i, two, j)
 
 
-@compiled
+@lean
 def steps_least(w: Work, one: Entries, i: int, two: Entries, j: int) -> float:
     """Fewest steps of two entries, ``c``, ``k`` and ``g`` at best."""
     together = float(w.extent[C]) * float(w.extent[K]) * float(w.extent[G])
@@ -259,7 +271,7 @@ def steps_least(w: Work, one: Entries, i: int, two: Entries, j: int) -> float:
     return one.figures[i, STEPPED] * two.figures[j, STEPPED] * max(apart, np.ceil(together - 1e-6))
 
 
-@compiled
+@lean
 def walked(w: Work, own: Floats, outer: float, each: float) -> float:
     """Least charge of what elements read and write of the ifmap, over the loops that the form lets them walk."""
     least = outer * own[WALKS] + each * own[WALKS + 1]
@@ -273,31 +285,60 @@ def walked(w: Work, own: Floats, outer: float, each: float) -> float:
     return least
 
 
-@compiled
-def bound(w: Work, own: Floats, at: int) -> float:
-    """Least that elements are charged of a resource with a pair."""
-    total = 0.0
-    for operand in (WEIGHT, OFMAP):
-        column = (0 if operand == WEIGHT else 4) + (0 if w.counted[operand] == w.last else 2)
-        total += w.outer[operand, at] * own[column] + w.own[operand, at] * own[column + 1]
+@lean
+def along(w: Work, rows: Ints, own: Floats, operand: int, dim: int) -> tuple[float, float, float, float]:
+    """Trips of ``c`` or ``k`` for an operand that does not depend on it: as the store outside sees them, and copies counted in
+    elements; elements busy, the same way. The fewest while undecided.
+    """
+    row = w.pick[dim]
+    if row < 0:
+        column = CHANNELS if dim == C else KERNELS
+        return own[column], own[column + 1], 1.0, 1.0
+    copies, busy = float(rows[row, COPIES]), float(min(rows[row, UNROLLED], rows[row, COPIES]))
+    if is_apart(w, rows, operand, dim):
+        return copies, copies, busy, busy
+    return float(rows[row, TRIPS]), copies, 1.0, busy
+
+
+@lean
+def bound(w: Work, rows: Ints, own: Floats, at: int) -> float:
+    """Least that elements are charged of a resource with a pair, and what is decided of ``c`` and ``k``."""
+    outer, each = w.outer, w.own
+    if w.counted[WEIGHT] == w.last:
+        total = outer[WEIGHT, at] * own[0] + each[WEIGHT, at] * own[1]
+    else:
+        total = outer[WEIGHT, at] * (own[2] - 1) + each[WEIGHT, at] * (own[3] - 1)
+    trips, copies, busy, busy_each = along(w, rows, own, OFMAP, C)
+    if w.counted[OFMAP] == w.last:
+        total += outer[OFMAP, at] * own[4] * trips + each[OFMAP, at] * own[5] * copies
+    else:
+        total += outer[OFMAP, at] * (own[6] * busy - 1) + each[OFMAP, at] * (own[7] * busy_each - 1)
+    trips, copies, busy, busy_each = along(w, rows, own, IFMAP, K)
     if w.counted[IFMAP] == w.last:
-        return total + walked(w, own, w.outer[IFMAP, at] * own[KERNELS], w.own[IFMAP, at] * own[KERNELS + 1])
+        return total + walked(w, own, outer[IFMAP, at] * trips, each[IFMAP, at] * copies)
     least = w.least[0] * w.least[1]
     read, written = walked(w, own, 1.0, 0.0), walked(w, own, 0.0, 1.0)
-    return total + w.outer[IFMAP, at] * (read - least) + w.own[IFMAP, at] * (written - least)
+    return total + outer[IFMAP, at] * (busy * read - least) + each[IFMAP, at] * (busy_each * written - least)
 
 
-@compiled
-def scan(works: Works, bounds: Bounds, pairs: Pairs, found: Ints, values: Floats) -> int:
+@lean
+def charge_pair(w: Work, rows: Ints, bounds: Bounds, own: Floats, place: int) -> None:
+    """Write what a mapping is charged at least with a pair, and what is decided of ``c`` and ``k``."""
+    table = bounds.begin[5] + place
+    for at in range(w.resources):
+        w.total[at] = w.always[at] + bounds.nested[w.inner - 1, table, at]
+        if w.inner == w.last:
+            w.total[at] += bound(w, rows, own, at)
+
+
+@lean
+def scan(w: Work, rows: Ints, bounds: Bounds, pairs: Pairs, found: Ints, values: Floats) -> int:
     """Write the pairs that can be better than the best, and their bounds; how many there are."""
-    w = works[0]
-    count, section, level = 0, bounds.begin[5], w.inner - 1
+    count = 0
+    w.pick[:] = -1
     for pair in range(len(pairs.place)):
         own = pairs.figures[pair]
-        for at in range(w.resources):
-            w.total[at] = w.always[at] + bounds.nested[level, section + pairs.place[pair], at]
-            if w.inner == w.last:
-                w.total[at] += bound(w, own, at)
+        charge_pair(w, rows, bounds, own, pairs.place[pair])
         first, second = score(w, max(own[STEPPING], w.least_steps))
         if improves(w, first, second):
             found[count] = pair

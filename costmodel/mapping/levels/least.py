@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from costmodel.mapping.levels.arrays import IFMAP, OFMAP, RESOURCES, WEIGHT, C, K, N, P, Q, R, S
-from costmodel.mapping.levels.compiled import compiled
+from costmodel.mapping.levels.arrays import IFMAP, OFMAP, WEIGHT, C, K, N, P, Q, R, S
+from costmodel.mapping.levels.compiled import compiled, lean
 from costmodel.mapping.levels.costs import charged_outermost, must_equal, times
 from costmodel.mapping.levels.tables import cover
 
@@ -114,13 +114,13 @@ def axis_least(works: Works, spans: Floats, rungs: Rungs) -> Floats:
     return least
 
 
-@compiled
+@lean
 def smallest(w: Work, rungs: Rungs, dim: int, rung: int) -> float:
     """Smallest tile along a dimension with the trips of a rung."""
     return float(-(-w.extent[dim] // int(rungs.trips[dim, rung])))
 
 
-@compiled
+@lean
 def is_barred(w: Work, rungs: Rungs, level: int, dim: int, rung: int) -> bool:
     """Whether pins leave a level no tile with the trips of a rung."""
     trips, total = rungs.trips[dim, rung], w.extent[dim]
@@ -159,10 +159,10 @@ def fewest_trips(works: Works, rungs: Rungs, axes: Floats, level: int, elements:
     return found
 
 
-@compiled
-def charges(w: Work, level: int) -> Floats:
-    """What a level is charged per trip, whatever the tiles of the others: (6, resources)."""
-    per = np.zeros((6, RESOURCES))
+@lean
+def charge_trips(w: Work, level: int, per: Floats) -> None:
+    """Write what a level is charged per trip, whatever the tiles of the others: (6, resources)."""
+    per[:] = 0.0
     inside = level + 1
     least = w.least[0] * w.least[1]
     for at in range(w.resources):
@@ -189,10 +189,9 @@ def charges(w: Work, level: int) -> Floats:
                         charge = shared * w.fetched[0] + own * w.fetched[1]
                         per[ALWAYS, at] += (shared + own) * least - charge
                     per[operand, at] += charge
-    return per
 
 
-@compiled
+@lean
 def fetched_least(axes: Floats, stay: int, p: int, r: int, q: int, s: int) -> float:
     """Least positions of the ifmap fetched in one sweep, the best of the loops that a form allows walked innermost."""
     high, wide = axes[0, AFRESH, p, r], axes[1, AFRESH, q, s]
@@ -218,24 +217,12 @@ def sections(many: Ints) -> Ints:
     return begin
 
 
-@compiled
-def least_channels_of(walked: Floats, room: Floats, per_c: float, per_k: float) -> float:
-    """Least that trips of ``c`` and ``k`` cost, over the rungs of ``c``."""
-    least = np.inf
-    for c in range(len(room)):
-        least = min(least, per_c * walked[c] + per_k * room[c])
-    return least
-
-
-@compiled
-def charge_rungs(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, level: int, further: Floats, table: Floats) -> None:
-    """Write what a level is charged at least, with what levels further out are (``further``), by rungs of ``n p q r s``."""
-    many, trips = rungs.many, rungs.trips
-    per = charges(w, level)
-    stay = w.stays[level]
-    begin = sections(many)
-    row = begin[5]
-    walked = trips[C, : many[C]]
+@lean
+def charge_rungs(
+    w: Work, rungs: Rungs, axes: Floats, begin: Ints, kernels: Floats, level: int, per: Floats, table: Floats
+) -> None:
+    """Write what a level is charged at least by itself, by rungs of ``n p q r s``; ``per`` trip what it is charged."""
+    many, trips, stay, row = rungs.many, rungs.trips, w.stays[level], begin[5]
     for n in range(many[N]):
         for p in range(many[P]):
             for r in range(many[R]):
@@ -244,31 +231,35 @@ def charge_rungs(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, level: in
                     for s in range(many[S]):
                         taps = trips[R, r] * trips[S, s]
                         fetched = fetched_least(axes, stay, p, r, q, s)
-                        room = kernels[n, p, r, q, s]
                         for at in range(w.resources):
                             fixed = per[PER_A, at] * sweeps + per[PER_H, at] * fetched + per[ALWAYS, at]
                             per_k = max(per[PER_B, at] + per[PER_HB, at] * fetched, TINY)
-                            channels = least_channels_of(walked, room, per[PER_C, at] * taps, per_k)
-                            table[row, at] = fixed + channels + further[row, at]
+                            per_c, channels = per[PER_C, at] * taps, np.inf
+                            for c in range(many[C]):
+                                channels = min(channels, per_c * trips[C, c] + per_k * kernels[level, n, p, r, q, s, c])
+                            table[row, at] = fixed + channels
                         row += 1
-    least_of_prefixes(table, begin, many)
 
 
-@compiled
-def tables_of(w: Work, rungs: Rungs, axes: Floats, kernels: Floats) -> tuple[Floats, Floats, Floats]:
-    """Fields ``own``, ``nested`` and ``per`` of :class:`Bounds` of the plan in the record."""
-    size = sections(rungs.many)[6]
-    own, nested = np.zeros((w.inner, size, w.resources)), np.zeros((w.inner, size, w.resources))
-    per = np.zeros((w.inner, 6, RESOURCES))
+@lean
+def tables_of(
+    w: Work, rungs: Rungs, axes: Floats, begin: Ints, kernels: Floats, own: Floats, nested: Floats, per: Floats
+) -> None:
+    """Write fields ``own``, ``nested`` and ``per`` of :class:`Bounds` of the plan in the record."""
     charged_outermost(w)
-    own[0] = w.total[: w.resources]
-    nested[0] = w.total[: w.resources]
+    many = w.resources
+    for row in range(begin[6]):
+        for at in range(many):
+            own[0, row, at] = nested[0, row, at] = w.total[at]
     for level in range(1, w.inner):
-        charge_rungs(w, rungs, axes, kernels[level], level, nested[level - 1], own[level])
-        nested[level] = own[level]
-        nest(w, rungs, nested[level], level)
-        per[level] = charges(w, level)
-    return own, nested, per
+        charge_trips(w, level, per[level])
+        charge_rungs(w, rungs, axes, begin, kernels, level, per[level], own[level])
+        for row in range(begin[5], begin[6]):
+            for at in range(many):
+                own[level, row, at] += nested[level - 1, row, at]
+                nested[level, row, at] = own[level, row, at]
+        least_of_prefixes(own[level], begin, rungs.many)
+        nest(w, rungs, begin, nested[level], level)
 
 
 class Known(NamedTuple):
@@ -280,33 +271,47 @@ class Known(NamedTuple):
     least: Floats
 
 
-@compiled
-def add_least(w: Work, rungs: Rungs, axes: Floats, kernels: Floats, known: Known) -> None:
-    """Write what all levels of the plan in the record are charged at least, each by itself."""
+@lean
+def add_least(w: Work, rungs: Rungs, axes: Floats, begin: Ints, kernels: Floats, known: Known, table: Floats) -> None:
+    """Write what all levels of the plan in the record are charged at least, each by itself; ``table`` is overwritten."""
     charged_outermost(w)
-    total = w.total.copy()
     for level in range(1, w.inner + 1 if w.inner == w.last else w.inner):
-        per, stay = charges(w, level), w.stays[level]
+        stay = w.stays[level]
         for inside in range(level + 1, w.last + 1):
             if w.tied[inside] == 0:
                 break
             stay = 9 * stay + 3 * w.tied[inside] + w.stays[inside]
-        found = -1
-        for at in range(known.many[level]):
-            if known.stay[level, at] == stay and np.array_equal(known.per[level, at], per):
-                found = at
+        room = min(known.many[level], len(known.stay[level]) - 1)
+        charge_trips(w, level, known.per[level, room])
+        found = same(w, known, level, room, stay)
         if found < 0:
-            found = min(known.many[level], len(known.stay[level]) - 1)
-            known.many[level] = found + 1
-            known.stay[level, found], known.per[level, found] = stay, per
-            table = np.zeros((sections(rungs.many)[6], w.resources))
-            charge_rungs(w, rungs, axes, confined(w, rungs, kernels, level)[level], level, np.zeros_like(table), table)
-            known.least[level, found, : w.resources] = table[0]
-        total += known.least[level, found]
-    w.total[:] = total + w.always
+            found, known.many[level], known.stay[level, room] = room, room + 1, stay
+            charge_rungs(w, rungs, axes, begin, kernels, level, known.per[level, room], table)
+            for at in range(w.resources):
+                known.least[level, room, at] = np.inf
+                for row in range(begin[5], begin[6]):
+                    known.least[level, room, at] = min(known.least[level, room, at], table[row, at])
+        for at in range(w.resources):
+            w.total[at] += known.least[level, found, at]
+    for at in range(w.resources):
+        w.total[at] += w.always[at]
 
 
-@compiled
+@lean
+def same(w: Work, known: Known, level: int, room: int, stay: int) -> int:
+    """Place of charges that were looked at before and are those in a place that is free; -1 if there are none."""
+    for place in range(room - 1, -1, -1):
+        if known.stay[level, place] == stay:
+            equal = True
+            for column in range(6):
+                for at in range(w.resources):
+                    equal = equal and known.per[level, place, column, at] == known.per[level, room, column, at]
+            if equal:
+                return place
+    return -1
+
+
+@lean
 def least_of_prefixes(table: Floats, begin: Ints, many: Ints) -> None:
     """Write the least over the loops that a part of a table leaves open."""
     for depth in range(4, -1, -1):
@@ -320,11 +325,10 @@ def least_of_prefixes(table: Floats, begin: Ints, many: Ints) -> None:
                 table[begin[depth] + row, at] = least
 
 
-@compiled
-def nest(w: Work, rungs: Rungs, found: Floats, level: int) -> None:
+@lean
+def nest(w: Work, rungs: Rungs, begin: Ints, found: Floats, level: int) -> None:
     """Turn a level's table into the least over the tiles that are whole numbers of the tile inside, by the rungs of that."""
     many = rungs.many
-    begin = sections(many)
     size = begin[6] - begin[5]
     inner = size
     for depth in range(5):
@@ -350,7 +354,7 @@ def nest(w: Work, rungs: Rungs, found: Floats, level: int) -> None:
     least_of_prefixes(found, begin, many)
 
 
-@compiled
+@lean
 def fewest_nested(inside: float, least: float, tied: bool) -> float:
     """Fewest trips, at least ``least``, of a tile of whole numbers of one with ``inside`` trips."""
     if tied or least <= 1 or inside < least:
@@ -358,7 +362,7 @@ def fewest_nested(inside: float, least: float, tied: bool) -> float:
     return np.ceil(inside / ((inside - 1) // (least - 1)))
 
 
-@compiled
+@lean
 def next_nested(inside: int, trips: int, tied: bool) -> int:
     """Next fewer trips of a tile of whole numbers of one with ``inside`` trips, that many itself after 0; 0 after the last."""
     if trips == 0:
@@ -368,23 +372,35 @@ def next_nested(inside: int, trips: int, tied: bool) -> int:
     return -(-inside // -(-inside // (trips - 1)))
 
 
-@compiled
-def least_nested(w: Work, bounds: Bounds, level: int, resource: int, left: float) -> float:
-    """Least, below ``left``, that a level and those further out are charged of a resource.
+class Leaves(NamedTuple):
+    """Trips of ``n p q r s`` of the level outside the array's that can be part of something better: charges (M, 3), rungs (M, 5).
+
+    Charges whatever ``c`` and ``k`` are, of a trip of ``k``, and of one of ``c``.
+    """
+
+    cost: Floats
+    rung: Ints
+
+
+@lean
+def least_nested(
+    w: Work, bounds: Bounds, leaves: Leaves, level: int, resource: int, limit: float, gather: bool
+) -> float:
+    """Least, below a limit, that a level and those further out are charged of a resource; the limit if nothing is below.
 
     Its tile is whole numbers of that of the next level inside, of which all of ``n p q r s`` is decided; where ``c`` or ``k``
-    is not, that has at least the trips expected of it.
+    is not, that has at least the trips expected of it. To ``gather`` is to write all that stays below the limit.
     """
     rungs, inside = bounds.rungs, level + 1
-    begin, own, per = bounds.begin, bounds.own[level], bounds.per[level]
-    per_b, always = per[PER_B, resource], per[ALWAYS, resource]
+    begin, own, per = bounds.begin, bounds.own, bounds.per
+    per_b, always = per[level, PER_B, resource], per[level, ALWAYS, resource]
     if inside == w.inner == w.last and w.counted[IFMAP] == level:
         shared, each = w.outer[IFMAP, resource], w.own[IFMAP, resource]
         known = shared * (w.known[0] - w.fetched[0]) + each * (w.known[1] - w.fetched[1])
         per_b, always = per_b + known, always - known
     walked, row, rung = w.walked_trips, w.walked_row, w.walked_rung
     walked[0], row[0] = 0, 0
-    depth = 0
+    found, depth = limit, 0
     while depth >= 0:
         dim = WALKED[depth]
         walked[depth] = next_nested(int(w.trips[inside, dim]), walked[depth], must_equal(w, level, dim))
@@ -394,7 +410,7 @@ def least_nested(w: Work, bounds: Bounds, level: int, resource: int, left: float
         rung[depth] = rungs.at[rungs.start[dim] + walked[depth]]
         row[depth + 1] = row[depth] * rungs.many[dim] + rung[depth]
         table = begin[depth + 1] + row[depth + 1]
-        if own[table, resource] >= left:
+        if own[level, table, resource] >= (limit if gather else found):
             continue
         if depth < 4:
             depth += 1
@@ -402,21 +418,40 @@ def least_nested(w: Work, bounds: Bounds, level: int, resource: int, left: float
             continue
         fetched = fetched_least(bounds.axes, w.stays[level], rung[1], rung[2], rung[3], rung[4])
         further = bounds.nested[level - 1, table, resource]
-        fixed = per[PER_A, resource] * walked[0] * walked[1] * walked[3] + per[PER_H, resource] * fetched + always + further
-        per_k = max(per_b + per[PER_HB, resource] * fetched, TINY)
-        per_c = per[PER_C, resource] * walked[2] * walked[4]
+        fixed = per[level, PER_A, resource] * walked[0] * walked[1] * walked[3] + always + further
+        fixed += per[level, PER_H, resource] * fetched
+        per_k = max(per_b + per[level, PER_HB, resource] * fetched, TINY)
+        per_c = per[level, PER_C, resource] * walked[2] * walked[4]
         room = bounds.kernels[level, rung[0], rung[1], rung[2], rung[3], rung[4]]
-        left = min(left, fixed + least_channels(w, rungs, level, room, per_c, per_k))
-    return left
+        value = fixed + least_channels(w, rungs, level, room, per_c, per_k)
+        if gather and value < limit:
+            leaves.cost[w.leaves, 0], leaves.cost[w.leaves, 1], leaves.cost[w.leaves, 2] = fixed, per_k, per_c
+            for at in range(5):
+                leaves.rung[w.leaves, at] = rung[at]
+            w.leaves += 1
+        found = min(found, value)
+    return found
 
 
-@compiled
+@lean
+def least_gathered(w: Work, bounds: Bounds, leaves: Leaves, level: int, limit: float) -> float:
+    """The same of what was gathered while less was decided."""
+    for leaf in range(w.leaves):
+        fixed, per_k, per_c = leaves.cost[leaf, 0], leaves.cost[leaf, 1], leaves.cost[leaf, 2]
+        if fixed < limit:
+            rung = leaves.rung[leaf]
+            room = bounds.kernels[level, rung[0], rung[1], rung[2], rung[3], rung[4]]
+            limit = min(limit, fixed + least_channels(w, bounds.rungs, level, room, per_c, per_k))
+    return limit
+
+
+@lean
 def is_decided(w: Work, level: int, dim: int) -> bool:
     """Whether the tile of a level is decided along a dimension."""
     return w.pick[dim] >= 0 if level == w.inner else w.tile[level, dim] > 0
 
 
-@compiled
+@lean
 def least_channels(w: Work, rungs: Rungs, level: int, room: Floats, per_c: float, per_k: float) -> float:
     """Least that trips of ``c`` and ``k`` cost, other trips given, of a level whose tile is whole numbers of that inside."""
     least = np.inf
@@ -437,7 +472,7 @@ def least_channels(w: Work, rungs: Rungs, level: int, room: Floats, per_c: float
     return least
 
 
-@compiled
+@lean
 def least_kernels(inside: float, decided: bool, room: float, tied: bool) -> float:
     """Fewest trips of ``k``, of which the room leaves as few as ``room``, and the next level inside has ``inside``."""
     if decided:
@@ -445,12 +480,10 @@ def least_kernels(inside: float, decided: bool, room: float, tied: bool) -> floa
     return max(room, inside) if tied else room
 
 
-@compiled
-def confine(w: Work, rungs: Rungs, kernels: Floats, level: int) -> Floats:
-    """Fewest trips of ``k`` of a level that needs room as well in the next one inside, with the same tile as far as tied."""
+@lean
+def confine(w: Work, rungs: Rungs, kernels: Floats, level: int) -> None:
+    """Take the fewest trips of ``k`` of a level that needs room as well in the next one inside, the same tile as far as tied."""
     many = rungs.many
-    inside = kernels[level + 1]
-    found = kernels[level].copy()
     for n in range(many[N]):
         own_n = n if must_equal(w, level, N) else many[N] - 1
         for p in range(many[P]):
@@ -462,19 +495,16 @@ def confine(w: Work, rungs: Rungs, kernels: Floats, level: int) -> Floats:
                     for s in range(many[S]):
                         own_s = s if must_equal(w, level, S) else many[S] - 1
                         for c in range(many[C]):
-                            least = inside[own_n, own_p, own_r, own_q, own_s, c if must_equal(w, level, C) else many[C] - 1]
-                            if must_equal(w, level, K) or least == NO_ROOM:
-                                found[n, p, r, q, s, c] = max(found[n, p, r, q, s, c], least)
-    return found
+                            own_c = c if must_equal(w, level, C) else many[C] - 1
+                            inside = kernels[level + 1, own_n, own_p, own_r, own_q, own_s, own_c]
+                            if must_equal(w, level, K) or inside == NO_ROOM:
+                                kernels[level, n, p, r, q, s, c] = max(kernels[level, n, p, r, q, s, c], inside)
 
 
 @compiled
-def confined(w: Work, rungs: Rungs, kernels: Floats, outermost: int) -> Floats:
-    """Fewest trips of ``k`` of levels up to one, as tied tiles need room at both levels."""
-    if not w.tied[outermost:].any():
-        return kernels
-    found = kernels.copy()
-    for level in range(w.last - 1, outermost - 1, -1):
+def confined(w: Work, rungs: Rungs, kernels: Floats, found: Floats) -> None:
+    """Write the fewest trips of ``k`` of every level, as tied tiles need room at both levels."""
+    found[:] = kernels
+    for level in range(w.last - 1, 0, -1):
         if w.tied[level + 1] > 0:
-            found[level] = confine(w, rungs, found, level)
-    return found
+            confine(w, rungs, found, level)

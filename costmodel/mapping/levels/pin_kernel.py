@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from costmodel.mapping.levels.compiled import compiled
+from costmodel.mapping.levels.compiled import lean
 from costmodel.mapping.levels.costs import is_free
 
 if TYPE_CHECKING:
     Work = Any  # a record
 
 
-@compiled
+@lean
 def pinned(w: Work, level: int, dim: int, size: int, inside: int, factor: int) -> int:
     """Next smaller number of inner tiles in a tile that is pinned, or part of one that is; 0 after the last and to begin with.
 
@@ -38,7 +38,7 @@ def pinned(w: Work, level: int, dim: int, size: int, inside: int, factor: int) -
     return factor
 
 
-@compiled
+@lean
 def lost(w: Work, level: int) -> bool:
     """Whether the blocks around the tiles of a level can no longer leave in place what is to stay, whatever is undecided.
 
@@ -49,7 +49,7 @@ def lost(w: Work, level: int) -> bool:
     return level == 1 and moves(w, 1, w.extent)
 
 
-@compiled
+@lean
 def moves(w: Work, block: int, outer: Any) -> bool:  # noqa: ANN401  # an array; Numba infers it
     """Whether a block has loops, and can have none that the operand which is to stay does not depend on."""
     operand = w.keep[block]

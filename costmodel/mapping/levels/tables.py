@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from costmodel.mapping.axis import touched
-from costmodel.mapping.levels.compiled import compiled
+from costmodel.mapping.levels.compiled import compiled, lean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ EXTENT, FULL_TAPS, LAST_TAPS, FULL_OUTPUTS, LAST_OUTPUTS = range(5)
 the rest."""
 
 
-@compiled
+@lean
 def span(first: int, outputs: int, tap: int, taps: int, stride: int, dilation: int, pad: int, size: int) -> int:
     """Positions under some outputs and taps, less what lies in the padding or beyond the ifmap."""
     low = first * stride + tap * dilation - pad
@@ -34,7 +34,7 @@ def span(first: int, outputs: int, tap: int, taps: int, stride: int, dilation: i
     return max(min(max(high, 0), size) - min(max(low, 0), size), 0)
 
 
-@compiled
+@lean
 def fill(table: Floats, outputs: int, taps: int, stride: int, dilation: int, pad: int, size: int) -> None:
     """Write all columns of one axis: ``table[which, tile outputs, tile taps]``."""
     for o in range(1, outputs + 1):
@@ -65,7 +65,7 @@ def irregular(table: Floats, total: int, along_taps: bool) -> Ints:
     return closed
 
 
-@compiled
+@lean
 def beats(table: Floats, along_taps: bool, tile: int, other: int) -> bool:
     """Whether a tile has fewer positions than another in any column, whatever the tile of the other loop of the axis."""
     for column in range(5):
@@ -80,7 +80,7 @@ def beats(table: Floats, along_taps: bool, tile: int, other: int) -> bool:
     return False
 
 
-@compiled
+@lean
 def better(table: Floats, total: int, along_taps: bool, tile: int, leader: int) -> bool:
     """Whether a tile, or a multiple of it, beats the same multiple of a smaller tile of as many trips in any column."""
     factor = 1
@@ -119,7 +119,7 @@ def least_fetched(axis: Axis) -> float:
     return float(min(by_taps, by_outputs, touched(axis)))
 
 
-@compiled
+@lean
 def cover(
     table: Floats, total: int, total_taps: int, stride: int, dilation: int, outputs: int, taps: int,
     outer_outputs: int, outer_taps: int, loop: int,

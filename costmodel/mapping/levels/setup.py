@@ -1,0 +1,352 @@
+"""A layer on a hierarchy as the arrays that the compiled search reads and writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from costmodel.mapping.levels.arrays import COPIES, RESOURCES, STEPS, TILE, TRIPS, UNROLLED, C, works
+from costmodel.mapping.levels.forms import Passing, Resources, traffic
+from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
+from costmodel.mapping.levels.homes import nothing
+from costmodel.mapping.levels.loopnest import extents
+from costmodel.mapping.levels.pinned import Pinned
+from costmodel.mapping.levels.pins import FREE, Pins
+from costmodel.mapping.mapping import DIMS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from costmodel.mapping.levels.inner import Entries, Pairs
+    from costmodel.mapping.levels.least import Known, Rungs
+    from costmodel.mapping.levels.rounds import Plans, Scratch, Tables
+    from costmodel.mapping.nest import Layer
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Work = Any  # a record
+    Works = Any  # an array of one record, which compiled code takes faster
+
+OBJECTIVES: Final = ("energy", "latency", "edp", "dram_bytes")
+UNBOUNDED: Final = 1e300
+KEPT_BYTES: Final = 1 << 26
+"""Tables of plans, and of room, that are kept from round to round."""
+MOST_KEPT: Final = 64
+"""Plans whose tables are kept at most."""
+
+
+class Arrays(NamedTuple):
+    """What the compiled search reads and writes."""
+
+    works: Works
+    spans: Floats
+    rows: Ints
+    wants: Floats
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One layer on a hierarchy, what is minimised and what is fixed, as arrays.
+
+    Attributes
+    ----------
+    arrays
+        The layer, the hierarchy and the candidates of the innermost tile.
+    passings
+        Every choice of what passes by, in the order of their numbers.
+    """
+
+    layer: Layer
+    hierarchy: Hierarchy
+    objective: str
+    fixed: Fixed
+    pins: Pins = FREE
+
+    @cached_property
+    def pinned(self) -> Pinned:
+        """What pins leave to choose from."""
+        return Pinned(self.layer, self.hierarchy, self.pins)
+
+    @cached_property
+    def resources(self) -> Resources:
+        """What bounds count."""
+        return Resources(self.hierarchy, dram=self.objective == "dram_bytes")
+
+    @property
+    def breaks_ties(self) -> bool:
+        """Whether a second criterion is minimised too: energy, or latency where energy does not depend on the array."""
+        if self.objective == "energy":
+            return bool(self.hierarchy.sides) and not self.hierarchy.in_elements
+        return True
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether steps of the array matter."""
+        return self.objective != "energy" or self.breaks_ties or self.hierarchy.static_w > 0
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The layer on the hierarchy as arrays, and what is minimised."""
+        arrays = arrays_of(self.layer, self.hierarchy, self.pins)
+        aim(arrays.works[0], self)
+        return arrays
+
+    @cached_property
+    def passings(self) -> tuple[Passing, ...]:
+        """Every choice of what passes by."""
+        return tuple(self.pinned.passings())
+
+    @cached_property
+    def plans(self) -> Plans:
+        """Every plan: each form with each choice of what passes by.
+
+        Raises
+        ------
+        MappingError
+            There is none.
+        """
+        from costmodel.mapping.levels.rounds import Plans
+
+        charged = [traffic(self.layer, self.hierarchy, passing, self.resources) for passing in self.passings]
+        forms = list(self.pinned.forms())
+        if not forms or not charged:
+            raise nothing(self.layer, self.hierarchy, self.pins)
+        many, rooms, stores = len(charged), rooms_of(forms), len(self.hierarchy.on_chip)
+        stays, tied = (np.array([form[at] for form in forms], dtype=np.int64).reshape(-1, stores) for at in range(2))
+        return Plans(
+            np.tile(stays, (many, 1)),
+            np.tile(tied, (many, 1)),
+            np.repeat(np.arange(many), len(forms)),
+            (np.arange(many)[:, None] * (max(rooms, default=0) + 1) + np.array(rooms, dtype=np.int64)).ravel(),
+            np.array([one.holds for one in charged]),
+            np.array([one.shared for one in charged]),
+            np.array([one.own for one in charged]),
+            np.array([one.always for one in charged]) + self.fixed.energy_pj * (np.arange(self.resources.many) == 0),
+        )
+
+    @cached_property
+    def rungs(self) -> tuple[Rungs, Floats, Ints]:
+        """Rungs of the layer, the least positions of both axes by them, and where the sections of tables begin."""
+        from costmodel.mapping.levels import least
+
+        works, spans, *_ = self.arrays
+        rungs = least.Rungs(*least.rungs_of(works[0]["extent"]))
+        return rungs, least.axis_least(works, spans, rungs), least.sections(rungs.many)
+
+    @cached_property
+    def kernels(self) -> Floats:
+        """Fewest trips of ``k`` that the room of each level leaves, for every choice of what passes by."""
+        from costmodel.mapping.levels import least
+
+        rungs, axes, _ = self.rungs
+        works, holds = self.arrays.works, self.plans.holds
+        w = works[0]
+        inner, last = int(w["inner"]), int(w["last"])
+        found = np.zeros((len(holds), inner + 1, *(int(rungs.many[dim]) for dim in (*least.WALKED, C))))
+        known: dict[tuple[int, bytes], Floats] = {}
+        for number, held in enumerate(holds):
+            w["holds"][: len(held)] = held
+            for level in range(1, inner + 1 if inner == last else inner):
+                key = level, held[level].tobytes()
+                if key not in known:
+                    elements = self.hierarchy.elements if level == inner else 1
+                    known[key] = least.fewest_trips(works, rungs, axes, level, elements)
+                found[number, level] = known[key]
+        return found
+
+    @cached_property
+    def tables(self) -> Tables:
+        """Room for tables of plans, those that all of them share filled in."""
+        from costmodel.mapping.levels.rounds import Tables
+
+        rungs, axes, begin = self.rungs
+        kernels, plans = self.kernels, self.plans
+        levels, size, many = int(self.arrays.works[0]["inner"]), int(begin[-1]), self.resources.many
+        rooms = kept(len(set(plans.room.tolist())), kernels[0].nbytes)
+        slots = min(kept(len(plans.room), 2 * 8 * levels * size * many), MOST_KEPT)
+        return Tables(
+            rungs, axes, begin, kernels, np.empty((rooms, *kernels.shape[1:])), np.full(rooms, -1),
+            np.empty((slots, levels, size, many)), np.empty((slots, levels, size, many)),
+            np.empty((slots, levels, 6, RESOURCES)), np.full(slots, -1),
+        )  # fmt: skip
+
+    @property
+    def known(self) -> Known:
+        """Room for what was looked at before."""
+        from costmodel.mapping.levels import least
+
+        levels, many = int(self.arrays.works[0]["inner"]) + 1, 64
+        shapes = (levels,), (levels, many), (levels, many, 6, RESOURCES), (levels, many, RESOURCES)
+        whole, real = np.zeros(shapes[0], dtype=np.int64), np.zeros(shapes[1], dtype=np.int64)
+        return least.Known(whole, real, np.zeros(shapes[2]), np.zeros(shapes[3]))
+
+    @cached_property
+    def bounds(self) -> Floats:
+        """What no mapping of each plan undercuts, of what is minimised and of what decides among equals (M, 2)."""
+        from costmodel.mapping.levels import rounds
+
+        works, plans, tables = self.arrays.works, self.plans, self.tables
+        works[0]["least_steps"] = self.fewest_steps() if self.counts_steps else 0.0
+        found = np.empty((len(plans.room), 2))
+        rounds.bound_all(works, plans, tables, self.known, np.empty(tables.own.shape[2:]), found)
+        return found
+
+    @property
+    def order(self) -> Ints:
+        """Numbers of the plans for which there is room, the most promising first."""
+        first, second = self.bounds.T
+        order = np.lexsort((second, first))
+        return order[first[order] < inf]
+
+    @cached_property
+    def entries(self) -> tuple[Entries, Entries]:
+        """Innermost tiles of both axes."""
+        from costmodel.mapping.levels import inner
+
+        rungs, _, _ = self.rungs
+        works, spans, rows, wants = self.arrays
+        w = works[0]
+        stores = self.hierarchy.stores
+        held = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in stores]
+        w["holds"][: w["last"] + 1] = held
+        one, two = (inner.Entries(*inner.entries_of(works, spans, rows, wants, rungs, axis)) for axis in range(2))
+        return one, two
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Pairs of innermost tiles of both axes."""
+        from costmodel.mapping.levels import inner
+
+        return inner.Pairs(*inner.pairs_of(self.arrays.works, self.rungs[0], *self.entries))
+
+    def fewest_steps(self) -> float:
+        """Return the fewest steps of any mapping; infinite where no element has room."""
+        from costmodel.mapping.levels import inner
+
+        return float(inner.fewest_of_all(self.arrays.works, self.arrays.rows, *self.entries, self.pairs))
+
+    @cached_property
+    def scratch(self) -> Scratch:
+        """Room for what the search of a plan finds."""
+        from costmodel.mapping.levels import kernel, least, rounds
+
+        rows, many, plans = int(np.diff(self.arrays.works[0]["begin"]).max()), len(self.pairs.place), len(self.plans.room)
+        begin = self.rungs[2]
+        leaves = int(begin[6] - begin[5])
+        return rounds.Scratch(
+            kernel.Queue(np.empty((2, rows), dtype=np.int64), np.empty((2, rows, 2))),
+            least.Leaves(np.empty((leaves, 3)), np.empty((leaves, 5), dtype=np.int64)),
+            np.empty(many, dtype=np.int64), np.empty(many),
+            np.empty(plans, dtype=np.int64), np.empty(plans, dtype=np.int64), np.empty(plans),
+        )  # fmt: skip
+
+
+def kept(many: int, each_bytes: int) -> int:
+    """How many of so many tables are kept."""
+    return max(1, min(many, KEPT_BYTES // max(each_bytes, 1)))
+
+
+def rooms_of(forms: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[int]:
+    """Number the tables of room of every form: those with the same ties share one.
+
+    >>> rooms_of([((0, 1), (0, 0)), ((1, 2), (0, 0)), ((0, 1), (0, 1)), ((0, 0), (0, 2))])
+    [0, 0, 1, 2]
+    """
+    numbers: dict[tuple[tuple[int, int], ...], int] = {}
+    return [
+        numbers.setdefault(tuple((tie, stay if tie == 1 else 0) for stay, tie in zip(stays, tied, strict=True)), len(numbers))
+        for stays, tied in forms
+    ]
+
+
+def arrays_of(layer: Layer, hierarchy: Hierarchy, pins: Pins = FREE) -> Arrays:
+    """Arrays of a layer on a hierarchy."""
+    from costmodel.mapping.levels.tables import least_fetched, spans_of
+
+    work = works()
+    w = work[0]
+    w["extent"] = [extents(layer)[dim] for dim in DIMS]
+    w["tile"][0] = w["extent"]
+    w["trips"][0] = 1.0
+    w["gaps"] = [[layer.stride_h, layer.dilation_h], [layer.stride_w, layer.dilation_w]]
+    w["geometry"] = [[layer.pad_top, layer.ifmap_h], [layer.pad_left, layer.ifmap_w]]
+    w["bits"] = [layer.weight_bits, layer.ifmap_bits, layer.ofmap_bits, layer.psum_bits]
+    w["least"] = [least_fetched(layer.height), least_fetched(layer.width)]
+    w["fetched"] = w["least"].prod()
+    w["last"] = len(hierarchy.on_chip)
+    w["inner"] = w["last"] + (not hierarchy.in_elements)
+    rooms(w, hierarchy)
+    spans = spans_of(layer.height, layer.width)
+    pinned = Pinned(layer, hierarchy, pins)
+    pinned.write(w)
+    rows, begin = candidates_of(pinned, w, spans)
+    w["begin"] = begin
+    for dim in range(8):
+        w["fewest"][dim] = rows[begin[dim] : begin[dim + 1], [COPIES, TRIPS, STEPS]].min(axis=0)
+    counts = np.diff(begin)
+    return Arrays(work, spans, rows, np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0))
+
+
+def aim(w: Work, setup: Setup) -> None:
+    """Write what is minimised into the record."""
+    h, fixed = setup.hierarchy, setup.fixed
+    w["kind"] = OBJECTIVES.index(setup.objective)
+    w["ports"], w["resources"] = len(setup.resources.ports), setup.resources.many
+    w["scale"] = h.elements / h.macs_per_s if h.macs_per_s < inf else 0.0
+    w["compute_s"], w["feed_s"], w["overhead_s"] = fixed.compute_s, fixed.feed_s, fixed.overhead_s
+    w["overlap"], w["static_pj_per_s"] = h.overlap, h.static_w * 1e12
+    w["best"] = inf, inf
+
+
+def rooms(w: Work, hierarchy: Hierarchy) -> None:
+    """Write the bits that operands share in each store and those of their parts, and the values that a register holds."""
+    w["room"][:] = -1.0
+    w["values"] = UNBOUNDED
+    w["unrolls"][:], w["sides"] = 0, len(hierarchy.sides)
+    for level, store in enumerate(hierarchy.stores):
+        w["room"][level, 0] = UNBOUNDED if store.capacity_bits is None else store.capacity_bits
+        for at, operand in enumerate(OPERANDS):
+            if operand in store.part_bits:
+                w["room"][level, 1 + at] = store.part_bits[operand]
+            if store.per_element and operand not in store.holds:
+                w["room"][level, 1 + at], w["values"][at] = UNBOUNDED, 1.0
+    for at, side in enumerate(hierarchy.sides):
+        w["side"][at] = side.size, side.multicast, side.reduction
+        w["unrolls"][:, at] = [dim in side.dims for dim in DIMS]
+
+
+DEPENDS: Final = {"n": (1, 2), "k": (0, 2), "c": (0, 1), "p": (2,), "q": (2,), "r": (0,), "s": (0,)}
+"""Operands whose elements in a tile are at least the tile's size along a dimension."""
+
+
+def longest(layer: Layer, hierarchy: Hierarchy, w: Work, dim: str, some: bool) -> int:
+    """Largest tile of an element along a dimension; ``some``: every tile has positions of the ifmap."""
+    total = int(getattr(layer, dim))
+    if not hierarchy.in_elements or dim == "g":
+        return 1
+    level = int(w["last"])
+    bits = (layer.weight_bits, layer.ifmap_bits, min(layer.ofmap_bits, layer.psum_bits))
+    for at in DEPENDS[dim]:
+        own = w["room"][level, 1 + at] if w["room"][level, 1 + at] >= 0 else w["room"][level, 0]
+        if some or at != 1:
+            total = int(min(total, w["values"][at], own // bits[at] if bits[at] else total))
+    return max(total, 1)
+
+
+def candidates_of(pinned: Pinned, w: Work, spans: Floats) -> tuple[Ints, Ints]:
+    """Candidates of the innermost tile along every dimension, and where each dimension's begin."""
+    found = []
+    some = bool(spans[0, 0, 1, 1] > 0 and spans[1, 0, 1, 1] > 0)
+    for dim in DIMS:
+        most = longest(pinned.layer, pinned.hierarchy, w, dim, some)
+        rows = pinned.rows(dim, most, spans[0 if dim in "pr" else 1])
+        if not len(rows):
+            raise nothing(pinned.layer, pinned.hierarchy, pinned.pins)
+        order = np.lexsort((rows[:, TILE], rows[:, UNROLLED], rows[:, TRIPS]))
+        found.append(rows[order])
+    begin = np.concatenate([[0], np.cumsum([len(rows) for rows in found])]).astype(np.int64)
+    return np.concatenate(found), begin
