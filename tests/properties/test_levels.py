@@ -13,7 +13,8 @@ from costmodel.mapping import Layer
 from costmodel.mapping.axis import touched
 from costmodel.mapping.levels.hierarchy import OPERANDS, Hierarchy, Side, Store
 from costmodel.mapping.levels.price import priced
-from costmodel.mapping.levels.search import OBJECTIVES, search
+from costmodel.mapping.levels.search import search
+from costmodel.mapping.levels.setup import OBJECTIVES
 from tests.oracle.levels_strategies import bounded, constants, hierarchies, nests, small_layers
 from tests.oracle.lru import compulsory_bits
 

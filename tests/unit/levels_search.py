@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 from math import inf
 
@@ -9,9 +10,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from costmodel.mapping import DIMS
-from costmodel.mapping.levels.forms import bypasses, forms, plan, traffic
+from costmodel.mapping.levels.forms import Traffic, bypasses, forms, traffic
 from costmodel.mapping.levels.hierarchy import OPERANDS
-from costmodel.mapping.levels.search import OBJECTIVES, Search, form_of
+from costmodel.mapping.levels.setup import OBJECTIVES, Setup
 from costmodel.mapping.levels.walks import afresh, along_outputs, along_taps, largest
 from costmodel.mapping.nest import RELEVANT
 from tests.oracle.levels_strategies import constants, problems
@@ -22,40 +23,101 @@ MUCH = 1e100
 """Beyond any charge of a mapping: what has no room."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What passes by, what stays in place in each block, and the charges by the level whose trips multiply them.
+
+    ``flow`` (L + 2, 3, resources) at the boundaries numbered below ``stores``; ``outer`` and ``own`` (3, resources) for
+    elements of the array, ``counted`` (3,) the level for these, ``walked`` the level within a tile of which they walk over
+    the ifmap; ``number`` is its place among those of a search.
+    """
+
+    traffic: Traffic
+    stays: tuple[int, ...]
+    tied: tuple[int, ...]
+    stores: int
+    flow: np.ndarray
+    outer: np.ndarray
+    own: np.ndarray
+    counted: np.ndarray
+    walked: int
+    number: int = 0
+
+
+def changed_by(operand, stays, tied):
+    """Block whose loops change an operand in the innermost store: that of a store outside where the tiles are the same."""
+    block = len(stays)
+    while tied[block - 1] == 2 or (tied[block - 1] and stays[block - 1] == operand):
+        block -= 1
+    return block
+
+
+def plan(hierarchy, traffic, stays, tied, number=0):
+    """Charges by level: those of a tied boundary join those of the one outside."""
+    inside = hierarchy.in_elements
+    stores = len(hierarchy.stores) - inside
+    flow = np.zeros((len(hierarchy.stores) + 1, 3, traffic.always.size))
+    flow[:stores] = (traffic.shared + traffic.own)[:stores]
+    for level in range(stores - 1, 1, -1):
+        stay = stays[level - 1]
+        moved = slice(None) if tied[level - 1] == 2 else slice(stay, stay + 1)
+        if tied[level - 1]:
+            flow[level - 1, moved] += flow[level, moved]
+            flow[level, moved] = 0.0
+    blocks = [changed_by(operand, stays, tied) for operand in range(3)]
+    counted = np.array([block - (stays[block - 1] == operand) for operand, block in enumerate(blocks)], dtype=np.int64)
+    outer, own = (traffic.shared[-1], traffic.own[-1]) if inside else np.zeros((2, *traffic.own[-1].shape))
+    return Plan(traffic, stays, tied, stores, flow, outer, own, counted, blocks[1] - 1, number)
+
+
 @st.composite
 def searches(draw, most=3, objective=None, **limits):
     """Draw a small problem and what is minimised."""
     layer, hierarchy = draw(problems(most, **limits))
-    return Search(layer, hierarchy, objective or draw(st.sampled_from(OBJECTIVES)), draw(constants()))
+    return Setup(layer, hierarchy, objective or draw(st.sampled_from(OBJECTIVES)), draw(constants()))
 
 
-def plans_of(search):
-    """Return every plan of a search."""
+def plans_of(setup):
+    """Return every plan of a search in the order of their numbers."""
     found = []
-    for passing in bypasses(search.hierarchy):
-        charged = traffic(search.layer, search.hierarchy, passing, search.resources)
-        charged.always[0] += search.fixed.energy_pj
-        found += [plan(search.hierarchy, charged, *form) for form in forms(len(search.hierarchy.on_chip))]
+    for passing in bypasses(setup.hierarchy):
+        charged = traffic(setup.layer, setup.hierarchy, passing, setup.resources)
+        charged.always[0] += setup.fixed.energy_pj
+        for form in forms(len(setup.hierarchy.on_chip)):
+            found.append(plan(setup.hierarchy, charged, *form, len(found)))
     return found
+
+
+def opened(setup, one):
+    """Write a plan into the record of a search, and return its tables."""
+    from costmodel.mapping.levels import rounds
+
+    return rounds.opened(setup.arrays.works, setup.plans, setup.tables, one.number)
 
 
 @st.composite
 def planned(draw, **limits):
     """Draw a search, one of its plans, and the tables of that, which is then in the record."""
-    search = draw(searches(**limits))
-    one = draw(st.sampled_from(plans_of(search)))
-    return search, one, search.least.bounds(one)
+    setup = draw(searches(**limits))
+    setup.scratch  # noqa: B018  # what writes to the record is found before a plan is in it
+    one = draw(st.sampled_from(plans_of(setup)))
+    return setup, one, opened(setup, one)
 
 
-def bound_of(search, one, *, alone=True):
-    """What no mapping of a plan undercuts; of levels that were looked at before where it is not found ``alone``."""
-    from costmodel.mapping.levels import kernel
+def kernels_of(setup, one):
+    """Fewest trips of ``k`` that the room of each level leaves, given what passes by in a plan."""
+    return setup.kernels[setup.plans.passing[one.number]]
 
-    rungs, axes, _ = search.least.rungs
-    if alone:
-        search.least.known.many[:] = 0
-    kernels = search.least.kernels(one.traffic.holds)
-    return kernel.bounded(search.arrays.works, form_of(one), rungs, axes, kernels, search.least.known)
+
+def bounds_of(setup, some):
+    """What no mapping of some plans undercuts, those that are charged the same looked at together (M, 2)."""
+    from costmodel.mapping.levels import rounds
+
+    numbers, plans, tables = [one.number for one in some], setup.plans, setup.tables
+    chosen = plans._replace(**{name: getattr(plans, name)[numbers] for name in ("stays", "tied", "passing", "room")})
+    found = np.empty((len(some), 2))
+    rounds.bound_all(setup.arrays.works, chosen, tables, setup.known, np.empty(tables.own.shape[2:]), found)
+    return found
 
 
 def trips_of(total):

@@ -15,7 +15,7 @@ from costmodel.mapping.levels.arrays import LEVELS, RESOURCES, SIDES, work_recor
 from costmodel.mapping.levels.candidates import along, steps_along
 from costmodel.mapping.levels.hierarchy import OPERANDS, Hierarchy, Side, Store
 from costmodel.mapping.levels.price import spread_steps
-from costmodel.mapping.levels.search import UNBOUNDED, arrays_of
+from costmodel.mapping.levels.setup import UNBOUNDED, arrays_of
 from costmodel.mapping.levels.tables import axis_table
 from tests.oracle.strategies import axes
 

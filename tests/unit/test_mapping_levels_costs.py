@@ -18,7 +18,8 @@ from costmodel.mapping.levels import costs
 from costmodel.mapping.levels.arrays import work_record
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
 from costmodel.mapping.levels.price import priced, value_of
-from costmodel.mapping.levels.search import OBJECTIVES, Search, arrays_of, search
+from costmodel.mapping.levels.search import Search, search
+from costmodel.mapping.levels.setup import OBJECTIVES, Setup, arrays_of
 from costmodel.mapping.levels.walks import afresh, along_outputs, along_taps
 from costmodel.mapping.nest import RELEVANT
 from tests.oracle.levels_strategies import small_layers
@@ -153,9 +154,9 @@ def test_the_search_scores_what_pricing_gives(seed):
     """The best pair that the compiled search has counted is the value and the tie breaker of the nest it describes."""
     layer, hierarchy, fixed = random_case(100 + seed)
     for objective in OBJECTIVES:
-        one = Search(layer, hierarchy, objective, fixed)
+        one = Setup(layer, hierarchy, objective, fixed)
         try:
-            found = one.run(None)
+            found = Search(one).run(None)
         except MappingError:
             continue
         first, second = one.arrays.works[0].best
@@ -169,13 +170,13 @@ def test_bounds_of_plans_are_below_what_is_found(seed):
     """No plan's bound exceeds the best of all, of which it is sorted the most promising first."""
     layer, hierarchy, fixed = random_case(200 + seed)
     for objective in OBJECTIVES:
-        one = Search(layer, hierarchy, objective, fixed)
+        one = Setup(layer, hierarchy, objective, fixed)
         if one.fewest_steps() == inf:
             continue
-        firsts = [(entry.first, entry.second) for entry in one.plans()]
+        firsts = [tuple(one.bounds[number]) for number in one.order]
         assert firsts == sorted(firsts)
         try:
-            found = Search(layer, hierarchy, objective, fixed).run(None)
+            found = Search(Setup(layer, hierarchy, objective, fixed)).run(None)
         except MappingError:
             continue
         assert firsts[0][0] <= found.value * unit(objective) * (1 + 1e-12)

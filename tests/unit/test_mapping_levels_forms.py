@@ -15,10 +15,8 @@ from costmodel.mapping import DIMS, Layer
 from costmodel.mapping.levels.forms import (
     Resources,
     bypasses,
-    changed_by,
     feeds,
     forms,
-    plan,
     ties_of,
     traffic,
 )
@@ -27,6 +25,7 @@ from costmodel.mapping.levels.loopnest import LoopNest
 from costmodel.mapping.levels.price import priced
 from costmodel.mapping.levels.search import orders
 from costmodel.mapping.nest import RELEVANT
+from tests.unit.levels_search import changed_by, opened, plan, plans_of, searches
 
 NOTHING = frozenset()
 
@@ -265,3 +264,28 @@ def test_charges_of_elements_times_copies_are_the_price(data, stay, wires):
     unroll = {dim: (side, many) for dim, (side, many) in spread.items() if many > 1}
     nest = LoopNest((outer, own), tuple(orders(stay)[0] for stay in stays), unroll, passing)
     checked(priced(layer, hierarchy, nest), total)
+
+
+# ---- what the search writes
+
+
+@settings(max_examples=150)
+@given(searches(macs=12, longest=2), st.data())
+def test_the_record_holds_the_plan(setup, data):
+    """Charges by level, ties and what is held, as the literal plan has them; nothing is left of the one before."""
+    every, w = plans_of(setup), setup.arrays.works[0]
+    for one in data.draw(st.lists(st.sampled_from(every), min_size=1, max_size=4)):
+        opened(setup, one)
+        levels, many = len(one.stays), w.resources
+        assert w.stays[1 : levels + 1].tolist() == list(one.stays)
+        assert w.tied[1 : levels + 1].tolist() == list(one.tied)
+        assert (w.stays[levels + 1 :] == -1).all()
+        assert not w.tied[levels + 1 :].any()
+        assert (w.holds[: levels + 1] == one.traffic.holds).all()
+        assert np.allclose(w.flow[: len(one.flow), :, :many], one.flow)
+        assert np.allclose(w.outer[:, :many], one.outer)
+        assert np.allclose(w.own[:, :many], one.own)
+        assert np.allclose(w.always[:many], one.traffic.always)
+        assert w.counted.tolist() == one.counted.tolist()
+        assert (w.walked, w.stores) == (one.walked, one.stores)
+    assert len(every) == len(setup.plans.room)

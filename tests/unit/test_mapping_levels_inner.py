@@ -15,18 +15,21 @@ from costmodel.mapping import DIMS, Layer
 from costmodel.mapping.levels import inner, kernel
 from costmodel.mapping.levels.arrays import COPIES, SIDE, STEPS, TILE, TOGETHER, TRIPS, UNROLLED
 from costmodel.mapping.levels.costs import score
-from costmodel.mapping.levels.forms import forms, plan, traffic
+from costmodel.mapping.levels.decide import decide_inner, fewest_steps
+from costmodel.mapping.levels.forms import forms
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy, Side, Store
 from costmodel.mapping.levels.loopnest import LoopNest
 from costmodel.mapping.levels.price import priced, spread_steps, value_of
-from costmodel.mapping.levels.search import OBJECTIVES, Search, orders, search
+from costmodel.mapping.levels.search import Search, orders, search
+from costmodel.mapping.levels.setup import OBJECTIVES, Setup
 from costmodel.mapping.levels.walks import afresh, along_outputs, along_taps, distinct, largest
 from tests.oracle.levels_enumeration import Enumeration, passings, unrollings
 from tests.unit.levels_search import (
     MUCH,
-    bound_of,
+    bounds_of,
     depends,
     has_room,
+    opened,
     plans_of,
     searches,
     tied_along,
@@ -155,7 +158,7 @@ def swept(search, chosen, operand, dims):
         found[1] *= row[COPIES]
         found[2] *= busy if apart else 1
         found[3] *= busy
-    return [*found[:2], found[2] - 1, found[3] - 1]
+    return found
 
 
 def reads(search, chosen):
@@ -194,12 +197,12 @@ def test_figures_of_pairs_are_products_over_their_candidates(search):
         chosen = chosen_by(search, pair)
         assert own[:4].tolist() == swept(search, chosen, "weight", "npq")
         ofmap = swept(search, chosen, "ofmap", "rs")
-        assert own[6:8].tolist() == ofmap[2:]
-        assert own[4] >= ofmap[0]
-        assert own[5] >= ofmap[1]
+        assert own[4:8].tolist() == ofmap
+        assert own[inner.CHANNELS] >= 1
+        assert own[inner.KERNELS] >= 1
         for c in rest_of(search, chosen, "c"):
-            assert own[4] <= ofmap[0] * c[TRIPS]
-            assert own[5] <= ofmap[1] * c[COPIES]
+            assert own[inner.CHANNELS] <= c[TRIPS]
+            assert own[inner.CHANNELS + 1] <= c[COPIES]
         for k in rest_of(search, chosen, "k"):
             assert own[inner.KERNELS] <= k[TRIPS]
             assert own[inner.KERNELS + 1] <= k[COPIES]
@@ -266,7 +269,6 @@ def settled(search, chosen, chain):
     """What the compiled search charges the plan in the record for a mapping, from the innermost tile outwards."""
     arrays = search.arrays
     w, rows = arrays.works[0], arrays.rows
-    arrays.wants[:] = -1
     kernel.start(w)
     for dim in DIMS:
         number, row = AT[dim], rows[chosen[dim]]
@@ -279,11 +281,11 @@ def settled(search, chosen, chain):
         kernel.settle(w, arrays.spans, rows, arrays.wants, level)
     if w.inner > w.last:
         w.total[:] = w.settled[0]
-        return score(w, kernel.fewest_steps(w))[0]
+        return score(w, fewest_steps(w))[0]
     least, found = w.walks.min(axis=0), []
     for walk in w.walks[w.walks[:, 0] < inf]:
         w.total[:] = w.settled[0] + walk - least
-        found.append(score(w, kernel.fewest_steps(w))[0])
+        found.append(score(w, fewest_steps(w))[0])
     return min(found)
 
 
@@ -324,20 +326,33 @@ def pair_bounds(search, bounds):
     w = search.arrays.works[0]
     w.best, w.second = (inf, inf), 0
     numbers, found = np.empty(len(search.pairs.place), dtype=np.int64), np.empty(len(search.pairs.place))
-    count = inner.scan(search.arrays.works, bounds, search.pairs, numbers, found)
+    count = inner.scan(w, search.arrays.rows, bounds, search.pairs, numbers, found)
     return dict(zip(numbers[:count].tolist(), found[:count].tolist(), strict=True))
+
+
+def rest_bounds(search, bounds, pair, chosen):
+    """Highest bound of a pair of which ``c``, and then ``k``, are decided; what was decided before is put back."""
+    w, rows = search.arrays.works[0], search.arrays.rows
+    kernel.start(w)
+    found, own = [], search.pairs.figures[pair]
+    for dim in ("c", "k"):
+        assert decide_inner(w, rows, AT[dim], chosen[dim])
+        inner.charge_pair(w, rows, bounds, own, search.pairs.place[pair])
+        found.append(score(w, max(own[inner.STEPPING], w.least_steps))[0])
+    return max(found)
 
 
 def check_plan(search, one, nest, chosen, value):
     """Compare the bounds of a plan, and of the pair that a mapping begins with, with its value."""
     slack = 1e-9 * abs(value) + 1e-9
-    assert bound_of(search, one)[0] <= value + slack
-    bounds = search.least.bounds(one)
+    assert bounds_of(search, [one])[0, 0] <= value + slack
+    bounds = opened(search, one)
     by_pair = pair_bounds(search, bounds)
     wanted = {dim: chosen[dim] for dim in "npqrs"}
     at = [pair for pair in range(len(search.pairs.place)) if chosen_by(search, pair) == wanted]
     assert len(at) == 1
     assert by_pair[at[0]] <= value + slack
+    assert rest_bounds(search, bounds, at[0], chosen) <= value + slack
     assert nest.unroll.keys() == {dim for dim in DIMS if search.arrays.rows[chosen[dim], SIDE] >= 0}
 
 
@@ -348,7 +363,7 @@ def test_no_bound_exceeds_a_mapping_of_its_plan(search, random):
 
     Of the plans that tiles are compatible with, one charges the best of their orders exactly, and none charges less.
     """
-    search.least.rungs, search.pairs  # noqa: B018  # found before a plan is in the record
+    search.pairs, search.tables  # noqa: B018  # found before a plan is in the record
     search.arrays.works[0]["least_steps"] = 0.0
     every = plans_of(search)
     for nest in random_nests(search, random, 4):
@@ -360,7 +375,7 @@ def test_no_bound_exceeds_a_mapping_of_its_plan(search, random):
         for one in every:
             if one.traffic.passing != nest.bypass or not compatible(one, chain) or one.stays not in worth:
                 continue
-            search.least.bounds(one)
+            opened(search, one)
             value = settled(search, chosen, chain)
             charged.append(value)
             assert value >= worth[one.stays] * (1 - 1e-9)
@@ -374,13 +389,14 @@ def test_no_bound_exceeds_a_mapping_of_its_plan(search, random):
 def test_the_best_plan_is_bounded_by_no_more_than_the_best(search):
     """Plans come in the order of their bounds, and the first is no dearer than what is found."""
     try:
-        found = search.run(None)
+        found = Search(search).run(None)
     except MappingError:
         return
-    again = Search(search.layer, search.hierarchy, search.objective, search.fixed).plans()
-    assert again[0].first <= found.value * UNIT.get(search.objective, 1) * (1 + 1e-9) + 1e-9
-    assert [entry.first for entry in again] == sorted(entry.first for entry in again)
-    assert all(entry.first < MUCH for entry in again)
+    again = Setup(search.layer, search.hierarchy, search.objective, search.fixed)
+    firsts = again.bounds[again.order, 0].tolist()
+    assert firsts[0] <= found.value * UNIT.get(search.objective, 1) * (1 + 1e-9) + 1e-9
+    assert firsts == sorted(firsts)
+    assert all(first < MUCH for first in firsts)
 
 
 # ---- by hand
@@ -398,7 +414,7 @@ LAYER = Layer(k=2, p=2, r=3, ifmap_h=4, ifmap_w=1, psum_bits=32)
 
 def test_room_of_elements_by_hand():
     """Three weights, two inputs and one sum of a 3-tap filter: two taps for one output, or one; p and r share two rows."""
-    one = Search(LAYER, ARRAY, "energy", Fixed())
+    one = Setup(LAYER, ARRAY, "energy", Fixed())
     tiles = set()
     for pair in range(len(one.pairs.place)):
         chosen = chosen_by(one, pair)
@@ -409,26 +425,25 @@ def test_room_of_elements_by_hand():
 
 def test_the_fewest_steps_by_hand():
     """Two rows take the outputs and two columns the filters: three taps one after the other."""
-    assert Search(LAYER, ARRAY, "latency", Fixed()).fewest_steps() == 3
+    assert Setup(LAYER, ARRAY, "latency", Fixed()).fewest_steps() == 3
     assert search([LAYER], ARRAY, "latency")[0].priced.cycles == 3
 
 
 def test_nothing_has_room_in_elements_that_are_too_small():
     """No pair, no steps, and a message."""
     small = Hierarchy((ARRAY.stores[0], Store("rf", 8, ONE, ONE, per_element=True)), ARRAY.sides, 4.0)
-    one = Search(LAYER, small, "latency", Fixed())
+    one = Setup(LAYER, small, "latency", Fixed())
     assert len(one.pairs.place) == 0
     assert one.fewest_steps() == inf
     with pytest.raises(MappingError):
-        one.run(None)
+        Search(one).run(None)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_forms_that_waste_nothing_have_plans(objective):
     """Every form of every choice of what passes by is a plan, each with tables of its own."""
-    one = Search(LAYER, ARRAY, objective, Fixed())
+    one = Setup(LAYER, ARRAY, objective, Fixed())
     assert len(plans_of(one)) == len(list(forms(1)))
-    charged = traffic(LAYER, ARRAY, (frozenset(),), one.resources)
-    found = [one.least.bounds(plan(ARRAY, charged, *form)) for form in forms(1)]
+    found = [opened(one, each) for each in plans_of(one)]
     assert all(bounds.own.shape[0] == one.arrays.works[0].inner for bounds in found)
     assert depends(0, "k")

@@ -15,7 +15,7 @@ from costmodel.mapping.axis import Axis
 from costmodel.mapping.levels import least
 from costmodel.mapping.levels.costs import must_equal
 from costmodel.mapping.levels.hierarchy import OPERANDS
-from costmodel.mapping.levels.search import arrays_of
+from costmodel.mapping.levels.setup import arrays_of
 from costmodel.mapping.levels.walks import along_outputs, along_taps, largest
 from tests.oracle.levels_strategies import small_layers
 from tests.oracle.strategies import axes
@@ -23,10 +23,11 @@ from tests.unit.levels_search import (
     MUCH,
     WALKED,
     axis_walks,
-    bound_of,
+    bounds_of,
     extents_of,
     fetched_least,
     has_room,
+    kernels_of,
     level_charge,
     nested_in,
     planned,
@@ -144,7 +145,7 @@ def test_fewest_trips_leave_room_and_fewer_do_not(case):
     """The largest number of filters that fits beside the rest is found by trying all of them."""
     search, one, bounds = case
     layer, w = search.layer, search.arrays.works[0]
-    kernels = search.least.kernels(one.traffic.holds)
+    kernels = kernels_of(search, one)
     for level, store in enumerate(search.hierarchy.stores):
         if level == 0 or store.per_element:
             continue
@@ -179,7 +180,7 @@ def test_no_array_needs_fewer_trips_than_its_elements_together(case, random):
     """Tiles of elements that fit each have together no fewer trips of ``k`` than all their room leaves."""
     search, one, bounds = case
     layer, hierarchy = search.layer, search.hierarchy
-    kernels = search.least.kernels(one.traffic.holds)
+    kernels = kernels_of(search, one)
     assert kernels.shape == bounds.kernels.shape
     for _ in range(100 * hierarchy.in_elements):
         tile = array_tile(layer, hierarchy, random)
@@ -195,12 +196,13 @@ def test_tied_tiles_need_room_at_both_stores(case):
     """As many trips as the next store inside needs with the same tile along what is tied, the smallest along the rest."""
     search, one, _ = case
     layer, w = search.layer, search.arrays.works[0]
-    rungs, _, _ = search.least.rungs
-    kernels = search.least.kernels(one.traffic.holds)
+    rungs, _, _ = search.rungs
+    kernels = kernels_of(search, one)
     for level in range(1, w.last):
         if not one.tied[level]:
             continue
-        found = least.confine(w, rungs, kernels, level)
+        found = kernels.copy()
+        least.confine(w, rungs, found, level)
         for at, _ in rung_tuples(layer):
             for rung in range(rungs.many[AT["c"]]):
                 here = dict(zip((*WALKED, "c"), (*at, rung), strict=True))
@@ -211,7 +213,7 @@ def test_tied_tiles_need_room_at_both_stores(case):
                 literal = kernels[(level, *at, rung)]
                 if tied_along(one, level, "k") or inside == least.NO_ROOM:
                     literal = max(literal, inside)
-                assert found[(*at, rung)] == literal
+                assert found[(level, *at, rung)] == literal
 
 
 @settings(max_examples=100)
@@ -222,7 +224,7 @@ def test_ties_of_a_plan_are_those_of_its_form(case):
     w = search.arrays.works[0]
     for level, dim in product(range(1, w.last + 1), DIMS):
         assert bool(must_equal(w, level, AT[dim])) == tied_along(one, level, dim)
-    kernels = search.least.kernels(one.traffic.holds)
+    kernels = kernels_of(search, one)
     levels = range(1, len(bounds.own))
     assert all((bounds.kernels[level] >= kernels[level]).all() for level in levels)
     assert any(one.tied) or all((bounds.kernels[level] == kernels[level]).all() for level in levels)
@@ -233,14 +235,14 @@ def test_ties_of_a_plan_are_those_of_its_form(case):
 
 def shaped(search, table):
     """The largest section of a table by rungs of ``n p r q s``."""
-    rungs, _, begin = search.least.rungs
+    rungs, _, begin = search.rungs
     return table[begin[5] :].reshape(*(rungs.many[AT[dim]] for dim in WALKED), -1)
 
 
 def prefixes_hold(search, table):
     """Whether every other section is the least over the loops that it leaves open."""
     whole = shaped(search, table)
-    begin = search.least.rungs[2]
+    begin = search.rungs[2]
     return all(
         (table[begin[depth] : begin[depth + 1]] == whole.min(axis=tuple(range(depth, 5))).reshape(-1, whole.shape[-1])).all()
         for depth in range(5)
@@ -283,12 +285,12 @@ def test_the_outermost_table_is_what_every_mapping_is_charged(case):
 def test_nesting_takes_the_least_over_whole_numbers(case, random):
     """Trips of a tile of ``m`` inner ones are those divided by ``m``, rounded up; along what is tied they are the same."""
     search, one, _ = case
-    rungs, _, begin = search.least.rungs
+    rungs, _, begin = search.rungs
     w = search.arrays.works[0]
     table = np.array([[random.randint(0, 999)] for _ in range(begin[6])], dtype=float)
     before = shaped(search, table).copy()
     level = random.randrange(1, w.last + 1)
-    least.nest(w, rungs, table, level)
+    least.nest(w, rungs, begin, table, level)
     after = shaped(search, table)
     for at, trips in rung_tuples(search.layer):
         choices = [
@@ -322,7 +324,7 @@ def test_a_plan_is_bounded_by_its_levels_each_by_itself(case):
     literal = one.traffic.always + level_charge(w, one, 0, dict.fromkeys(DIMS, 1), 0.0)
     for level in range(1, w.inner + (w.inner == w.last)):
         literal = literal + least_alone(search, one, level, bounds.kernels)
-    bound_of(search, one)
+    bounds_of(search, [one])
     assert close(w.total[: w.resources], literal)
 
 
@@ -334,9 +336,8 @@ def test_what_was_looked_at_before_changes_no_bound(search, random):
     passing = random.choice(every).traffic.passing
     some = [one for one in every if one.traffic.passing == passing]
     some = random.sample(some, min(len(some), 30))
-    alone = [bound_of(search, one) for one in some]
-    search.least.known.many[:] = 0
-    together = [bound_of(search, one, alone=False) for one in some]
+    alone = [bounds_of(search, [one])[0] for one in some]
+    together = bounds_of(search, some)
     assert np.array_equal(np.minimum(alone, MUCH), np.minimum(together, MUCH), equal_nan=True)
 
 
@@ -417,17 +418,40 @@ def test_the_next_level_is_made_of_whole_numbers_of_what_is_decided(case, data):
     w = search.arrays.works[0]
     resource = data.draw(st.integers(0, w.resources - 1))
     literal = literally(case, resource)
-    found = least.least_nested(w, bounds, level, resource, inf)
+    leaves = search.scratch.leaves
+    found = least.least_nested(w, bounds, leaves, level, resource, inf, False)
     assert min(found, MUCH) == pytest.approx(min(literal, MUCH), rel=1e-9, abs=1e-9)
     limit = data.draw(st.sampled_from([0.5, 1.0, 2.0])) * min(found, MUCH)
-    assert min(least.least_nested(w, bounds, level, resource, limit), limit) == min(limit, found)
+    assert least.least_nested(w, bounds, leaves, level, resource, limit, False) == min(limit, found)
+
+
+@settings(max_examples=200)
+@given(decided(), st.data())
+def test_what_was_gathered_gives_what_is_looked_for(case, data):
+    """Trips gathered below a limit while ``c`` and ``k`` are open hold the least below any limit once they are decided."""
+    search, _, bounds, level, trips, known = case
+    w, leaves = search.arrays.works[0], search.scratch.leaves
+    resource = data.draw(st.integers(0, w.resources - 1))
+    own, kept = w.pick.copy(), w.tile[level + 1].copy()
+    w.trips[level + 1, [AT["c"], AT["k"]]] = 1.0
+    w.pick[[AT["c"], AT["k"]]], w.tile[level + 1, [AT["c"], AT["k"]]] = -1, 0
+    everything = least.least_nested(w, bounds, leaves, level, resource, inf, False)
+    limit = data.draw(st.sampled_from([1.0, 1.5, 4.0])) * min(everything, MUCH) + 1.0
+    w.leaves = 0
+    assert least.least_nested(w, bounds, leaves, level, resource, limit, True) == min(everything, limit)
+    w.pick, w.tile[level + 1] = own, kept
+    for dim in "ck":
+        w.trips[level + 1, AT[dim]] = trips[dim] if known[dim] else 1.0
+    below = data.draw(st.sampled_from([0.5, 1.0])) * limit
+    again = least.least_nested(w, bounds, leaves, level, resource, below, False)
+    assert least.least_gathered(w, bounds, leaves, level, below) == again
 
 
 @settings(max_examples=60)
 @given(searches(macs=40, longest=3))
 def test_a_record_without_room_has_no_least(search):
     """Stores without any room leave no trips at all."""
-    rungs, axes, _ = search.least.rungs
+    rungs, axes, _ = search.rungs
     w = search.arrays.works[0]
     w.holds[:] = 1
     w.room[1] = 0.0, -1.0, -1.0, -1.0

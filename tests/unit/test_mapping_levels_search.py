@@ -15,11 +15,12 @@ from costmodel.errors import MappingError
 from costmodel.hardware import load_hardware
 from costmodel.joint.machine import hierarchy_of
 from costmodel.mapping import DIMS, Problems, solve
-from costmodel.mapping.levels.forms import bypasses, changed_by, forms
+from costmodel.mapping.levels.forms import bypasses
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy, Side, Store
 from costmodel.mapping.levels.loopnest import LoopNest, extents
-from costmodel.mapping.levels.price import Priced, priced
-from costmodel.mapping.levels.search import OBJECTIVES, Found, orders, search, value_of
+from costmodel.mapping.levels.price import Priced, priced, value_of
+from costmodel.mapping.levels.search import Found, orders, search
+from costmodel.mapping.levels.setup import OBJECTIVES
 from costmodel.mapping.nest import Layer
 
 
@@ -251,15 +252,6 @@ def test_an_operand_without_a_home_is_named() -> None:
     assert "unknown" in refused(EYERISS, objective="speed")
     many = Hierarchy((DRAM, *(Store(f"s{at}", 800, each(1.0), each(1.0)) for at in range(9))))
     assert "at most 7" in refused(many)
-
-
-def test_forms_and_ties() -> None:
-    """A block ties what stays in place outside as well, the ifmap to any block, and everything only to the same form."""
-    assert len(list(forms(1))) == 3
-    assert len(list(forms(2))) == 2 * 3 + 3 * 2 + 4
-    assert changed_by(0, (0, 0), (0, 1)) == 1
-    assert changed_by(1, (0, 0), (0, 1)) == 2
-    assert changed_by(1, (0, 0), (0, 2)) == 1
 
 
 @pytest.mark.parametrize("rounds", [(1 << 62,), (1, 2, 3, 5, 8, 1 << 62)])

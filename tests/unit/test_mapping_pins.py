@@ -16,7 +16,8 @@ from costmodel.mapping.levels.pin_words import read_words
 from costmodel.mapping.levels.pinned import Pinned
 from costmodel.mapping.levels.pins import FREE, Pins
 from costmodel.mapping.levels.price import priced
-from costmodel.mapping.levels.search import OBJECTIVES, arrays_of, search
+from costmodel.mapping.levels.search import search
+from costmodel.mapping.levels.setup import OBJECTIVES, arrays_of
 from costmodel.mapping.levels.tables import spans_of
 from tests.unit.mapped import LAYER, nest, pair, tiles
 

@@ -65,13 +65,13 @@ WORK: Final = np.dtype([
     ("total", FLOAT, RESOURCES),
     ("depth", INT), ("walking", INT), ("ranked", INT, 2), ("at", INT, 8 * LEVELS), ("count", INT),
     # Trips, rungs and rows of the tables where the level outside what is decided is looked at; how many of them were gathered
-    # (-1: none were); figures of the pair taken.
+    # (-1: none were); the pair taken and its figures.
     ("walked_trips", INT, 5), ("walked_rung", INT, 5), ("walked_row", INT, 6), ("leaves", INT), ("pair", INT),
     ("figures", FLOAT, 23),
-    # Where the search of all plans stands: round, place in the order of this round, how many there are, how many are left for
-    # the next, the plan, its pair, how many pairs it has, whether it is in the middle, steps at which it is left for the next
+    # Where the search of all plans stands: the round, the place in its order, how many there are, how many are left for the
+    # next, the plan, its pair, how many pairs it has, whether it is in the middle, the steps at which it is left for the next
     # round, work done of any kind.
-    ("round", INT), ("turn", INT), ("many", INT), ("rest", INT), ("plan", INT), ("at_pair", INT), ("pairs", INT),
+    ("lap", INT), ("turn", INT), ("many", INT), ("rest", INT), ("plan", INT), ("at_pair", INT), ("pairs", INT),
     ("going", INT), ("until", INT), ("spent", INT),
     # Latency scored last; how much dearer the level outside is than alone; positions that an element's tile needs at least,
     # known and charged; fewest steps of any mapping.

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def compiler(**options: bool) -> Callable[[Function], Function]:
+def compiler(**options: Any) -> Callable[[Function], Function]:  # noqa: ANN401  # Numba's
     """Numba's, with its cache on disk; the identity where Numba is not installed."""
     try:
         from numba import njit

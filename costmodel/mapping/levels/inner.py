@@ -287,8 +287,9 @@ def walked(w: Work, own: Floats, outer: float, each: float) -> float:
 
 @lean
 def along(w: Work, rows: Ints, own: Floats, operand: int, dim: int) -> tuple[float, float, float, float]:
-    """Trips of ``c`` or ``k`` for an operand that does not depend on it: as the store outside sees them, and copies counted in
-    elements; elements busy, the same way. The fewest while undecided.
+    """Trips of ``c`` or ``k`` for an operand that does not depend on it, the fewest while undecided, and elements busy.
+
+    Each as the store outside sees them, and as elements count them.
     """
     row = w.pick[dim]
     if row < 0:

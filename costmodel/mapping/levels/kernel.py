@@ -314,15 +314,15 @@ def take(
 
 @lean
 def pursue(
-    w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, leaves: Leaves, one: Entries, two: Entries,
-    pairs: Pairs, chosen: Ints, values: Floats, budget: int,
+    w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, leaves: Leaves, one: Entries,
+    two: Entries, pairs: Pairs, chosen: Ints, values: Floats, budget: int,
 ) -> bool:
     """Search on from the next of the pairs chosen, or in the middle of one, for some steps; whether all are finished."""
     budget += w.count
     while True:
-        if w.depth >= FIRST:
-            if explore(w, spans, rows, wants, bounds, queue, leaves, pairs, one, two, budget - w.count):
-                return False
+        left = budget - w.count
+        if w.depth >= FIRST and explore(w, spans, rows, wants, bounds, queue, leaves, pairs, one, two, left):
+            return False
         w.depth = 0
         if w.at_pair == w.pairs:
             return True
@@ -354,8 +354,8 @@ def decide(w: Work, spans: Floats, rows: Ints, queue: Queue, level: int, dim: in
 
 @lean
 def explore(
-    w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, leaves: Leaves, pairs: Pairs, one: Entries,
-    two: Entries, budget: int,
+    w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds, queue: Queue, leaves: Leaves, pairs: Pairs,
+    one: Entries, two: Entries, budget: int,
 ) -> bool:
     """Search on with the tile taken, for a number of steps; whether it is not finished."""
     last = 16 + 7 * (w.inner - 1) - 1

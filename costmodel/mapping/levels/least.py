@@ -373,9 +373,9 @@ def next_nested(inside: int, trips: int, tied: bool) -> int:
 
 
 class Leaves(NamedTuple):
-    """Trips of ``n p q r s`` of the level outside the array's that can be part of something better: charges (M, 3), rungs (M, 5).
+    """Trips of ``n p r q s`` of the level outside the array's that can be part of something better, as rungs (M, 5).
 
-    Charges whatever ``c`` and ``k`` are, of a trip of ``k``, and of one of ``c``.
+    Beside them charges (M, 3): whatever ``c`` and ``k`` are, of a trip of ``k``, and of one of ``c``.
     """
 
     cost: Floats
@@ -482,7 +482,7 @@ def least_kernels(inside: float, decided: bool, room: float, tied: bool) -> floa
 
 @lean
 def confine(w: Work, rungs: Rungs, kernels: Floats, level: int) -> None:
-    """Take the fewest trips of ``k`` of a level that needs room as well in the next one inside, the same tile as far as tied."""
+    """Take the fewest trips of ``k`` of a level that needs room in the next one inside too, the same tile as far as tied."""
     many = rungs.many
     for n in range(many[N]):
         own_n = n if must_equal(w, level, N) else many[N] - 1

@@ -1,7 +1,7 @@
 """The compiled search of all plans of a layer: bounded, opened and pursued in rounds.
 
-The record ``w`` is that of :mod:`costmodel.mapping.levels.arrays`; the reasons are in ``docs/models/mapping.md``. Imported only
-when a search runs: compiling it loads Numba.
+The record ``w`` is that of :mod:`costmodel.mapping.levels.arrays`; the reasons are in ``docs/models/mapping.md``. Imported
+only when a search runs: compiling it loads Numba.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 class Plans(NamedTuple):
     """Every plan (M) of a layer on a hierarchy of L stores on chip.
 
-    Operands in place and ties of every block (M, L), the choice of what passes by and the number of the tables of room; of every
-    choice (B) what stores hold (B, L + 1, 3) and what sweeps cost at their boundaries: shared by elements, of each of them
-    (B, L + 1, 3, resources), and always (B, resources).
+    Operands in place and ties of every block (M, L), the choice of what passes by and the number of the tables of room; of
+    every choice (B) what stores hold (B, L + 1, 3) and what sweeps cost at their boundaries: shared by elements, of each of
+    them (B, L + 1, 3, resources), and always (B, resources).
     """
 
     stays: Ints
@@ -153,7 +153,7 @@ def next_round(w: Work, scratch: Scratch) -> None:
     """Order what is left by the least bound of its pairs, and begin with it again."""
     left = np.argsort(scratch.least[: w.rest], kind="mergesort")
     scratch.order[: w.rest] = scratch.rest[: w.rest][left]
-    w.round, w.turn, w.many, w.rest = w.round + 1, 0, w.rest, 0
+    w.lap, w.turn, w.many, w.rest = w.lap + 1, 0, w.rest, 0
 
 
 @compiled
@@ -170,7 +170,7 @@ def begin(works: Works, order: Ints, scratch: Scratch) -> None:
     """Begin the first round, with plans in an order."""
     w = works[0]
     scratch.order[: len(order)] = order
-    w.round, w.turn, w.many, w.rest, w.going, w.count, w.spent = 0, 0, len(order), 0, 0, 0, 0
+    w.lap, w.turn, w.many, w.rest, w.going, w.count, w.spent = 0, 0, len(order), 0, 0, 0, 0
 
 
 @compiled
@@ -192,7 +192,7 @@ def advance(
             continue
         bounds = opened(works, plans, tables, number)
         if not w.going:
-            w.plan, w.until = number, w.count + steps[w.round]
+            w.plan, w.until = number, w.count + steps[w.lap]
             w.spent += len(pairs.place) // 16 + len(tables.own[0, 0]) // 4
             look(w, rows, bounds, pairs, scratch)
         before = w.count

@@ -143,12 +143,12 @@ class Search:
         """Search all plans, each for more steps from round to round; whether all were finished in time."""
         from costmodel.mapping.levels import rounds
 
-        setup = self.setup
-        works, steps = setup.arrays.works, np.array(ROUNDS)
-        rounds.begin(works, order, setup.scratch)
-        known = setup.plans, setup.tables, setup.bounds, *setup.entries, setup.pairs, setup.scratch, steps
-        while not rounds.advance(*setup.arrays, *known, BUDGET):
-            if perf_counter() > until and works[0]["best"][0] < inf:
+        setup, arrays, steps = self.setup, self.setup.arrays, np.array(ROUNDS)
+        rounds.begin(arrays.works, order, setup.scratch)
+        while not rounds.advance(
+            *arrays, setup.plans, setup.tables, setup.bounds, *setup.entries, setup.pairs, setup.scratch, steps, BUDGET
+        ):
+            if perf_counter() > until and arrays.works[0]["best"][0] < inf:
                 return False
         return True
 
@@ -174,8 +174,9 @@ class Search:
                 other = self.worth(replace(nest, orders=(*nest.orders[:at], order, *nest.orders[at + 1 :])))
                 if (other.value, other.second) < (best.value, best.second):
                     best = other
-        value = best.value
-        found = Found(setup.layer, setup.hierarchy, setup.fixed, best.price.nest, value, value if proved else min(lower, value), proved)
+        value, nest = best.value, best.price.nest
+        lower = value if proved else min(lower, value)
+        found = Found(setup.layer, setup.hierarchy, setup.fixed, nest, value, lower, proved)
         found.__dict__["priced"] = best.price  # what its property would find again
         return found
 

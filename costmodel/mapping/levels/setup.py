@@ -199,8 +199,8 @@ class Setup:
     def order(self) -> Ints:
         """Numbers of the plans for which there is room, the most promising first."""
         first, second = self.bounds.T
-        order = np.lexsort((second, first))
-        return order[first[order] < inf]
+        order: Ints = np.lexsort((second, first))
+        return np.extract(first[order] < inf, order)
 
     @cached_property
     def entries(self) -> tuple[Entries, Entries]:
