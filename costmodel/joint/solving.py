@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -90,20 +92,45 @@ def several(names: Sequence[str]) -> str:
 
 
 def searched(missing: dict[Question, Task], objective: str, ends: float | None) -> dict[Question, Found]:
-    """Search for what is not known yet, each layer in its share of the time until the clock shows ``ends``."""
-    from costmodel.mapping.levels.search import search
+    """Search for what is not known yet, each layer in its share of the time until the clock shows ``ends``.
 
-    found: dict[Question, Found] = {}
-    problems: list[str] = []
-    for number, (question, task) in enumerate(missing.items()):
-        share = None if ends is None else max((ends - monotonic()) / (len(missing) - number), LEAST_TIME_S)
-        try:
-            (found[question],) = search([task.layer], task.hierarchy, objective, task.fixed, share, task.pins)
-        except MappingError as error:
-            problems += [f"{task.name}: {problem}" for problem in error.problems]
+    Without a limit, as many layers at a time as there are processors: most of a search is compiled, and lets others run.
+    """
+    tasks = list(missing.values())
+    if ends is None:
+        with ThreadPoolExecutor(min(processors(), max(len(tasks), 1))) as pool:
+            answers = list(pool.map(lambda task: attempted(task, objective), tasks))
+    else:
+        answers = []
+        for number, task in enumerate(tasks):
+            share = max((ends - monotonic()) / (len(tasks) - number), LEAST_TIME_S)
+            answers.append(attempted(task, objective, share))
+    problems = [problem for answer in answers if isinstance(answer, tuple) for problem in answer]
     if problems:
         raise MappingError(*problems)
+    return {question: answer for question, answer in zip(missing, answers, strict=True) if not isinstance(answer, tuple)}
+
+
+def attempted(task: Task, objective: str, time_limit_s: float | None = None) -> Found | tuple[str, ...]:
+    """The best mapping of a task, or why there is none."""
+    from costmodel.mapping.levels.search import search
+
+    try:
+        (found,) = search([task.layer], task.hierarchy, objective, task.fixed, time_limit_s, task.pins)
+    except MappingError as error:
+        return tuple(f"{task.name}: {problem}" for problem in error.problems)
     return found
+
+
+def processors() -> int:
+    """Processors that this process may use.
+
+    >>> processors() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def keep(found: dict[Question, Found]) -> None:

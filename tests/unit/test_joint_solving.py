@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from dataclasses import replace
+from threading import Barrier, Event
 
 import pytest
 
@@ -191,6 +192,53 @@ def test_what_fits_nowhere_is_named_and_not_kept(monkeypatch, answers):
     named = [problem for problem in caught.value.problems if problem.startswith("conv: ")]
     assert named == ["conv: too large", "conv: too long"]
     assert not answers
+
+
+# ---- several at a time
+
+
+def test_as_many_layers_are_searched_at_a_time_as_there_are_processors(monkeypatch):
+    """Two searches wait for each other: alone, the first would wait in vain."""
+    real, together = searching.search, Barrier(2)
+
+    def meeting(layers, *options):
+        together.wait(timeout=60)
+        return real(layers, *options)
+
+    monkeypatch.setattr(solving, "processors", lambda: 2)
+    monkeypatch.setattr(searching, "search", meeting)
+    tasks = three()[:2]
+    assert [one.layer for one in solving.solved(tasks, "energy")] == [task.layer for task in tasks]
+
+
+@pytest.mark.parametrize("objective", ["energy", "latency", "dram_bytes"])
+def test_how_many_at_a_time_changes_nothing(monkeypatch, answers, objective):
+    """One thread or eight: the same mappings, in the order of the layers."""
+    found = []
+    for many in (1, 8):
+        monkeypatch.setattr(solving, "processors", lambda many=many: many)
+        answers.clear()
+        found.append(solving.solved(three(), objective))
+    assert found[0] == found[1]
+    assert [one.layer for one in found[0]] == [task.layer for task in three()]
+
+
+def test_problems_come_in_the_order_of_the_layers(monkeypatch):
+    """Whichever search fails first."""
+    first = Event()
+
+    def failing(layers, *_options):
+        if layers[0] == three()[0].layer:
+            first.wait(timeout=60)
+        else:
+            first.set()
+        raise MappingError("too large")
+
+    monkeypatch.setattr(solving, "processors", lambda: 3)
+    monkeypatch.setattr(searching, "search", failing)
+    with pytest.raises(MappingError) as caught:
+        solving.solved(three(), "energy")
+    assert list(caught.value.problems) == [f"{task.name}: too large" for task in three()]
 
 
 def test_nothing_asked_is_nothing_found(answers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import compress, pairwise, product
 from math import inf
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ class Resources:
     hierarchy: Hierarchy
     dram: bool
 
-    @property
+    @cached_property
     def ports(self) -> list[int]:
         """Stores whose port can limit."""
         return [at for at, store in enumerate(self.hierarchy.stores[:-1]) if store.bits_per_s < inf]

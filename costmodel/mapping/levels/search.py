@@ -167,6 +167,8 @@ class Search:
         tiles, unroll = tiles_of(setup.arrays, setup.hierarchy)
         stays, passing = setup.plans.stays[number].tolist(), setup.passings[setup.plans.passing[number]]
         choices = [orders(stay, moving) for stay, moving in zip(stays, self.moving(tiles, unroll), strict=True)]
+        if setup.layer.r * setup.layer.s == 1:  # windows of neighbours share nothing that an order could keep
+            choices = [choice[:1] for choice in choices]
         best = self.worth(LoopNest(tiles, tuple(choice[0] for choice in choices), unroll, passing))
         for at, choice in enumerate(choices):
             for order in choice[1:]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from costmodel.mapping.levels.arrays import COPIES, RESOURCES, STEPS, TILE, TRIPS, UNROLLED, C, works
-from costmodel.mapping.levels.forms import Passing, Resources, traffic
+from costmodel.mapping.levels.arrays import COPIES, LEVELS, RESOURCES, STEPS, TILE, TRIPS, UNROLLED, C, works
+from costmodel.mapping.levels.forms import Passing, Resources, forms, traffic
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
 from costmodel.mapping.levels.homes import nothing
 from costmodel.mapping.levels.loopnest import extents
@@ -112,16 +112,16 @@ class Setup:
         from costmodel.mapping.levels.rounds import Plans
 
         charged = [traffic(self.layer, self.hierarchy, passing, self.resources) for passing in self.passings]
-        forms = list(self.pinned.forms())
-        if not forms or not charged:
+        stores = len(self.hierarchy.on_chip)
+        stays, tied, rooms = free_forms(stores) if self.pinned.free else form_arrays(list(self.pinned.forms()), stores)
+        many = len(charged)
+        if not many or not len(stays):
             raise nothing(self.layer, self.hierarchy, self.pins)
-        many, rooms, stores = len(charged), rooms_of(forms), len(self.hierarchy.on_chip)
-        stays, tied = (np.array([form[at] for form in forms], dtype=np.int64).reshape(-1, stores) for at in range(2))
         return Plans(
             np.tile(stays, (many, 1)),
             np.tile(tied, (many, 1)),
-            np.repeat(np.arange(many), len(forms)),
-            (np.arange(many)[:, None] * (max(rooms, default=0) + 1) + np.array(rooms, dtype=np.int64)).ravel(),
+            np.repeat(np.arange(many), len(stays)),
+            (np.arange(many)[:, None] * (rooms.max() + 1) + rooms).ravel(),
             np.array([one.holds for one in charged]),
             np.array([one.shared for one in charged]),
             np.array([one.own for one in charged]),
@@ -250,17 +250,25 @@ def kept(many: int, each_bytes: int) -> int:
     return max(1, min(many, KEPT_BYTES // max(each_bytes, 1)))
 
 
-def rooms_of(forms: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[int]:
-    """Number the tables of room of every form: those with the same ties share one.
+@lru_cache(maxsize=LEVELS)
+def free_forms(stores: int) -> tuple[Ints, Ints, Ints]:
+    """Every form of the blocks of so many stores, as :func:`form_arrays` has them."""
+    return form_arrays(list(forms(stores)), stores)
 
-    >>> rooms_of([((0, 1), (0, 0)), ((1, 2), (0, 0)), ((0, 1), (0, 1)), ((0, 0), (0, 2))])
+
+def form_arrays(some: list[tuple[tuple[int, ...], tuple[int, ...]]], stores: int) -> tuple[Ints, Ints, Ints]:
+    """Operands in place and ties of forms (M, stores), and numbers of the tables of room (M,): the same ties share one.
+
+    >>> form_arrays([((0, 1), (0, 0)), ((1, 2), (0, 0)), ((0, 1), (0, 1)), ((0, 0), (0, 2))], 2)[2].tolist()
     [0, 0, 1, 2]
     """
     numbers: dict[tuple[tuple[int, int], ...], int] = {}
-    return [
-        numbers.setdefault(tuple((tie, stay if tie == 1 else 0) for stay, tie in zip(stays, tied, strict=True)), len(numbers))
-        for stays, tied in forms
+    rooms = [
+        numbers.setdefault(tuple((tie, stay if tie == 1 else 0) for stay, tie in zip(*form, strict=True)), len(numbers))
+        for form in some
     ]
+    stays, tied = (np.array([form[at] for form in some], dtype=np.int64).reshape(-1, stores) for at in range(2))
+    return stays, tied, np.array(rooms, dtype=np.int64)
 
 
 def arrays_of(layer: Layer, hierarchy: Hierarchy, pins: Pins = FREE) -> Arrays:
