@@ -389,16 +389,16 @@ def filters(one, level, inside, known, room):
     return max(room, inside if tied else 1)
 
 
-def literally(case, resource):
-    """Least of a level and those further out, over all tiles of whole numbers of what is decided."""
+def leaf_literals(case):
+    """Least of a level and those further out by resource, for all trips along ``n p q r s`` that nest, over ``c`` and ``k``."""
     search, one, bounds, level, inside, known = case
     layer, w = search.layer, search.arrays.works[0]
-    further, found = shaped(search, bounds.nested[level - 1]), inf
+    further, found = shaped(search, bounds.nested[level - 1]), []
     read = tuple(w.known) if level + 1 == w.inner == w.last and one.counted[1] == level else None
     for at, trips in rung_tuples(layer):
         if any(trips[dim] not in nested_in(inside[dim], tied_along(one, level, dim)) for dim in WALKED):
             continue
-        fetched = fetched_least(layer, one.stays[level - 1], trips)
+        fetched, least_of_all = fetched_least(layer, one.stays[level - 1], trips), np.full(w.resources, MUCH)
         for rung, c in enumerate(trips_of(layer.c)):
             tied = tied_along(one, level, "c")
             if c not in nested_in(inside["c"], tied) if known["c"] else tied and c < inside["c"]:
@@ -406,8 +406,14 @@ def literally(case, resource):
             k = filters(one, level, inside["k"], known["k"], bounds.kernels[(level, *at, rung)])
             if k < MUCH:
                 charged = level_charge(w, one, level, {**trips, "c": c, "k": k}, fetched, read)
-                found = min(found, (charged + further[at])[resource])
-    return found
+                least_of_all = np.minimum(least_of_all, charged + further[at])
+        found.append(least_of_all)
+    return np.array(found)
+
+
+def limited(resource, below=inf, other=-1, other_below=inf):
+    """A limit of one resource, or of two."""
+    return least.Limit(resource, float(below), other, float(other_below))
 
 
 @settings(max_examples=200)
@@ -415,14 +421,28 @@ def literally(case, resource):
 def test_the_next_level_is_made_of_whole_numbers_of_what_is_decided(case, data):
     """The least over all of its tiles, with ``c`` and ``k`` decided inside or not, tied or not; never above a limit."""
     search, _, bounds, level, _, _ = case
-    w = search.arrays.works[0]
+    w, leaves = search.arrays.works[0], search.scratch.leaves
     resource = data.draw(st.integers(0, w.resources - 1))
-    literal = literally(case, resource)
-    leaves = search.scratch.leaves
-    found = least.least_nested(w, bounds, leaves, level, resource, inf, False)
-    assert min(found, MUCH) == pytest.approx(min(literal, MUCH), rel=1e-9, abs=1e-9)
+    literal = leaf_literals(case)[:, resource].min()
+    found = least.least_nested(w, bounds, leaves, level, limited(resource), False)
+    assert min(found, MUCH) == pytest.approx(literal, rel=1e-9, abs=1e-9)
     limit = data.draw(st.sampled_from([0.5, 1.0, 2.0])) * min(found, MUCH)
-    assert least.least_nested(w, bounds, leaves, level, resource, limit, False) == min(limit, found)
+    assert least.least_nested(w, bounds, leaves, level, limited(resource, limit), False) == min(limit, found)
+
+
+@settings(max_examples=200)
+@given(decided(), st.data())
+def test_of_two_resources_both_stay_below_their_limits(case, data):
+    """The least of one over the trips with which the other can stay below its limit."""
+    search, _, bounds, level, _, _ = case
+    w, leaves = search.arrays.works[0], search.scratch.leaves
+    resource, other = (data.draw(st.integers(0, w.resources - 1)) for _ in range(2))
+    literal = leaf_literals(case)
+    below = data.draw(st.sampled_from(sorted(set(literal[:, other].tolist()))))
+    below *= data.draw(st.sampled_from([0.999, 1.001]))
+    some = literal[literal[:, other] < below, resource]
+    found = least.least_nested(w, bounds, leaves, level, limited(resource, inf, other, below), False)
+    assert min(found, MUCH) == pytest.approx(some.min() if some.size else MUCH, rel=1e-9, abs=1e-9)
 
 
 @settings(max_examples=200)
@@ -432,19 +452,26 @@ def test_what_was_gathered_gives_what_is_looked_for(case, data):
     search, _, bounds, level, trips, known = case
     w, leaves = search.arrays.works[0], search.scratch.leaves
     resource = data.draw(st.integers(0, w.resources - 1))
+    other = data.draw(st.integers(-1, w.resources - 1))
     own, kept = w.pick.copy(), w.tile[level + 1].copy()
     w.trips[level + 1, [AT["c"], AT["k"]]] = 1.0
     w.pick[[AT["c"], AT["k"]]], w.tile[level + 1, [AT["c"], AT["k"]]] = -1, 0
-    everything = least.least_nested(w, bounds, leaves, level, resource, inf, False)
-    limit = data.draw(st.sampled_from([1.0, 1.5, 4.0])) * min(everything, MUCH) + 1.0
+    everything = least.least_nested(w, bounds, leaves, level, limited(resource), False)
+    moved = min(least.least_nested(w, bounds, leaves, level, limited(max(other, 0)), False), MUCH)
+    limit, most = (data.draw(st.sampled_from([1.0, 1.5, 4.0])) * one + 1.0 for one in (min(everything, MUCH), moved))
+    first = limited(resource, limit, other, most)
+    least_first = least.least_nested(w, bounds, leaves, level, first, False)
     w.leaves = 0
-    assert least.least_nested(w, bounds, leaves, level, resource, limit, True) == min(everything, limit)
+    assert least.least_nested(w, bounds, leaves, level, first, True) == least_first
+    assert (w.leaves > 0) == (least_first < limit)
     w.pick, w.tile[level + 1] = own, kept
     for dim in "ck":
         w.trips[level + 1, AT[dim]] = trips[dim] if known[dim] else 1.0
-    below = data.draw(st.sampled_from([0.5, 1.0])) * limit
-    again = least.least_nested(w, bounds, leaves, level, resource, below, False)
-    assert least.least_gathered(w, bounds, leaves, level, below) == again
+    scale = data.draw(st.sampled_from([0.5, 1.0]))
+    again = limited(resource, scale * limit, other, scale * most)
+    gathered = least.least_gathered(w, bounds, leaves, level, again)
+    assert gathered == least.least_nested(w, bounds, leaves, level, again, False)
+    assert gathered <= scale * limit
 
 
 @settings(max_examples=60)

@@ -48,7 +48,7 @@ from costmodel.mapping.levels.inner import (
     tiles,
     walked,
 )
-from costmodel.mapping.levels.least import WALKED, Bounds, Leaves, least_gathered, least_nested
+from costmodel.mapping.levels.least import WALKED, Bounds, Leaves, Limit, least_gathered, least_nested
 from costmodel.mapping.levels.pin_kernel import lost
 
 if TYPE_CHECKING:
@@ -120,26 +120,35 @@ def decisive(w: Work) -> tuple[int, float]:
 
 
 @lean
-def nests(w: Work, bounds: Bounds, leaves: Leaves, level: int, at: int, limit: float) -> bool:
-    """Whether the next level outside, whole numbers of what is decided, can stay below a limit; add how much dearer it is."""
-    charged = bounds.nested[level - 1, bounds.begin[5] + w.place[level, 5], at]
-    left = limit * (1 + TIE) - (w.total[at] - charged)
-    if level == w.inner and w.leaves >= 0:
-        found = least_gathered(w, bounds, leaves, level - 1, left)
-    else:
-        found = least_nested(w, bounds, leaves, level - 1, at, left, False)
-    if found >= left:
-        return False
-    w.total[at] += max(found - charged, 0.0)
-    return True
+def limit_of(w: Work, bounds: Bounds, level: int) -> Limit:
+    """What the next level outside has to stay below; resource -1 where nothing decides.
+
+    For the least energy of all that move no more, what is moved has to stay below as well.
+    """
+    at, most = decisive(w)
+    if at < 0 or level == 1 or most == np.inf:
+        return Limit(-1, np.inf, -1, np.inf)
+    row = bounds.begin[5] + w.place[level, 5]
+    other, other_below = -1, np.inf
+    if w.kind == 3 and w.second:
+        other = w.resources - 1
+        other_below = w.best[0] * (1 + TIE) ** 2 - (w.total[other] - bounds.nested[level - 1, row, other])
+    return Limit(at, most * (1 + TIE) - (w.total[at] - bounds.nested[level - 1, row, at]), other, other_below)
 
 
 @lean
 def refined(w: Work, bounds: Bounds, leaves: Leaves, level: int) -> tuple[float, float]:
     """Bound of what was scored last, the next level outside whole numbers of what is decided; infinite if no better."""
-    at, limit = decisive(w)
-    if at >= 0 and level > 1 and limit < np.inf and not nests(w, bounds, leaves, level, at, limit):
-        return np.inf, np.inf
+    limit = limit_of(w, bounds, level)
+    if limit.resource >= 0:
+        if level == w.inner and w.leaves >= 0:
+            found = least_gathered(w, bounds, leaves, level - 1, limit)
+        else:
+            found = least_nested(w, bounds, leaves, level - 1, limit, False)
+        if found >= limit.below:
+            return np.inf, np.inf
+        charged = bounds.nested[level - 1, bounds.begin[5] + w.place[level, 5], limit.resource]
+        w.total[limit.resource] += max(found - charged, 0.0)
     return score(w, fewest_steps(w))
 
 
@@ -275,17 +284,12 @@ def next_ranked(w: Work, rows: Ints, queue: Queue, dim: int) -> tuple[bool, bool
 @lean
 def gather(w: Work, bounds: Bounds, leaves: Leaves) -> bool:
     """Gather what of the level outside the array's may be part of something better; whether anything may."""
-    level = w.inner
-    at, limit = decisive(w)
+    limit = limit_of(w, bounds, w.inner)
     w.leaves = -1
-    if at < 0 or level == 1 or limit == np.inf:
+    if limit.resource < 0:
         return True
-    if w.kind == 3 and w.second and not nests(w, bounds, leaves, level, w.resources - 1, w.best[0] * (1 + TIE)):
-        return False
-    charged = bounds.nested[level - 1, bounds.begin[5] + w.place[level, 5], at]
-    left = limit * (1 + TIE) - (w.total[at] - charged)
     w.leaves = 0
-    return bool(least_nested(w, bounds, leaves, level - 1, at, left, True) < left)
+    return bool(least_nested(w, bounds, leaves, w.inner - 1, limit, True) < limit.below)
 
 
 @lean

@@ -375,32 +375,51 @@ def next_nested(inside: int, trips: int, tied: bool) -> int:
 class Leaves(NamedTuple):
     """Trips of ``n p r q s`` of the level outside the array's that can be part of something better, as rungs (M, 5).
 
-    Beside them charges (M, 3): whatever ``c`` and ``k`` are, of a trip of ``k``, and of one of ``c``.
+    Beside them charges (M, 2, 3) of one resource and perhaps another: whatever ``c`` and ``k`` are, of a trip of ``k``, and of
+    one of ``c``.
     """
 
     cost: Floats
     rung: Ints
 
 
-@lean
-def least_nested(
-    w: Work, bounds: Bounds, leaves: Leaves, level: int, resource: int, limit: float, gather: bool
-) -> float:
-    """Least, below a limit, that a level and those further out are charged of a resource; the limit if nothing is below.
+class Limit(NamedTuple):
+    """Charges of a resource, and of another (-1: of none), that what is better stays below."""
 
-    Its tile is whole numbers of that of the next level inside, of which all of ``n p q r s`` is decided; where ``c`` or ``k``
-    is not, that has at least the trips expected of it. To ``gather`` is to write all that stays below the limit.
-    """
-    rungs, inside = bounds.rungs, level + 1
-    begin, own, per = bounds.begin, bounds.own, bounds.per
+    resource: int
+    below: float
+    other: int
+    other_below: float
+
+
+@lean
+def nested_charges(
+    w: Work, bounds: Bounds, level: int, resource: int, fetched: float, row: int
+) -> tuple[float, float, float]:
+    """What a level and those further out are charged of a resource with the trips looked at; per trip of ``k``, of ``c``."""
+    per, walked, inside = bounds.per, w.walked_trips, level + 1
     per_b, always = per[level, PER_B, resource], per[level, ALWAYS, resource]
     if inside == w.inner == w.last and w.counted[IFMAP] == level:
         shared, each = w.outer[IFMAP, resource], w.own[IFMAP, resource]
         known = shared * (w.known[0] - w.fetched[0]) + each * (w.known[1] - w.fetched[1])
         per_b, always = per_b + known, always - known
+    fixed = per[level, PER_A, resource] * walked[0] * walked[1] * walked[3] + per[level, PER_H, resource] * fetched
+    fixed += always + bounds.nested[level - 1, row, resource]
+    per_k = max(per_b + per[level, PER_HB, resource] * fetched, TINY)
+    return fixed, per_k, per[level, PER_C, resource] * walked[2] * walked[4]
+
+
+@lean
+def least_nested(w: Work, bounds: Bounds, leaves: Leaves, level: int, limit: Limit, gather: bool) -> float:
+    """Least, below a limit, that a level and those further out are charged of a resource; the limit if nothing is below.
+
+    Its tile is whole numbers of that of the next level inside, of which all of ``n p q r s`` is decided; where ``c`` or ``k``
+    is not, that has at least the trips expected of it. To ``gather`` is to write all that stays below the limit.
+    """
+    rungs, inside, begin, own = bounds.rungs, level + 1, bounds.begin, bounds.own
     walked, row, rung = w.walked_trips, w.walked_row, w.walked_rung
     walked[0], row[0] = 0, 0
-    found, depth = limit, 0
+    found, depth = limit.below, 0
     while depth >= 0:
         dim = WALKED[depth]
         walked[depth] = next_nested(int(w.trips[inside, dim]), walked[depth], must_equal(w, level, dim))
@@ -410,39 +429,52 @@ def least_nested(
         rung[depth] = rungs.at[rungs.start[dim] + walked[depth]]
         row[depth + 1] = row[depth] * rungs.many[dim] + rung[depth]
         table = begin[depth + 1] + row[depth + 1]
-        if own[level, table, resource] >= (limit if gather else found):
+        if own[level, table, limit.resource] >= (limit.below if gather else found):
+            continue
+        if limit.other >= 0 and own[level, table, limit.other] >= limit.other_below:
             continue
         if depth < 4:
             depth += 1
             walked[depth] = 0
             continue
         fetched = fetched_least(bounds.axes, w.stays[level], rung[1], rung[2], rung[3], rung[4])
-        further = bounds.nested[level - 1, table, resource]
-        fixed = per[level, PER_A, resource] * walked[0] * walked[1] * walked[3] + always + further
-        fixed += per[level, PER_H, resource] * fetched
-        per_k = max(per_b + per[level, PER_HB, resource] * fetched, TINY)
-        per_c = per[level, PER_C, resource] * walked[2] * walked[4]
-        room = bounds.kernels[level, rung[0], rung[1], rung[2], rung[3], rung[4]]
-        value = fixed + least_channels(w, rungs, level, room, per_c, per_k)
-        if gather and value < limit:
-            leaves.cost[w.leaves, 0], leaves.cost[w.leaves, 1], leaves.cost[w.leaves, 2] = fixed, per_k, per_c
-            for at in range(5):
-                leaves.rung[w.leaves, at] = rung[at]
+        for at in range(1 if limit.other < 0 else 2):
+            resource = limit.other if at else limit.resource
+            cost = nested_charges(w, bounds, level, resource, fetched, table)
+            leaves.cost[w.leaves, at, 0], leaves.cost[w.leaves, at, 1], leaves.cost[w.leaves, at, 2] = cost
+        for at in range(5):
+            leaves.rung[w.leaves, at] = rung[at]
+        value = leaf_least(w, bounds, leaves, w.leaves, level, limit, limit.below if gather else found)
+        if gather and value < limit.below:
             w.leaves += 1
         found = min(found, value)
     return found
 
 
 @lean
-def least_gathered(w: Work, bounds: Bounds, leaves: Leaves, level: int, limit: float) -> float:
-    """The same of what was gathered while less was decided."""
+def leaf_least(w: Work, bounds: Bounds, leaves: Leaves, leaf: int, level: int, limit: Limit, below: float) -> float:
+    """Least that one of the trips gathered is charged, ``c`` and ``k`` as far as they are decided; ``below`` if not below."""
+    cost = leaves.cost
+    if cost[leaf, 0, 0] >= below or (limit.other >= 0 and cost[leaf, 1, 0] >= limit.other_below):
+        return below
+    n, p, r, q, s = (
+        leaves.rung[leaf, 0], leaves.rung[leaf, 1], leaves.rung[leaf, 2], leaves.rung[leaf, 3], leaves.rung[leaf, 4]
+    )  # fmt: skip
+    room = bounds.kernels[level, n, p, r, q, s]
+    if limit.other >= 0:
+        other = cost[leaf, 1, 0] + least_channels(w, bounds.rungs, level, room, cost[leaf, 1, 2], cost[leaf, 1, 1])
+        if other >= limit.other_below:
+            return below
+    return min(below, cost[leaf, 0, 0] + least_channels(w, bounds.rungs, level, room, cost[leaf, 0, 2], cost[leaf, 0, 1]))
+
+
+@lean
+def least_gathered(w: Work, bounds: Bounds, leaves: Leaves, level: int, limit: Limit) -> float:
+    """The least of what was gathered while less was decided, below a limit; the limit if nothing is below."""
+    found = limit.below
     for leaf in range(w.leaves):
-        fixed, per_k, per_c = leaves.cost[leaf, 0], leaves.cost[leaf, 1], leaves.cost[leaf, 2]
-        if fixed < limit:
-            rung = leaves.rung[leaf]
-            room = bounds.kernels[level, rung[0], rung[1], rung[2], rung[3], rung[4]]
-            limit = min(limit, fixed + least_channels(w, bounds.rungs, level, room, per_c, per_k))
-    return limit
+        found = leaf_least(w, bounds, leaves, leaf, level, limit, found)
+    return found
 
 
 @lean

@@ -52,12 +52,8 @@ class Arrays(NamedTuple):
 class Setup:
     """One layer on a hierarchy, what is minimised and what is fixed, as arrays.
 
-    Attributes
-    ----------
-    arrays
-        The layer, the hierarchy and the candidates of the innermost tile.
-    passings
-        Every choice of what passes by, in the order of their numbers.
+    Fields are those that :func:`costmodel.mapping.levels.search.search` takes; what is found from them writes to the same
+    record, and is found once.
     """
 
     layer: Layer
@@ -239,7 +235,7 @@ class Setup:
         leaves = int(begin[6] - begin[5])
         return rounds.Scratch(
             kernel.Queue(np.empty((2, rows), dtype=np.int64), np.empty((2, rows, 2))),
-            least.Leaves(np.empty((leaves, 3)), np.empty((leaves, 5), dtype=np.int64)),
+            least.Leaves(np.empty((leaves + 1, 2, 3)), np.empty((leaves + 1, 5), dtype=np.int64)),
             np.empty(many, dtype=np.int64), np.empty(many),
             np.empty(plans, dtype=np.int64), np.empty(plans, dtype=np.int64), np.empty(plans),
         )  # fmt: skip
