@@ -390,7 +390,7 @@ def filters(one, level, inside, known, room):
 
 
 def leaf_literals(case):
-    """Least of a level and those further out by resource, for all trips along ``n p q r s`` that nest, over ``c`` and ``k``."""
+    """Least of a level and those further out by resource, for all trips of ``n p q r s`` that nest, over ``c`` and ``k``."""
     search, one, bounds, level, inside, known = case
     layer, w = search.layer, search.arrays.works[0]
     further, found = shaped(search, bounds.nested[level - 1]), []
