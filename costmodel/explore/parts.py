@@ -80,7 +80,7 @@ def arrow(column: NDArray[Any], *, whole: bool) -> Any:  # noqa: ANN401 - an arr
 
 
 def of_buffers(kind: Any, there: NDArray[np.bool_] | None, values: NDArray[Any], size: int | None = None, *more: bytes) -> Any:  # noqa: ANN401 - as above
-    """An array of pyarrow from which entries that are not ``there`` are missing; ``size`` entries, one per value where None."""
+    """An array of pyarrow without the entries that are not ``there``; ``size`` entries, one per value where None."""
     import pyarrow as pa
 
     bits = None if there is None or there.all() else np.packbits(there, bitorder="little")

@@ -118,6 +118,7 @@ class Solving(Flow[Result]):
         self.ready: deque[Chunk] = deque()
         self.queue: deque[Batch] = deque()
         self.mapping: dict[Job, Batch] = {}
+        self.compiled = False
 
     def remember(self, keys: Keys, found: Floats) -> None:
         """Layers that an earlier run has mapped."""
@@ -149,8 +150,11 @@ class Solving(Flow[Result]):
         return self.listing.job(chunk)
 
     def next_batch(self) -> Job | None:
-        """The job that maps the next layers."""
-        if not self.queue:
+        """The job that maps the next layers; none beside the first, a single layer, until its result is there.
+
+        Where the search was never compiled, that takes a minute and 600 MB; then all workers find it on disk.
+        """
+        if not self.queue or (self.mapping and not self.compiled):
             return None
         batch = self.queue.popleft()
         job = Job(batch.chunk, answers, (batch.layers.columns, batch.layers.hierarchies, self.levels))
@@ -177,12 +181,13 @@ class Solving(Flow[Result]):
         if not missing.size:
             self.ready.append(chunk)
         size = min(max(-(-new.size // self.window), 1), BATCH)
-        for start in range(0, new.size, size):
-            part = new[start : start + size]
+        first = size if self.compiled or self.queue or self.mapping else 1
+        for part in np.split(new, range(first, new.size, size)) if new.size else ():
             self.queue.append(Batch(chunk, numbers[part], with_own_machines(layers.at(part))))
 
     def note(self, batch: Batch, found: Floats) -> None:
         """Note what layers move; chunks that waited for the last of them are ready."""
+        self.compiled = True
         self.book.note(batch.numbers, found)
         self.keep(batch.layers.keys, found)
         for chunk, one in self.opened.items():
