@@ -254,7 +254,26 @@ def test_one_layer_is_mapped_before_all_others():
     sizes = []
     while (job := flow.take(4)) is not None:
         sizes += [len(job.arguments[0])] if job.function is answers else []
-    assert (sum(sizes), min(sizes), max(sizes)) == (39, 9, 10)
+    assert sum(sizes) == 39
+
+
+def test_the_last_batches_are_small():
+    """Many layers are dealt in batches worth sending, the last few in small ones, so that nobody waits for a long batch."""
+    numbers = np.arange(1000)
+    found = Layers(layers(*numbers)[0], np.zeros((1000, len(COLUMNS)), dtype=np.int64), {bytes(16): None})
+    flow = Solving(Task(layers_of, b""), Task(evaluate, b""), [Chunk(0, 1)], 3)
+    assert list(flow.give(flow.take(6), found)) == []
+    sizes, mapped = [], []
+    while (job := flow.take(6)) is not None and job.function is answers:
+        sizes.append(len(job.arguments[0]))
+        mapped += flow.mapping[job].numbers.tolist()
+        assert list(flow.give(job, np.ones((sizes[-1], answer_columns(3))))) == []
+    assert mapped == list(range(1000))
+    assert sizes[0] == 1
+    assert sizes[1:] == sorted(sizes[1:], reverse=True)
+    assert sizes.count(solving.BATCH) > 6
+    assert sizes[-2] == solving.LEAST_BATCH >= sizes[-1]
+    assert job.chunk == Chunk(0, 1)
 
 
 # ---- kept beside the parts
