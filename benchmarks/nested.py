@@ -22,6 +22,7 @@ import numpy as np  # noqa: E402 - after the path
 
 import costmodel as cm  # noqa: E402 - after the path
 from benchmarks import work  # noqa: E402 - after the path
+from benchmarks.peaks import peak_bytes  # noqa: E402 - after the path
 from benchmarks.result import MB, Result, per_second, shown, times  # noqa: E402 - after the path
 from costmodel.explore.evaluate import evaluate, layers_of  # noqa: E402 - after the path
 from costmodel.explore.nests import Layers, Nests, Told  # noqa: E402 - after the path
@@ -91,11 +92,9 @@ def main(arguments: list[str]) -> None:
     found = space(int(designs))
     report = []
     seconds = work.seconds(lambda: report.append(cm.stream(found, f"{directory}/out.parquet", METRICS, workers=int(workers))))
-    unit = 1 if sys.platform == "darwin" else 1024
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    several = int(workers) if int(workers) > 1 else 0
-    spent = sum(one.ru_utime + one.ru_stime for one in (own, children))
-    peak = unit * (own.ru_maxrss + several * children.ru_maxrss)
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    spent = sum(one.ru_utime + one.ru_stime for one in used)
+    peak = peak_bytes(int(workers))
     sys.stdout.write(json.dumps({"rows": report[0].rows, "seconds": seconds, "busy_s": spent, "peak_bytes": peak}))
 
 

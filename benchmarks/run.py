@@ -24,6 +24,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import costmodel as cm  # noqa: E402 - after the path
 from benchmarks import counters, importing, mapping, nested, peers, running, scheduling, spaces, work  # noqa: E402 - after the path
+from benchmarks.peaks import own_peak_bytes  # noqa: E402 - after the path
 from benchmarks.result import HEADER, MB, Result, per_second, shown, times  # noqa: E402 - after the path
 
 RESULTS: Final = HERE / "RESULTS.md"
@@ -73,16 +74,13 @@ class Sweep:
 
 def worker(hardware: str, designs: int, metrics: Sequence[str]) -> None:
     """Sweep a few times and print what it took; runs in a process of its own, whose memory is the sweep's."""
-    import resource
-
     profile = cm.load_hardware(hardware)
     work.swept(profile, 8, metrics)
     found: list[int] = []
     spent = min(
         work.seconds(lambda: found.append(work.swept(profile, designs, metrics))) for _ in range(SWEEP_ROUNDS)
     )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    sys.stdout.write(json.dumps({"designs": found[0], "seconds": spent, "peak_bytes": peak}))
+    sys.stdout.write(json.dumps({"designs": found[0], "seconds": spent, "peak_bytes": own_peak_bytes()}))
 
 
 def swept(hardware: str, designs: int, metrics: Sequence[str]) -> Sweep:

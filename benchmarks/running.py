@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import costmodel as cm  # noqa: E402 - after the path
 from benchmarks import work  # noqa: E402 - after the path
+from benchmarks.peaks import peak_bytes  # noqa: E402 - after the path
 from benchmarks.result import MB, Result, per_second, shown, times  # noqa: E402 - after the path
 from costmodel.explore.chunks import chunks  # noqa: E402 - after the path
 from costmodel.explore.dask_workers import dask  # noqa: E402 - after the path
@@ -58,13 +58,6 @@ class Run:
     rows: int
     seconds: float
     peak_bytes: int
-
-
-def peak_bytes(workers: int) -> int:
-    """Most memory that this process held, and that its workers held if each held as much as the largest."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    own, child = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return unit * (own + (workers * child if workers > 1 else 0))
 
 
 def ran(points: int, workers: int, metrics: Sequence[str]) -> Run:

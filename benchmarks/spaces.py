@@ -13,6 +13,7 @@ import numpy as np
 
 import costmodel as cm
 from benchmarks import work
+from benchmarks.peaks import own_peak_bytes
 from benchmarks.result import MB, Result, per_second, times
 from costmodel.explore.evaluate import evaluate
 from costmodel.explore.space import DesignSpace
@@ -45,8 +46,6 @@ def walked(space: DesignSpace, metrics: Sequence[str], turn: int, turns: int) ->
 
 def worker(hardware: str, designs: int, metrics: Sequence[str], turn: int, turns: int) -> None:
     """Walk one's share of a space and print what it took; waits for a line first, so that processes start together."""
-    import resource
-
     space = squeezenets(designs, hardware)
     evaluate(space, 0, 8, metrics)
     sys.stdout.write("ready\n")
@@ -54,8 +53,7 @@ def worker(hardware: str, designs: int, metrics: Sequence[str], turn: int, turns
     sys.stdin.readline()
     found: list[int] = []
     spent = work.seconds(lambda: found.append(walked(space, metrics, turn, turns)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    sys.stdout.write(json.dumps({"rows": found[0], "seconds": spent, "peak_bytes": peak}))
+    sys.stdout.write(json.dumps({"rows": found[0], "seconds": spent, "peak_bytes": own_peak_bytes()}))
 
 
 def shared(hardware: str, designs: int, metrics: Sequence[str], processes: int) -> tuple[int, float, int]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from math import prod
+from pathlib import Path
 
 import pytest
 
 import costmodel as cm
 from benchmarks import files, layers, mapping, nested, peers, run, schedule, work
+from benchmarks.peaks import own_peak_bytes
+from benchmarks.result import MB
 
+ROOT = Path(__file__).resolve().parents[1]
 HARDWARE = ("eyeriss-168", "snapdragon", "horowitz-45nm")
 DESIGNS = 1000
 
@@ -137,6 +143,18 @@ def test_environments_of_peers():
         assert all("==" in one for one in peer.pinned)
         assert peer.title.split()[1] in str(peer.python)
     assert {"mapping", "profiles", "growth", "memory", "nn-dataflow", "zigzag", "nested", "counters"} <= set(run.parts(1000))
+
+
+def test_peaks_are_a_process_s_own():
+    """A small process that a large one starts is small; what it held and gave back counts."""
+    large = bytearray(300 * MB)
+    large[::1024] = b"x" * len(large[::1024])
+    text = "from benchmarks.peaks import own_peak_bytes; {} print(own_peak_bytes())"
+    words = [[sys.executable, "-c", text.format(more)] for more in ("", "bytes(range(256)) * 400_000;")]
+    small, held = (int(subprocess.check_output(each, text=True, cwd=ROOT)) for each in words)
+
+    assert small < 60 * MB < 100 * MB < held < 200 * MB
+    assert own_peak_bytes() > 300 * MB
 
 
 @pytest.mark.parametrize(("designs", "size"), [(1, 960), (2000, 1920), (100_000, 107_520), (1_000_000, 983_040)])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from costmodel.explore.chunks import Chunk
     from costmodel.explore.engine import Task
+    from costmodel.mapping.levels.hierarchy import Hierarchy
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 BATCH: Final = 64
 """Layers that are mapped in one job: worth sending, and soon done."""
+LEAST_BATCH: Final = 4
+"""Layers of a job where few are left, so that all workers end at the same time: just worth sending."""
 OPEN: Final = 2
 """Chunks that are listed and not priced yet, beyond those that workers are busy with."""
 
@@ -85,6 +88,11 @@ class Batch:
     numbers: Ints
     layers: Layers
 
+    def part(self, places: slice) -> Batch:
+        """Some of them."""
+        keys, columns = self.layers.keys[places], self.layers.columns[places]
+        return Batch(self.chunk, self.numbers[places], Layers(keys, columns, self.layers.hierarchies))
+
 
 class Solving(Flow[Result]):
     """The jobs of such a run.
@@ -118,6 +126,7 @@ class Solving(Flow[Result]):
         self.ready: deque[Chunk] = deque()
         self.queue: deque[Batch] = deque()
         self.mapping: dict[Job, Batch] = {}
+        self.compiled = False
 
     def remember(self, keys: Keys, found: Floats) -> None:
         """Layers that an earlier run has mapped."""
@@ -130,7 +139,7 @@ class Solving(Flow[Result]):
         self.window = window
         if self.ready:
             return self.priced(self.ready.popleft())
-        few = len(self.queue) < self.window
+        few = self.queued < BATCH * self.window
         return (self.next_listing() if few else None) or self.next_batch() or self.next_listing()
 
     def priced(self, chunk: Chunk) -> Job:
@@ -149,13 +158,30 @@ class Solving(Flow[Result]):
         return self.listing.job(chunk)
 
     def next_batch(self) -> Job | None:
-        """The job that maps the next layers."""
-        if not self.queue:
+        """The job that maps the next layers; none beside the first, a single layer, until its result is there.
+
+        Where the search was never compiled, that takes a minute and 600 MB; then all workers find it on disk.
+        """
+        if not self.queue or (self.mapping and not self.compiled):
             return None
-        batch = self.queue.popleft()
-        job = Job(batch.chunk, answers, (batch.layers.columns, batch.layers.hierarchies, self.levels))
+        size, whole = self.batch_size(), self.queue.popleft()
+        if whole.numbers.size > size:
+            self.queue.appendleft(whole.part(slice(size, None)))
+        batch = whole.part(slice(size))
+        job = Job(batch.chunk, answers, (batch.layers.columns, own_machines(batch.layers), self.levels))
         self.mapping[job] = batch
         return job
+
+    @property
+    def queued(self) -> int:
+        """Layers that are listed, and given to nobody to map."""
+        return sum(batch.numbers.size for batch in self.queue)
+
+    def batch_size(self) -> int:
+        """Layers of the next job: fewer, the fewer are queued."""
+        if not self.compiled:
+            return 1
+        return min(max(-(-self.queued // self.window), LEAST_BATCH), BATCH)
 
     # ---- results
 
@@ -176,13 +202,12 @@ class Solving(Flow[Result]):
         self.opened[chunk] = Opened(layers.keys, numbers, missing)
         if not missing.size:
             self.ready.append(chunk)
-        size = min(max(-(-new.size // self.window), 1), BATCH)
-        for start in range(0, new.size, size):
-            part = new[start : start + size]
-            self.queue.append(Batch(chunk, numbers[part], with_own_machines(layers.at(part))))
+        if new.size:
+            self.queue.append(Batch(chunk, numbers[new], layers.at(new)))
 
     def note(self, batch: Batch, found: Floats) -> None:
         """Note what layers move; chunks that waited for the last of them are ready."""
+        self.compiled = True
         self.book.note(batch.numbers, found)
         self.keep(batch.layers.keys, found)
         for chunk, one in self.opened.items():
@@ -192,7 +217,6 @@ class Solving(Flow[Result]):
                     self.ready.append(chunk)
 
 
-def with_own_machines(layers: Layers) -> Layers:
-    """Layers with no machines but their own."""
-    own = {machine_digest(layer) for layer in layers.columns}
-    return Layers(layers.keys, layers.columns, {digest: layers.hierarchies[digest] for digest in own})
+def own_machines(layers: Layers) -> dict[bytes, Hierarchy]:
+    """The machines that some layers name."""
+    return {digest: layers.hierarchies[digest] for digest in {machine_digest(layer) for layer in layers.columns}}

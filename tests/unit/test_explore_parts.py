@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import subprocess
 import sys
 
 import numpy as np
@@ -17,6 +18,7 @@ from costmodel.errors import InputError
 from costmodel.explore import parts
 from costmodel.explore.chunks import Chunk
 from costmodel.explore.parts import encoded, finished_parts, part_name, whole_numbers, write_durably
+from tests.unit.run_spaces import ROOT_ENVIRONMENT
 
 WHOLE = frozenset({"macs"})
 
@@ -79,6 +81,36 @@ def test_the_same_columns_are_the_same_bytes():
     """Nothing of the time or the machine is in a part."""
     data = columns([1.0, 2.0], [0.1, 0.2], ["", ""])
     assert encoded(data, WHOLE) == encoded(data, WHOLE)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 100])
+def test_arrays_are_those_that_arrow_makes(count):
+    """Made of buffers, entry by entry as by Arrow itself: whole bytes of bits, and some over; columns of larger arrays."""
+    rng = np.random.default_rng(count)
+    pairs = rng.random((count, 2))
+    missing = np.where(pairs < 0.5, np.nan, pairs)[:, 0]
+    texts = np.array(["", "ü\n", "no"], dtype=object)[rng.integers(0, 3, count)]
+    for column in (pairs[:, 0], pairs.astype(np.float32)[:, 1], missing, pairs[:, 1] < 0.5, rng.integers(0, 9, count), texts):
+        found = parts.arrow(column, whole=False)
+        found.validate(full=True)
+        kind = pa.string() if column.dtype == object else pa.float64() if column.dtype.kind == "f" else None
+        assert found.equals(pa.array(column, type=kind, from_pandas=True))
+    assert parts.arrow(np.floor(4 * missing), whole=True).equals(pa.array(np.floor(4 * missing), pa.int64(), from_pandas=True))
+
+
+def test_parts_are_made_without_pandas():
+    """Every worker would have to load it."""
+    script = """
+import sys
+import numpy as np
+from costmodel.explore.parts import encoded
+
+columns = {"macs": np.array([1.0, np.nan]), "b": np.array([True, False]), "problem": np.array(["", "no"], dtype=object)}
+assert encoded(columns, frozenset({"macs"})).problems == 1
+assert "pyarrow" in sys.modules
+assert "pandas" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, env=ROOT_ENVIRONMENT)
 
 
 # ---- files

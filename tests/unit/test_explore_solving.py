@@ -226,15 +226,54 @@ def test_a_layer_that_two_chunks_list_at_once_is_queued_once():
     assert flow.take(4) is None
     for job in lists:
         assert list(flow.give(job, found)) == []
-    batches = [flow.take(4), flow.take(4)]
-    assert flow.take(4) is None
-    assert [len(job.arguments[0]) for job in batches] == [1, 1]
-    for job in batches:
+    for _ in keys:
+        job = flow.take(4)
+        assert flow.take(4) is None
+        assert len(job.arguments[0]) == 1
         assert list(flow.give(job, np.ones((1, answer_columns(3))))) == []
     priced = [flow.take(4), flow.take(4)]
     assert [job.chunk for job in priced] == [one, two]
     assert [list(flow.give(job, "rows")) for job in priced] == [[(one, "rows")], [(two, "rows")]]
     assert flow.take(4) is None
+
+
+def test_one_layer_is_mapped_before_all_others():
+    """The first worker compiles the search alone, while others list; then batches are given to all, none before."""
+    numbers = np.arange(40)
+    found = Layers(layers(*numbers)[0], np.zeros((40, len(COLUMNS)), dtype=np.int64), {bytes(16): None})
+    flow = Solving(Task(layers_of, b""), Task(evaluate, b""), [Chunk(at, at + 1) for at in range(9)], 3)
+    assert list(flow.give(flow.take(4), found)) == []
+    jobs = [flow.take(4)]
+    while (job := flow.take(4)) is not None:
+        jobs.append(job)
+    assert [job.function for job in jobs].count(answers) == 1
+    assert len({job.chunk for job in jobs}) == len(jobs) > 3
+    (first,) = (job for job in jobs if job.function is answers)
+    assert len(first.arguments[0]) == 1
+    assert list(flow.give(first, np.ones((1, answer_columns(3))))) == []
+    sizes = []
+    while (job := flow.take(4)) is not None:
+        sizes += [len(job.arguments[0])] if job.function is answers else []
+    assert sum(sizes) == 39
+
+
+def test_the_last_batches_are_small():
+    """Many layers are dealt in batches worth sending, the last few in small ones, so that nobody waits for a long batch."""
+    numbers = np.arange(1000)
+    found = Layers(layers(*numbers)[0], np.zeros((1000, len(COLUMNS)), dtype=np.int64), {bytes(16): None})
+    flow = Solving(Task(layers_of, b""), Task(evaluate, b""), [Chunk(0, 1)], 3)
+    assert list(flow.give(flow.take(6), found)) == []
+    sizes, mapped = [], []
+    while (job := flow.take(6)) is not None and job.function is answers:
+        sizes.append(len(job.arguments[0]))
+        mapped += flow.mapping[job].numbers.tolist()
+        assert list(flow.give(job, np.ones((sizes[-1], answer_columns(3))))) == []
+    assert mapped == list(range(1000))
+    assert sizes[0] == 1
+    assert sizes[1:] == sorted(sizes[1:], reverse=True)
+    assert sizes.count(solving.BATCH) > 6
+    assert sizes[-2] == solving.LEAST_BATCH >= sizes[-1]
+    assert job.chunk == Chunk(0, 1)
 
 
 # ---- kept beside the parts
