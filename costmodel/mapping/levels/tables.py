@@ -91,7 +91,7 @@ def better(table: Floats, total: int, along_taps: bool, tile: int, leader: int) 
     return False
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def axis_table(axis: Axis) -> Floats:
     """Table of an axis, (5, outputs + 1, taps + 1); row and column 0 of the first flag irregular trips of outputs and taps."""
     table = np.zeros((5, axis.outputs + 1, axis.taps + 1))

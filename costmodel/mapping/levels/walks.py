@@ -33,20 +33,20 @@ def positions(axis: Axis, outputs: tuple[int, int], taps: tuple[int, int]) -> in
     return max(last - first, 0)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def largest(axis: Axis, outputs: int, taps: int) -> int:
     """Positions of the largest tile."""
     spans = (positions(axis, o, t) for o in parts(axis.outputs, outputs) for t in parts(axis.taps, taps))
     return max(spans)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def afresh(axis: Axis, outputs: int, taps: int) -> int:
     """Positions fetched where every tile is fetched whole."""
     return sum(positions(axis, o, t) for o in parts(axis.outputs, outputs) for t in parts(axis.taps, taps))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def distinct(axis: Axis, outputs: tuple[int, int], taps: tuple[int, int]) -> int:
     """Positions read where several elements of an array work side by side, what several want once.
 
@@ -73,7 +73,7 @@ def union(intervals: Iterable[tuple[int, int]]) -> int:
     return total
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def along_outputs(axis: Axis, outputs: int, taps: int, outer: int) -> int:
     """Positions fetched where a walk over the outputs of a tile of ``outer`` outputs keeps what neighbours share.
 
@@ -87,7 +87,7 @@ def along_outputs(axis: Axis, outputs: int, taps: int, outer: int) -> int:
     return total
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def along_taps(axis: Axis, outputs: int, taps: int, outer: int) -> int:
     """Positions fetched where a walk over the taps of a tile of ``outer`` taps keeps what neighbours share."""
     total = 0
