@@ -433,12 +433,12 @@ def test_the_next_level_is_made_of_whole_numbers_of_what_is_decided(case, data):
 @settings(max_examples=200)
 @given(decided(), st.data())
 def test_of_two_resources_both_stay_below_their_limits(case, data):
-    """The least of one over the trips with which the other can stay below its limit."""
+    """The least of one over the trips with which the other can stay below its limit, which is not next to nothing."""
     search, _, bounds, level, _, _ = case
     w, leaves = search.arrays.works[0], search.scratch.leaves
     resource, other = (data.draw(st.integers(0, w.resources - 1)) for _ in range(2))
     literal = leaf_literals(case)
-    below = data.draw(st.sampled_from(sorted(set(literal[:, other].tolist()))))
+    below = max(data.draw(st.sampled_from(sorted(set(literal[:, other].tolist())))), 1e-9)
     below *= data.draw(st.sampled_from([0.999, 1.001]))
     some = literal[literal[:, other] < below, resource]
     found = least.least_nested(w, bounds, leaves, level, limited(resource, inf, other, below), False)
