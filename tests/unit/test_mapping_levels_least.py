@@ -301,6 +301,24 @@ def test_nesting_takes_the_least_over_whole_numbers(case, random):
     assert prefixes_hold(search, table)
 
 
+@given(st.integers(2, 400))
+def test_steps_lead_to_all_that_nests(trips):
+    """Trips divided step by step are those divided by any whole number."""
+    def steps(many):
+        every = {}
+        for factor in range(2, 2 * many + 1):
+            every.setdefault(-(-many // factor), []).append(factor)
+        return {fewer for fewer, factors in every.items() if least.is_step(factors[0], factors[-1])}
+
+    reached, left = {trips}, [trips]
+    while left:
+        many = left.pop()
+        new = steps(many) - reached if many > 1 else set()
+        reached |= new
+        left += new
+    assert sorted(reached) == nested_in(trips, False)
+
+
 # ---- plans
 
 

@@ -326,31 +326,42 @@ def least_of_prefixes(table: Floats, begin: Ints, many: Ints) -> None:
 
 
 @lean
+def is_step(first: int, last: int) -> bool:
+    """Whether division by the factors from one to another is not two by smaller ones: of two above 2, one is even."""
+    if first == 2:
+        return True
+    divisor = 2
+    while divisor * divisor <= first and first % divisor > 0:
+        divisor += 1
+    return last == first and divisor * divisor > first
+
+
+@lean
 def nest(w: Work, rungs: Rungs, begin: Ints, found: Floats, level: int) -> None:
-    """Turn a level's table into the least over the tiles that are whole numbers of the tile inside, by the rungs of that."""
-    many = rungs.many
-    size = begin[6] - begin[5]
+    """Turn a level's table into the least over the tiles that are whole numbers of the tile inside, by the rungs of that.
+
+    Trips are divided step by step, from the fewest on: what is read is already the least.
+    """
+    many, size = rungs.many, begin[6] - begin[5]
     inner = size
     for depth in range(5):
         dim = WALKED[depth]
         inner //= many[dim]
-        if must_equal(w, level, dim) or many[dim] == 1:
+        if must_equal(w, level, dim):
             continue
-        for block in range(size // (inner * many[dim])):
-            first = begin[5] + block * inner * many[dim]
-            for rung in range(many[dim] - 1, 0, -1):  # from the most trips: what is read is not yet written
-                trips = int(rungs.trips[dim, rung])
-                factor = 2
-                while factor <= trips:
-                    fewer = -(-trips // factor)
-                    other = rungs.at[rungs.start[dim] + fewer]
-                    for row in range(inner):
-                        for at in range(found.shape[1]):
-                            into = first + rung * inner + row
-                            found[into, at] = min(found[into, at], found[first + other * inner + row, at])
-                    if fewer == 1:
-                        break
-                    factor = -(-trips // (fewer - 1))
+        for rung in range(1, many[dim]):
+            trips, factor, fewer = int(rungs.trips[dim, rung]), 2, 0
+            while fewer != 1:
+                fewer = -(-trips // factor)
+                last = -(-trips // (fewer - 1)) - 1 if fewer > 1 else 2 * trips
+                if is_step(factor, last):
+                    less = (rung - rungs.at[rungs.start[dim] + fewer]) * inner
+                    for block in range(size // (inner * many[dim])):
+                        first = begin[5] + (block * many[dim] + rung) * inner
+                        for row in range(first, first + inner):
+                            for at in range(found.shape[1]):
+                                found[row, at] = min(found[row, at], found[row - less, at])
+                factor = last + 1
     least_of_prefixes(found, begin, many)
 
 
