@@ -25,7 +25,7 @@ from costmodel.mapping.levels.arrays import (
     works,
 )
 from costmodel.mapping.levels.forms import Plan, Resources, plan, traffic
-from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
+from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy, crowded
 from costmodel.mapping.levels.loopnest import LoopNest, extents
 from costmodel.mapping.levels.pin_problems import impossible, refuse_pins
 from costmodel.mapping.levels.pinned import Pinned
@@ -320,6 +320,8 @@ class Search:
     def run(self, time_limit_s: float | None) -> Found:
         """Search for the best, then among its equals."""
         until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
+        if crowded(self.layer, self.hierarchy):  # else every innermost tile is tried in vain, which can take a minute
+            raise nothing(self.layer, self.hierarchy, self.pins)
         plans, w = self.plans(), self.arrays.works[0]
         best: Best | None = None
         proved = False
