@@ -4,26 +4,31 @@
 BIN := .venv/bin
 ENV := .venv/.installed
 WHEELS := build/model-wheels
+LEVELS := costmodel/mapping/levels
+COMPILED := $(LEVELS)/__pycache__/.compiled
+TESTS := --doctest-modules costmodel tests
 # The first Python that is new enough; `make PYTHON=/path/to/python test` chooses another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-models fuzz check reports goldens bench docs docs-check wheel clean
+.PHONY: help demo test compiled collected torch test-models fuzz check reports goldens bench docs docs-check wheel clean
 
 help:
 	@echo 'make demo   install into .venv and run the main job'
 	@echo 'make test   all checks and tests'
-	@echo 'for contributors: make test-models | fuzz | check | reports | goldens | bench | docs | docs-check | wheel | clean'
+	@echo 'for contributors: make test-models | fuzz | check | compiled | collected | torch | reports | goldens | bench | docs | docs-check | wheel | clean'
 
 demo: $(ENV)
 	$(BIN)/costmodel analyze nets/squeezenet.py --hw hw_profiles/snapdragon.yaml
 	@echo
 	$(BIN)/costmodel compare alexnet squeezenet --hw snapdragon
 
-test: check
-	$(BIN)/python -m pytest -n 2 --doctest-modules costmodel tests
+# The search is compiled beside the checks; two workers of pytest would each compile it.
+test: $(ENV)
+	$(MAKE) -j2 compiled check
+	$(BIN)/python -m pytest -n 2 $(TESTS)
 
 # Models that ship inside wheels on PyPI, counted beside their own runtimes; downloads about 200 MB the first time.
 test-models: $(ENV) $(WHEELS)/.installed
@@ -32,6 +37,22 @@ test-models: $(ENV) $(WHEELS)/.installed
 # Every sample file, mutated a thousand times.
 fuzz: $(ENV)
 	COSTMODEL_FUZZ=1000 $(BIN)/python -m pytest -n 2 tests/unit/test_importer_fuzz.py
+
+compiled: $(COMPILED)
+
+# Numba looks at the file of a function alone, not at those of the functions it calls: all are compiled again.
+$(COMPILED): $(ENV) $(wildcard $(LEVELS)/*.py)
+	rm -f $(LEVELS)/__pycache__/*.nb[ic]
+	$(BIN)/python -m tests.compiled
+	@touch $@
+
+# Every test is found, and its file compiled as pytest wants it; what fails is shown.
+collected: $(ENV)
+	@found=$$($(BIN)/python -m pytest --collect-only -qq $(TESTS) 2>&1) || { echo "$$found" | tail -n 100; exit 1; }
+
+# The tests of the PyTorch importer run where it is installed.
+torch: $(ENV)
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
 
 # Lint and types, without tests.
 check: $(ENV)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from costmodel.explore.budget import Budget
     from costmodel.explore.space import DesignSpace
 
+LOCKED_S: Final = 5
+"""Time after which the lock of a journal is that of a process that was killed: writing one takes milliseconds."""
 SAMPLERS: Final = {"tpe": "TPESampler", "nsga2": "NSGAIISampler", "random": "RandomSampler"}
 """Samplers of Optuna by the name they have here."""
 SQLITE: Final = (".db", ".sqlite", ".sqlite3")
@@ -208,7 +210,9 @@ def database(address: str) -> BaseStorage:
 
 def journalled(path: Path) -> BaseStorage:
     """A storage in a file of lines, which is many times faster than a data base."""
-    backend = library("optuna.storages.journal").JournalFileBackend(str(path))
+    journal = library("optuna.storages.journal")
+    lock = journal.JournalFileSymlinkLock(str(path), grace_period=LOCKED_S)
+    backend = journal.JournalFileBackend(str(path), lock_obj=lock)
     kept: BaseStorage = library("optuna.storages").JournalStorage(backend)
     return kept
 

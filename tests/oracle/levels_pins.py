@@ -149,7 +149,7 @@ def long_problems(draw, size=600):
     sizes = {dim: long, other: draw(st.integers(1, 2))}
     bits = {name: draw(st.sampled_from([1, 4, 8])) for name in ("weight_bits", "ifmap_bits", "ofmap_bits")}
     layer = Layer(**sizes, ifmap_h=sizes.get("p", 1), ifmap_w=sizes.get("q", 1), **bits, psum_bits=16)
-    hierarchy = draw(hierarchies(3, array=draw(sides([dim, other], 4))))
+    hierarchy = draw(hierarchies(3, array=draw(sides((dim, other), 4))))
     hierarchy = draw(bounded(layer, hierarchy)) if draw(st.booleans()) else hierarchy
     assume(Enumeration(layer, hierarchy).size <= size)
     shared = [store for store in hierarchy.on_chip if not store.per_element]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from math import prod
 
 from hypothesis import assume
@@ -17,8 +18,13 @@ from tests.oracle.strategies import layers
 
 DIMS = "ngkcpqrs"
 PJ = st.sampled_from([0.25, 0.5, 1.0, 2.0, 4.0])
+OUTER_RATE, RATE = st.sampled_from([1.0, 4.0]), st.sampled_from([2.0, 8.0])
+STATIC = st.sampled_from([0.0, 1e-12])
+SIDES = st.sampled_from([0, 1, 2, 2])
+ORDER = st.permutations(DIMS)
 
 
+@cache  # Hypothesis checks every strategy that is made
 def some(names, most=3, least=1):
     """Some of the names, in any order."""
     return st.lists(st.sampled_from(names), min_size=least, max_size=most, unique=True) if names else st.just([])
@@ -38,12 +44,13 @@ def small_layers(draw, macs=400, **limits):
     return trimmed(draw(layers(**limits)), macs)
 
 
+@cache
 @st.composite
 def sides(draw, dims=DIMS, most=6):
     """Draw none, one or two sides of an array; a dimension may be unrolled along both, though not in one nest."""
     return tuple(
-        Side(name, draw(st.integers(2, most)), tuple(draw(some(dims, 3))), draw(st.booleans()), draw(st.booleans()))
-        for name in ("rows", "columns")[: draw(st.sampled_from([0, 1, 2, 2]))]
+        Side(name, draw(st.integers(2, most)), tuple(draw(some(tuple(dims), 3))), draw(st.booleans()), draw(st.booleans()))
+        for name in ("rows", "columns")[: draw(SIDES)]
     )
 
 
@@ -52,6 +59,7 @@ def energies(draw):
     return {operand: draw(PJ) for operand in OPERANDS}
 
 
+@cache
 @st.composite
 def contents(draw, count, *, elements):
     """Draw what each store on chip holds, each operand at least one of them, and what may pass by the outer ones."""
@@ -72,14 +80,14 @@ def hierarchies(draw, most=3, *, elements=None, array=None):
     array = draw(sides()) if array is None else array
     in_elements = bool(array) and (draw(st.booleans()) if elements is None else elements)
     count = draw(st.integers(1, most))
-    stores = [Store("dram", None, energies(draw), energies(draw), bits_per_s=draw(st.sampled_from([1.0, 4.0])))]
+    stores = [Store("dram", None, energies(draw), energies(draw), bits_per_s=draw(OUTER_RATE))]
     for number, (holds, optional) in enumerate(draw(contents(count, elements=in_elements)), 1):
         stores.append(
             Store(f"store{number}", None, energies(draw), energies(draw), holds=holds, optional=optional,
-                  per_element=in_elements and number == count, bits_per_s=draw(st.sampled_from([2.0, 8.0])))
+                  per_element=in_elements and number == count, bits_per_s=draw(RATE))
         )  # fmt: skip
     rate = float(prod(side.size for side in array))
-    return Hierarchy(tuple(stores), array, rate, draw(st.booleans()), draw(st.sampled_from([0.0, 1e-12])))
+    return Hierarchy(tuple(stores), array, rate, draw(st.booleans()), draw(STATIC))
 
 
 @st.composite
@@ -97,10 +105,17 @@ def unrollings(draw, layer, array):
     return unroll
 
 
+@cache
+def multiples(total, piece):
+    """A whole number of pieces, or the whole extent."""
+    return st.sampled_from([*range(piece, total, piece), total])
+
+
+@cache
 @st.composite
 def wholes(draw, total, piece):
     """Draw a whole number of pieces, or the whole extent."""
-    return draw(st.sampled_from([*range(piece, total, piece), total]))
+    return draw(multiples(total, piece))
 
 
 @st.composite
@@ -117,7 +132,7 @@ def nests(draw, layer, hierarchy):
     for _ in range(len(hierarchy.on_chip) - len(tiles)):
         step = {dim: draw(wholes(extents[dim], step[dim])) for dim in DIMS}
         tiles.insert(0, step)
-    orders = tuple("".join(draw(st.permutations(DIMS))) for _ in hierarchy.on_chip)
+    orders = tuple("".join(draw(ORDER)) for _ in hierarchy.on_chip)
     never = [() if store.per_element else set(OPERANDS) - set(store.holds) for store in hierarchy.on_chip]
     chosen = [draw(some(store.optional, least=0)) for store in hierarchy.on_chip]
     bypass = tuple(frozenset(out) | frozenset(more) for out, more in zip(never, chosen, strict=True))
@@ -148,7 +163,7 @@ def problems(draw, most=2, size=300, macs=300, **limits):
     layer = draw(small_layers(macs, **limits))
     assume(touched(layer.height) and touched(layer.width))  # a layer that reads nothing but padding is none
     dims = [dim for dim in DIMS if getattr(layer, dim) > 1] or ["k"]
-    hierarchy = draw(hierarchies(most, array=draw(sides(dims, 4))))
+    hierarchy = draw(hierarchies(most, array=draw(sides(tuple(dims), 4))))
     while Enumeration(layer, hierarchy).size > size and prod(getattr(layer, dim) for dim in DIMS) > 1:
         longest = max(DIMS, key=lambda dim: getattr(layer, dim))
         layer = Layer(**{**vars(layer), longest: getattr(layer, longest) - 1})

@@ -40,8 +40,11 @@ def mapped(layer, hierarchy, given):
     return MappedNest("energy", price, price.energy_pj, price.energy_pj, optimal=True)
 
 
+LAYERS, HIERARCHIES = small_layers(longest=6, channels=4), hierarchies()
+
+
 @st.composite
 def mappings(draw):
     """Draw a layer, a hierarchy without bounds and a nest through it."""
-    layer, hierarchy = draw(small_layers(longest=6, channels=4)), draw(hierarchies())
+    layer, hierarchy = draw(LAYERS), draw(HIERARCHIES)
     return layer, hierarchy, draw(nests(layer, hierarchy))

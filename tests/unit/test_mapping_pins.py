@@ -54,6 +54,17 @@ def test_a_tile_has_the_size_that_is_pinned(store, dim, size, objective):
     assert found.value >= best(objective=objective).value * (1 - 1e-12)
 
 
+@pytest.mark.parametrize("more", [(), ("rows=g",), ("rows=g:2",)])
+def test_groups_of_a_tile_are_unrolled(more):
+    """Two groups in the buffer and one in each element go together wherever the array may unroll both."""
+    grouped = replace(LAYER, g=2)
+    machine = replace(pair(), sides=(Side("rows", 2, ("g", "c")),))
+
+    found = best("glb.g=2", "rf.g=1", *more, hierarchy=machine, layer=grouped)
+
+    assert found.nest.unroll["g"] == (0, 2)
+
+
 def test_a_size_beyond_the_extent_is_the_whole():
     """Of a network, most layers are larger than the smallest: the pin holds for all."""
     assert best("glb.k=4096").value == best("glb.k=12").value

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from costmodel.mapping.nest import Layer
+
 OPERANDS: Final = ("weight", "ifmap", "ofmap")
 
 
@@ -124,3 +126,16 @@ class Fixed:
     compute_s: float = 0.0
     feed_s: float = 0.0
     overhead_s: float = 0.0
+
+
+def crowded(layer: Layer, hierarchy: Hierarchy) -> bool:
+    """Whether a store has no room for one value of each operand that it has to hold, whatever the tiles of the others."""
+    bits = dict(zip(OPERANDS, (layer.weight_bits, layer.ifmap_bits, min(layer.ofmap_bits, layer.psum_bits)), strict=True))
+    for store in hierarchy.on_chip:
+        needed = {operand: bits[operand] for operand in store.holds if operand not in store.optional}
+        shared = sum(many for operand, many in needed.items() if operand not in store.part_bits)
+        if store.capacity_bits is not None and shared > store.capacity_bits:
+            return True
+        if any(many > store.part_bits[operand] for operand, many in needed.items() if operand in store.part_bits):
+            return True
+    return False

@@ -172,7 +172,7 @@ class Sized:
             if small > large or (large % small and large != whole):
                 yield f"pins {outer} and {inner}: a tile of {large} is no whole number of {small}, nor the extent {whole}"
         if dim == "g":
-            yield from self.groups(sizes)
+            yield from self.groups(sizes if many > 1 or not own else sizes[:-1])  # how many are unrolled may be open
 
     def groups(self, sizes: list[tuple[str, int]]) -> Iterator[str]:
         """Groups lie in tiles as the array unrolls them."""

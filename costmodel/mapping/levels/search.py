@@ -12,7 +12,7 @@ import numpy as np
 
 from costmodel.errors import MappingError
 from costmodel.mapping.levels.arrays import SIDE, TILE, UNROLLED
-from costmodel.mapping.levels.hierarchy import Fixed, Hierarchy
+from costmodel.mapping.levels.hierarchy import Fixed, Hierarchy, crowded
 from costmodel.mapping.levels.homes import nothing, refuse_homeless
 from costmodel.mapping.levels.loopnest import LoopNest, extents
 from costmodel.mapping.levels.pin_problems import refuse_pins
@@ -125,8 +125,10 @@ class Search:
     def run(self, time_limit_s: float | None) -> Found:
         """Search for the best, then among its equals."""
         until = perf_counter() + (inf if time_limit_s is None else time_limit_s)
-        setup, w = self.setup, self.setup.arrays.works[0]
-        order = setup.order
+        setup = self.setup
+        if crowded(setup.layer, setup.hierarchy):  # else every innermost tile is tried in vain, which can take a minute
+            raise nothing(setup.layer, setup.hierarchy, setup.pins)
+        order, w = setup.order, setup.arrays.works[0]
         proved = False
         for second in (0, 1) if setup.breaks_ties else (0,):
             w["second"] = second
