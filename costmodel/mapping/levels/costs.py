@@ -360,6 +360,21 @@ def improves(w: Work, first: float, second: float) -> bool:
 
 
 @lean
+def decisive(w: Work, latency: float) -> tuple[int, float]:
+    """Resource that decides whether what takes at least so long can beat the best (-1: none), and what it must stay below."""
+    static = w.static_pj_per_s * latency
+    if w.kind == 3 and not w.second:
+        return w.resources - 1, w.best[0]
+    if w.kind == 0 and not w.second:
+        return 0, w.best[0] - static
+    if w.kind == 2 and not w.second:
+        return 0, w.best[0] / latency - static if latency > 0 else np.inf
+    if w.kind != 0 and w.second:
+        return 0, w.best[1] - static
+    return -1, np.inf
+
+
+@lean
 def charged_outermost(w: Work) -> None:
     """Write what the backing store is charged at least, whatever the mapping."""
     w.total[:] = 0.0

@@ -31,7 +31,7 @@ from costmodel.mapping.levels.arrays import (
     S,
 )
 from costmodel.mapping.levels.compiled import compiled, lean
-from costmodel.mapping.levels.costs import element_axis, improves, is_apart, score, times
+from costmodel.mapping.levels.costs import decisive, element_axis, improves, is_apart, score, times
 from costmodel.mapping.levels.tables import wanted
 
 if TYPE_CHECKING:
@@ -335,9 +335,12 @@ def charge_pair(w: Work, rows: Ints, bounds: Bounds, own: Floats, place: int) ->
 @lean
 def scan(w: Work, rows: Ints, bounds: Bounds, pairs: Pairs, found: Ints, values: Floats) -> int:
     """Write the pairs that can be better than the best, and their bounds; how many there are."""
-    count = 0
+    count, section = 0, bounds.begin[5]
     w.pick[:] = -1
+    at, limit = decisive(w, 0.0)
     for pair in range(len(pairs.place)):
+        if at >= 0 and w.always[at] + bounds.nested[w.inner - 1, section + pairs.place[pair], at] >= limit:
+            continue  # whatever elements are charged
         own = pairs.figures[pair]
         charge_pair(w, rows, bounds, own, pairs.place[pair])
         first, second = score(w, max(own[STEPPING], w.least_steps))

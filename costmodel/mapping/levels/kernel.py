@@ -17,6 +17,7 @@ from costmodel.mapping.levels.costs import (
     TIE,
     add_settled,
     add_waiting,
+    decisive,
     improves,
     least_walk,
     score,
@@ -105,27 +106,12 @@ def promising(w: Work, spans: Floats, rows: Ints, wants: Floats, bounds: Bounds,
 
 
 @lean
-def decisive(w: Work) -> tuple[int, float]:
-    """Resource that decides whether what was scored last can beat the best (-1: none), and what it must stay below."""
-    static = w.static_pj_per_s * w.latency
-    if w.kind == 3 and not w.second:
-        return w.resources - 1, w.best[0]
-    if w.kind == 0 and not w.second:
-        return 0, w.best[0] - static
-    if w.kind == 2 and not w.second:
-        return 0, w.best[0] / w.latency - static if w.latency > 0 else np.inf
-    if w.kind != 0 and w.second:
-        return 0, w.best[1] - static
-    return -1, np.inf
-
-
-@lean
 def limit_of(w: Work, bounds: Bounds, level: int) -> Limit:
     """What the next level outside has to stay below; resource -1 where nothing decides.
 
     For the least energy of all that move no more, what is moved has to stay below as well.
     """
-    at, most = decisive(w)
+    at, most = decisive(w, w.latency)
     if at < 0 or level == 1 or most == np.inf:
         return Limit(-1, np.inf, -1, np.inf)
     row = bounds.begin[5] + w.place[level, 5]
