@@ -228,15 +228,17 @@ onnx-tool {importing.ONNX_TOOL} runs in an environment of its own, which the ben
 
 Mapped networks are analysed for {mapping.OBJECTIVE}, or what is said, in a process that did so before: code is compiled and
 tables of the positions that windows read are there. Answers of earlier searches are forgotten; within a network, equal
-layers are searched once. Medians of {mapping.ROUNDS} rounds, {mapping.PROFILE_ROUNDS} on all profiles; where one takes
-more than {mapping.LONG_S:g} s, it is the only one. How time grows is seen on the same {mapping.DISTINCT} layers at once and
+layers are searched once, on as many threads as there are processors or, where it is said, one at a time. Medians of
+{mapping.ROUNDS} rounds, {mapping.PROFILE_ROUNDS} on all profiles; where one takes more than {mapping.LONG_S:g} s, it is the
+only one. How time grows is seen on the same {mapping.DISTINCT} layers at once and
 in pieces, since no two layers are equally hard: the fastest of {mapping.GROWTH_ROUNDS} rounds in turns. Memory is that of a
 process that finds the code compiled.
 
 {peers.NN_DATAFLOW.title} with {" and ".join(peers.NN_DATAFLOW.pinned)} and {peers.ZIGZAG.title} with
 {" and ".join(peers.ZIGZAG.pinned)} run in a process and an environment of their own, imports not timed. ZigZag searches
-every layer once. nn-dataflow's time is the fastest of three searches of its distinct layers with weights, each by itself,
-after one of the whole network with its pooling; beside it and ZigZag, the fastest of {mapping.ROUNDS} of ours. Energies
+every layer once. nn-dataflow's time is that of the whole network as it comes with its poolings, searched once, and the
+fastest of three searches of its distinct layers with weights, each by itself, for which no goal is set: its closed form looks
+at a handful of blockings of each. Beside it and ZigZag, the fastest of {mapping.ROUNDS} of ours. Energies
 are compared like with like, on the same layers without biases: 1 for a MAC, 1 for a word in an element, 6 in the buffer,
 200 off chip. nn-dataflow computes the convolutions of AlexNet in halves, each of which reads its inputs, padding among
 them; so do we beside it. It counts no writes into elements, so that its transfers through the array are priced as those.

@@ -94,24 +94,26 @@ def several(names: Sequence[str]) -> str:
 def searched(missing: dict[Question, Task], objective: str, ends: float | None) -> dict[Question, Found]:
     """Search for what is not known yet, each layer in its share of the time until the clock shows ``ends``.
 
-    Without a limit, as many layers at a time as there are processors: most of a search is compiled, and lets others run.
+    As many layers at a time as there are processors: most of a search is compiled, and lets others run.
     """
     tasks = list(missing.values())
-    if ends is None:
-        with ThreadPoolExecutor(min(processors(), max(len(tasks), 1))) as pool:
-            answers = list(pool.map(lambda task: attempted(task, objective), tasks))
-    else:
-        answers = []
-        for number, task in enumerate(tasks):
-            share = max((ends - monotonic()) / (len(tasks) - number), LEAST_TIME_S)
-            answers.append(attempted(task, objective, share))
+    threads = max(min(processors(), len(tasks)), 1)
+
+    def attempt(number: int) -> Found | tuple[str, ...]:
+        """The best mapping of a task, of those at a time its share of what time is left."""
+        left_s = None if ends is None else ends - monotonic()
+        share = None if left_s is None else max(left_s * min(threads / (len(tasks) - number), 1), LEAST_TIME_S)
+        return attempted(tasks[number], objective, share)
+
+    with ThreadPoolExecutor(threads) as pool:
+        answers = list(pool.map(attempt, range(len(tasks))))
     problems = [problem for answer in answers if isinstance(answer, tuple) for problem in answer]
     if problems:
         raise MappingError(*problems)
     return {question: answer for question, answer in zip(missing, answers, strict=True) if not isinstance(answer, tuple)}
 
 
-def attempted(task: Task, objective: str, time_limit_s: float | None = None) -> Found | tuple[str, ...]:
+def attempted(task: Task, objective: str, time_limit_s: float | None) -> Found | tuple[str, ...]:
     """The best mapping of a task, or why there is none."""
     from costmodel.mapping.levels.search import search
 

@@ -31,9 +31,10 @@ def answers(monkeypatch):
 
 
 class Clock:
-    """A clock that shows 100 s, and more with every search."""
+    """A clock that shows 100 s, and more with every search, one at a time."""
 
     def __init__(self, monkeypatch, seconds):
+        monkeypatch.setattr(solving, "processors", lambda: 1)
         self.now, self.shares, self.seconds, self.real = 100.0, [], seconds, searching.search
         monkeypatch.setattr(solving, "monotonic", lambda: self.now)
         monkeypatch.setattr(searching, "search", self.search)
@@ -80,6 +81,15 @@ def test_what_is_left_is_shared_by_the_layers_that_are_left(monkeypatch, limit_s
     solving.solved(three(), "energy", limit_s)
 
     assert clock.shares == pytest.approx(shares)
+
+
+def test_layers_at_a_time_take_the_time_together(monkeypatch):
+    """Two at a time: each of three layers two thirds, and what is left whole where no other waits for it."""
+    clock = Clock(monkeypatch, 0.0)
+    monkeypatch.setattr(solving, "processors", lambda: 2)
+    solving.solved(three(), "energy", 9.0)
+
+    assert sorted(clock.shares) == pytest.approx([6.0, 9.0, 9.0])
 
 
 def test_without_a_limit_nothing_is_cut_off(monkeypatch):

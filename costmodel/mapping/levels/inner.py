@@ -201,6 +201,17 @@ def pairs_of(works: Works, rungs: Rungs, one: Entries, two: Entries) -> tuple[In
     return entries[:count].copy(), place, figures
 
 
+@compiled
+def innermost(works: Works, spans: Floats, rows: Ints, wants: Floats, rungs: Rungs) -> tuple[Entries, Entries, Pairs]:
+    """Innermost tiles of both axes, and pairs of them."""
+    chosen, used, place, figures = entries_of(works, spans, rows, wants, rungs, 0)
+    one = Entries(chosen, used, place, figures)
+    chosen, used, place, figures = entries_of(works, spans, rows, wants, rungs, 1)
+    two = Entries(chosen, used, place, figures)
+    both, place, figures = pairs_of(works, rungs, one, two)
+    return one, two, Pairs(both, place, figures)
+
+
 @lean
 def tiles(w: Work, one: Entries, i: int, two: Entries, j: int) -> tuple[float, float, float, float]:
     """Values of every operand in an element of the array, with one channel and kernel, and the least width of partial sums."""

@@ -114,6 +114,14 @@ def axis_least(works: Works, spans: Floats, rungs: Rungs) -> Floats:
     return least
 
 
+@compiled
+def grid(works: Works, spans: Floats) -> tuple[Rungs, Floats, Ints]:
+    """Rungs of the layer, the least positions of both axes by them, and where the sections of tables begin."""
+    trips, many, start, at = rungs_of(works[0].extent)
+    rungs = Rungs(trips, many, start, at)
+    return rungs, axis_least(works, spans, rungs), sections(many)
+
+
 @lean
 def smallest(w: Work, rungs: Rungs, dim: int, rung: int) -> float:
     """Smallest tile along a dimension with the trips of a rung."""

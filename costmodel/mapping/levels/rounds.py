@@ -166,20 +166,18 @@ def look(w: Work, rows: Ints, bounds: Bounds, pairs: Pairs, scratch: Scratch) ->
 
 
 @compiled
-def begin(works: Works, order: Ints, scratch: Scratch) -> None:
-    """Begin the first round, with plans in an order."""
-    w = works[0]
-    scratch.order[: len(order)] = order
-    w.lap, w.turn, w.many, w.rest, w.going, w.count, w.spent = 0, 0, len(order), 0, 0, 0, 0
-
-
-@compiled
 def advance(
     works: Works, spans: Floats, rows: Ints, wants: Floats, plans: Plans, tables: Tables, bound: Floats, one: Entries,
-    two: Entries, pairs: Pairs, scratch: Scratch, steps: Ints, budget: int,
+    two: Entries, pairs: Pairs, scratch: Scratch, steps: Ints, budget: int, order: Ints,
 ) -> bool:
-    """Search on, each plan for the steps of its round, until about so much is done; whether all are finished."""
+    """Search on, each plan for the steps of its round, until about so much is done; whether all are finished.
+
+    With an ``order`` of plans, begin with them.
+    """
     w = works[0]
+    if len(order) > 0:
+        scratch.order[: len(order)] = order
+        w.lap, w.turn, w.many, w.rest, w.going, w.count, w.spent = 0, 0, len(order), 0, 0, 0, 0
     budget += w.spent
     while w.turn < w.many or w.rest > 0:
         if w.spent >= budget:

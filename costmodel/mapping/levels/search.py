@@ -146,12 +146,11 @@ class Search:
         from costmodel.mapping.levels import rounds
 
         setup, arrays, steps = self.setup, self.setup.arrays, np.array(ROUNDS)
-        rounds.begin(arrays.works, order, setup.scratch)
-        while not rounds.advance(
-            *arrays, setup.plans, setup.tables, setup.bounds, *setup.entries, setup.pairs, setup.scratch, steps, BUDGET
-        ):
+        plans, tables, bound, innermost, scratch = setup.plans, setup.tables, setup.bounds, setup.innermost, setup.scratch
+        while not rounds.advance(*arrays, plans, tables, bound, *innermost, scratch, steps, BUDGET, order):
             if perf_counter() > until and arrays.works[0]["best"][0] < inf:
                 return False
+            order = order[:0]
         return True
 
     def moving(self, tiles: tuple[dict[str, int], ...], unroll: dict[str, tuple[int, int]]) -> list[set[str]]:

@@ -130,8 +130,7 @@ class Setup:
         from costmodel.mapping.levels import least
 
         works, spans, *_ = self.arrays
-        rungs = least.Rungs(*least.rungs_of(works[0]["extent"]))
-        return rungs, least.axis_least(works, spans, rungs), least.sections(rungs.many)
+        return least.grid(works, spans)
 
     @cached_property
     def kernels(self) -> Floats:
@@ -199,25 +198,24 @@ class Setup:
         return np.extract(first[order] < inf, order)
 
     @cached_property
-    def entries(self) -> tuple[Entries, Entries]:
-        """Innermost tiles of both axes."""
+    def innermost(self) -> tuple[Entries, Entries, Pairs]:
+        """Innermost tiles of both axes, and pairs of them."""
         from costmodel.mapping.levels import inner
 
-        rungs, _, _ = self.rungs
-        works, spans, rows, wants = self.arrays
-        w = works[0]
-        stores = self.hierarchy.stores
+        w, stores = self.arrays.works[0], self.hierarchy.stores
         held = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in stores]
         w["holds"][: w["last"] + 1] = held
-        one, two = (inner.Entries(*inner.entries_of(works, spans, rows, wants, rungs, axis)) for axis in range(2))
-        return one, two
+        return inner.innermost(*self.arrays, self.rungs[0])
 
-    @cached_property
+    @property
+    def entries(self) -> tuple[Entries, Entries]:
+        """Innermost tiles of both axes."""
+        return self.innermost[:2]
+
+    @property
     def pairs(self) -> Pairs:
         """Pairs of innermost tiles of both axes."""
-        from costmodel.mapping.levels import inner
-
-        return inner.Pairs(*inner.pairs_of(self.arrays.works, self.rungs[0], *self.entries))
+        return self.innermost[2]
 
     def fewest_steps(self) -> float:
         """Return the fewest steps of any mapping; infinite where no element has room."""
