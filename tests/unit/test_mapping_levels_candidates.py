@@ -14,9 +14,12 @@ from costmodel.mapping.axis import Axis, smallest_tiles
 from costmodel.mapping.levels.arrays import LEVELS, RESOURCES, SIDES, work_record
 from costmodel.mapping.levels.candidates import along, steps_along
 from costmodel.mapping.levels.hierarchy import OPERANDS, Hierarchy, Side, Store
+from costmodel.mapping.levels.pinned import Pinned
+from costmodel.mapping.levels.pins import FREE
 from costmodel.mapping.levels.price import spread_steps
-from costmodel.mapping.levels.setup import UNBOUNDED, arrays_of
+from costmodel.mapping.levels.setup import UNBOUNDED, arrays_of, longest
 from costmodel.mapping.levels.tables import axis_table
+from tests.oracle.levels_strategies import problems
 from tests.oracle.strategies import axes
 
 NO_TABLE = np.zeros((5, 1, 1))
@@ -204,3 +207,17 @@ def test_without_a_store_in_elements_tiles_are_single():
     assert (arrays.works[0].last, arrays.works[0].inner) == (1, 2)
     assert (arrays.rows[:, 0] == 1).all()
     assert (arrays.wants == -1).all()
+
+
+@settings(max_examples=150)
+@given(problems(2, macs=4000, longest=8))
+def test_candidates_that_are_kept_are_those_of_the_layer(case):
+    """What is remembered by extent, room, sides and axis is what no pin leaves of this layer, whatever came before."""
+    layer, hierarchy = case
+    arrays, free = arrays_of(layer, hierarchy), Pinned(layer, hierarchy, FREE)
+    begin = arrays.works[0].begin
+    for at, dim in enumerate(DIMS):
+        some = all(span > 0 for span in arrays.spans[:, 0, 1, 1])
+        most = longest(layer, hierarchy, arrays.works[0], dim, some)
+        literal = free.rows(dim, most, arrays.spans[0 if dim in "pr" else 1])
+        assert sorted(literal.tolist()) == sorted(arrays.rows[begin[at] : begin[at + 1]].tolist())

@@ -21,6 +21,7 @@ from costmodel.mapping.mapping import DIMS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from costmodel.mapping.axis import Axis
     from costmodel.mapping.levels.inner import Entries, Pairs
     from costmodel.mapping.levels.least import Known, Rungs
     from costmodel.mapping.levels.rounds import Plans, Scratch, Tables
@@ -285,12 +286,12 @@ def arrays_of(layer: Layer, hierarchy: Hierarchy, pins: Pins = FREE) -> Arrays:
     spans = spans_of(layer.height, layer.width)
     pinned = Pinned(layer, hierarchy, pins)
     pinned.write(w)
-    rows, begin = candidates_of(pinned, w, spans)
-    w["begin"] = begin
-    for dim in range(8):
-        w["fewest"][dim] = rows[begin[dim] : begin[dim + 1], [COPIES, TRIPS, STEPS]].min(axis=0)
-    counts = np.diff(begin)
-    return Arrays(work, spans, rows, np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0))
+    found = [candidates_of(pinned, w, spans, dim) for dim in DIMS]
+    counts = [len(rows) for rows, _ in found]
+    w["begin"][1:] = np.cumsum(counts)
+    w["fewest"] = [fewest for _, fewest in found]
+    wants = np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0)
+    return Arrays(work, spans, np.concatenate([rows for rows, _ in found]), wants)
 
 
 def aim(w: Work, setup: Setup) -> None:
@@ -339,16 +340,34 @@ def longest(layer: Layer, hierarchy: Hierarchy, w: Work, dim: str, some: bool) -
     return max(total, 1)
 
 
-def candidates_of(pinned: Pinned, w: Work, spans: Floats) -> tuple[Ints, Ints]:
-    """Candidates of the innermost tile along every dimension, and where each dimension's begin."""
-    found = []
-    some = bool(spans[0, 0, 1, 1] > 0 and spans[1, 0, 1, 1] > 0)
-    for dim in DIMS:
-        most = longest(pinned.layer, pinned.hierarchy, w, dim, some)
-        rows = pinned.rows(dim, most, spans[0 if dim in "pr" else 1])
-        if not len(rows):
-            raise nothing(pinned.layer, pinned.hierarchy, pinned.pins)
-        order = np.lexsort((rows[:, TILE], rows[:, UNROLLED], rows[:, TRIPS]))
-        found.append(rows[order])
-    begin = np.concatenate([[0], np.cumsum([len(rows) for rows in found])]).astype(np.int64)
-    return np.concatenate(found), begin
+def candidates_of(pinned: Pinned, w: Work, spans: Floats, dim: str) -> tuple[Ints, Ints]:
+    """Candidates of the innermost tile along a dimension, and the fewest copies, trips and steps of them."""
+    layer, hierarchy = pinned.layer, pinned.hierarchy
+    most = longest(layer, hierarchy, w, dim, bool(spans[0, 0, 1, 1] > 0 and spans[1, 0, 1, 1] > 0))
+    if pinned.free:
+        sides = tuple((at, hierarchy.sides[at].size) for at in pinned.sides(dim))
+        axis = layer.height if dim in "pr" else (layer.width if dim in "qs" else None)
+        return free_candidates(pinned.extents[dim], most, sides, axis, dim in "rs")
+    rows = pinned.rows(dim, most, spans[0 if dim in "pr" else 1])
+    if not len(rows):
+        raise nothing(layer, hierarchy, pinned.pins)
+    return ordered(rows)
+
+
+@lru_cache(maxsize=4096)
+def free_candidates(
+    total: int, most: int, sides: tuple[tuple[int, int], ...], axis: Axis | None, taps: bool
+) -> tuple[Ints, Ints]:
+    """The same where nothing is pinned: along the outputs or ``taps`` of an axis, or a loop of none."""
+    from costmodel.mapping.levels.candidates import along
+    from costmodel.mapping.levels.tables import axis_table
+
+    table = np.zeros((5, 1, 1)) if axis is None else axis_table(axis)
+    return ordered(along(total, most, np.array(sides, dtype=np.int64).reshape(-1, 2), axis is not None, taps, table, 0, False))
+
+
+def ordered(rows: Ints) -> tuple[Ints, Ints]:
+    """Candidates in the order in which they are tried, and the fewest copies, trips and steps of them."""
+    rows = rows[np.lexsort((rows[:, TILE], rows[:, UNROLLED], rows[:, TRIPS]))]
+    rows.flags.writeable = False
+    return rows, rows[:, [COPIES, TRIPS, STEPS]].min(axis=0)
