@@ -43,21 +43,21 @@ def check(layer, hierarchy, pins, fixed, objective):
     assert (found.lower, found.optimal) == (found.value, True)
 
 
-@settings(max_examples=400)
+@settings(max_examples=600)
 @given(pinned_problems(most=2, longest=4, channels=3), constants(), st.sampled_from(OBJECTIVES))
 def test_the_search_finds_the_best_of_what_pins_leave(case, fixed, objective):
     """Value and energy of 400 searches under pins are those of the best of all mappings that satisfy them."""
     check(*case, fixed, objective)
 
 
-@settings(max_examples=100)
+@settings(max_examples=150)
 @given(pinned_problems(most=3, size=80, longest=3, channels=2), constants(), st.sampled_from(OBJECTIVES))
 def test_the_search_finds_the_best_of_what_pins_leave_through_three_stores(case, fixed, objective):
     """The same with up to three stores on chip."""
     check(*case, fixed, objective)
 
 
-@settings(max_examples=150)
+@settings(max_examples=200)
 @given(long_problems(), constants(), st.sampled_from(OBJECTIVES))
 def test_the_search_finds_the_best_below_and_above_a_pinned_tile(case, fixed, objective):
     """Loops of up to nine trips, whose tiles are not only the smallest of their trips: 150 problems."""
