@@ -92,32 +92,44 @@ def opened(setup, one):
     """Write a plan into the record of a search, and return its tables."""
     from costmodel.mapping.levels import rounds
 
-    return rounds.opened(setup.arrays.works, setup.plans, setup.tables, one.number)
+    return rounds.opened(setup.arrays.works, setup.plans, setup.prepared.tables, one.number)
 
 
 @st.composite
 def planned(draw, **limits):
     """Draw a search, one of its plans, and the tables of that, which is then in the record."""
     setup = draw(searches(**limits))
-    setup.scratch  # noqa: B018  # what writes to the record is found before a plan is in it
+    setup.prepared  # noqa: B018  # what writes to the record is found before a plan is in it
     one = draw(st.sampled_from(plans_of(setup)))
     return setup, one, opened(setup, one)
 
 
 def kernels_of(setup, one):
     """Fewest trips of ``k`` that the room of each level leaves, given what passes by in a plan."""
-    return setup.kernels[setup.plans.passing[one.number]]
+    return setup.prepared.tables.kernels[setup.plans.passing[one.number]]
+
+
+def grid_of(setup):
+    """Rungs of a layer, the least positions of both axes by them, and where the sections of tables begin."""
+    tables = setup.prepared.tables
+    return tables.rungs, tables.axes, tables.begin
+
+
+def fewest_of(search):
+    """Fewest steps of any mapping, found from the pairs."""
+    from costmodel.mapping.levels import inner
+
+    prepared = search.prepared
+    return inner.fewest_of_all(search.arrays.works, search.arrays.rows, prepared.one, prepared.two, prepared.pairs)
 
 
 def bounds_of(setup, some):
     """What no mapping of some plans undercuts, those that are charged the same looked at together (M, 2)."""
     from costmodel.mapping.levels import rounds
 
-    numbers, plans, tables = [one.number for one in some], setup.plans, setup.tables
+    numbers, plans = [one.number for one in some], setup.plans
     chosen = plans._replace(**{name: getattr(plans, name)[numbers] for name in ("stays", "tied", "passing", "room")})
-    found = np.empty((len(some), 2))
-    rounds.bound_all(setup.arrays.works, chosen, tables, setup.known, np.empty(tables.own.shape[2:]), found)
-    return found
+    return rounds.bound_all(setup.arrays.works, chosen, setup.prepared.tables)
 
 
 def trips_of(total):

@@ -206,7 +206,9 @@ def test_without_a_store_in_elements_tiles_are_single():
     arrays = arrays_of(LAYER, shared)
     assert (arrays.works[0].last, arrays.works[0].inner) == (1, 2)
     assert (arrays.rows[:, 0] == 1).all()
-    assert (arrays.wants == -1).all()
+    assert arrays_of(LAYER, shared).wants is arrays.wants
+    other = replace(shared, sides=tuple(replace(side, multicast=not side.multicast) for side in shared.sides))
+    assert arrays_of(LAYER, other).wants is not arrays.wants
 
 
 @settings(max_examples=150)

@@ -28,6 +28,7 @@ from tests.unit.levels_search import (
     MUCH,
     bounds_of,
     depends,
+    fewest_of,
     has_room,
     opened,
     plans_of,
@@ -102,8 +103,8 @@ def least_room(search, chosen):
 
 def chosen_by(search, pair):
     """Candidates of a pair by dimension."""
-    one, two = search.entries
-    i, j = search.pairs.entries[pair]
+    one, two = search.prepared.one, search.prepared.two
+    i, j = search.prepared.pairs.entries[pair]
     n, p, r = one.rows[i].tolist()
     _, q, s = two.rows[j].tolist()
     return {"n": n, "p": p, "q": q, "r": r, "s": s}
@@ -116,7 +117,7 @@ def chosen_by(search, pair):
 @given(searches(macs=40, longest=3))
 def test_every_pair_that_has_room_is_there_and_no_other(search):
     """All candidates along ``n p q r s`` are tried: those that elements and sides have room for are the pairs, each once."""
-    found = [tuple(chosen_by(search, pair)[dim] for dim in "npqrs") for pair in range(len(search.pairs.place))]
+    found = [tuple(chosen_by(search, pair)[dim] for dim in "npqrs") for pair in range(len(search.prepared.pairs.place))]
     literal = set()
     for rows in product(*(rows_of(search, dim) for dim in "npqrs")):
         chosen = dict(zip("npqrs", rows, strict=True))
@@ -131,14 +132,14 @@ def test_every_pair_that_has_room_is_there_and_no_other(search):
 def test_places_are_those_of_the_trips_of_the_array(search):
     """The place of a pair is that of its trips among the rungs of ``n p r q s``; elements used are those of its candidates."""
     layer, rows = search.layer, search.arrays.rows
-    one, two = search.entries
-    for pair, place in enumerate(search.pairs.place):
+    one, two = search.prepared.one, search.prepared.two
+    for pair, place in enumerate(search.prepared.pairs.place):
         chosen, literal = chosen_by(search, pair), 0
         for dim in "nprqs":
             rungs = trips_of(getattr(layer, dim))
             literal = literal * len(rungs) + rungs.index(rows[chosen[dim], TRIPS])
         assert place == literal
-        i, j = search.pairs.entries[pair]
+        i, j = search.prepared.pairs.entries[pair]
         many = len(search.hierarchy.sides)
         assert (one.used[i, :many] * two.used[j, :many]).tolist() == elements_of(search, chosen.values())
 
@@ -193,7 +194,7 @@ def rest_of(search, chosen, dim):
 @given(searches(macs=40, longest=3))
 def test_figures_of_pairs_are_products_over_their_candidates(search):
     """Sweeps of the weight and, ``c`` aside, of the ofmap; positions of each walk that a form can have."""
-    for pair, own in enumerate(search.pairs.figures):
+    for pair, own in enumerate(search.prepared.pairs.figures):
         chosen = chosen_by(search, pair)
         assert own[:4].tolist() == swept(search, chosen, "weight", "npq")
         ofmap = swept(search, chosen, "ofmap", "rs")
@@ -217,7 +218,7 @@ def test_figures_of_pairs_are_products_over_their_candidates(search):
 def test_steps_of_pairs_are_no_more_than_any_rest_of_them(search):
     """Steps along ``n p q r s`` times what ``c``, ``k`` and ``g`` need at least beside them."""
     rows = search.arrays.rows
-    for pair, own in enumerate(search.pairs.figures):
+    for pair, own in enumerate(search.prepared.pairs.figures):
         chosen = chosen_by(search, pair)
         steps = prod(int(rows[row, STEPS]) for row in chosen.values())
         for rest in product(*(rows_of(search, dim) for dim in "ckg")):
@@ -238,7 +239,7 @@ def test_fewest_steps_of_all_are_the_fewest_of_every_tile(search):
             if in_element(search, tile):
                 steps = [spread_steps(getattr(layer, dim), tile[dim], unroll.get(dim, (0, 1))[1]) for dim in DIMS]
                 best = min(best, prod(steps))
-    assert search.fewest_steps() == best
+    assert fewest_of(search) == best
 
 
 # ---- bounds stay below every mapping
@@ -325,8 +326,8 @@ def pair_bounds(search, bounds):
     """Bound of every pair, before anything is found."""
     w = search.arrays.works[0]
     w.best, w.second = (inf, inf), 0
-    numbers, found = np.empty(len(search.pairs.place), dtype=np.int64), np.empty(len(search.pairs.place))
-    count = inner.scan(w, search.arrays.rows, bounds, search.pairs, numbers, found)
+    numbers, found = np.empty(len(search.prepared.pairs.place), dtype=np.int64), np.empty(len(search.prepared.pairs.place))
+    count = inner.scan(w, search.arrays.rows, bounds, search.prepared.pairs, numbers, found)
     return dict(zip(numbers[:count].tolist(), found[:count].tolist(), strict=True))
 
 
@@ -334,10 +335,10 @@ def rest_bounds(search, bounds, pair, chosen):
     """Highest bound of a pair of which ``c``, and then ``k``, are decided; what was decided before is put back."""
     w, rows = search.arrays.works[0], search.arrays.rows
     kernel.start(w)
-    found, own = [], search.pairs.figures[pair]
+    found, own = [], search.prepared.pairs.figures[pair]
     for dim in ("c", "k"):
         assert decide_inner(w, rows, AT[dim], chosen[dim])
-        inner.charge_pair(w, rows, bounds, own, search.pairs.place[pair])
+        inner.charge_pair(w, rows, bounds, own, search.prepared.pairs.place[pair])
         found.append(score(w, max(own[inner.STEPPING], w.least_steps))[0])
     return max(found)
 
@@ -349,7 +350,7 @@ def check_plan(search, one, nest, chosen, value):
     bounds = opened(search, one)
     by_pair = pair_bounds(search, bounds)
     wanted = {dim: chosen[dim] for dim in "npqrs"}
-    at = [pair for pair in range(len(search.pairs.place)) if chosen_by(search, pair) == wanted]
+    at = [pair for pair in range(len(search.prepared.pairs.place)) if chosen_by(search, pair) == wanted]
     assert len(at) == 1
     assert by_pair[at[0]] <= value + slack
     assert rest_bounds(search, bounds, at[0], chosen) <= value + slack
@@ -363,7 +364,7 @@ def test_no_bound_exceeds_a_mapping_of_its_plan(search, random):
 
     Of the plans that tiles are compatible with, one charges the best of their orders exactly, and none charges less.
     """
-    search.pairs, search.tables  # noqa: B018  # found before a plan is in the record
+    search.prepared  # noqa: B018  # found before a plan is in the record
     search.arrays.works[0]["least_steps"] = 0.0
     every = plans_of(search)
     for nest in random_nests(search, random, 4):
@@ -393,7 +394,7 @@ def test_the_best_plan_is_bounded_by_no_more_than_the_best(search):
     except MappingError:
         return
     again = Setup(search.layer, search.hierarchy, search.objective, search.fixed)
-    firsts = again.bounds[again.order, 0].tolist()
+    firsts = again.prepared.bound[again.prepared.order, 0].tolist()
     assert firsts[0] <= found.value * UNIT.get(search.objective, 1) * (1 + 1e-9) + 1e-9
     assert firsts == sorted(firsts)
     assert all(first < MUCH for first in firsts)
@@ -416,7 +417,7 @@ def test_room_of_elements_by_hand():
     """Three weights, two inputs and one sum of a 3-tap filter: two taps for one output, or one; p and r share two rows."""
     one = Setup(LAYER, ARRAY, "energy", Fixed())
     tiles = set()
-    for pair in range(len(one.pairs.place)):
+    for pair in range(len(one.prepared.pairs.place)):
         chosen = chosen_by(one, pair)
         tiles.add(tuple(tuple(one.arrays.rows[chosen[dim], [TILE, UNROLLED]].tolist()) for dim in "pr"))
     p, r = [(1, 1), (1, 2)], [(1, 1), (2, 1), (1, 2), (2, 2)]
@@ -425,7 +426,7 @@ def test_room_of_elements_by_hand():
 
 def test_the_fewest_steps_by_hand():
     """Two rows take the outputs and two columns the filters: three taps one after the other."""
-    assert Setup(LAYER, ARRAY, "latency", Fixed()).fewest_steps() == 3
+    assert fewest_of(Setup(LAYER, ARRAY, "latency", Fixed())) == 3
     assert search([LAYER], ARRAY, "latency")[0].priced.cycles == 3
 
 
@@ -433,8 +434,8 @@ def test_nothing_has_room_in_elements_that_are_too_small():
     """No pair, no steps, and a message."""
     small = Hierarchy((ARRAY.stores[0], Store("rf", 8, ONE, ONE, per_element=True)), ARRAY.sides, 4.0)
     one = Setup(LAYER, small, "latency", Fixed())
-    assert len(one.pairs.place) == 0
-    assert one.fewest_steps() == inf
+    assert len(one.prepared.pairs.place) == 0
+    assert fewest_of(one) == inf
     with pytest.raises(MappingError):
         Search(one).run(None)
 

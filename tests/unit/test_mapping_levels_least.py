@@ -26,6 +26,7 @@ from tests.unit.levels_search import (
     bounds_of,
     extents_of,
     fetched_least,
+    grid_of,
     has_room,
     kernels_of,
     level_charge,
@@ -196,7 +197,7 @@ def test_tied_tiles_need_room_at_both_stores(case):
     """As many trips as the next store inside needs with the same tile along what is tied, the smallest along the rest."""
     search, one, _ = case
     layer, w = search.layer, search.arrays.works[0]
-    rungs, _, _ = search.rungs
+    rungs, _, _ = grid_of(search)
     kernels = kernels_of(search, one)
     for level in range(1, w.last):
         if not one.tied[level]:
@@ -235,14 +236,14 @@ def test_ties_of_a_plan_are_those_of_its_form(case):
 
 def shaped(search, table):
     """The largest section of a table by rungs of ``n p r q s``."""
-    rungs, _, begin = search.rungs
+    rungs, _, begin = grid_of(search)
     return table[begin[5] :].reshape(*(rungs.many[AT[dim]] for dim in WALKED), -1)
 
 
 def prefixes_hold(search, table):
     """Whether every other section is the least over the loops that it leaves open."""
     whole = shaped(search, table)
-    begin = search.rungs[2]
+    begin = grid_of(search)[2]
     return all(
         (table[begin[depth] : begin[depth + 1]] == whole.min(axis=tuple(range(depth, 5))).reshape(-1, whole.shape[-1])).all()
         for depth in range(5)
@@ -285,7 +286,7 @@ def test_the_outermost_table_is_what_every_mapping_is_charged(case):
 def test_nesting_takes_the_least_over_whole_numbers(case, random):
     """Trips of a tile of ``m`` inner ones are those divided by ``m``, rounded up; along what is tied they are the same."""
     search, one, _ = case
-    rungs, _, begin = search.rungs
+    rungs, _, begin = grid_of(search)
     w = search.arrays.works[0]
     table = np.array([[random.randint(0, 999)] for _ in range(begin[6])], dtype=float)
     before = shaped(search, table).copy()
@@ -439,7 +440,7 @@ def limited(resource, below=inf, other=-1, other_below=inf):
 def test_the_next_level_is_made_of_whole_numbers_of_what_is_decided(case, data):
     """The least over all of its tiles, with ``c`` and ``k`` decided inside or not, tied or not; never above a limit."""
     search, _, bounds, level, _, _ = case
-    w, leaves = search.arrays.works[0], search.scratch.leaves
+    w, leaves = search.arrays.works[0], search.prepared.scratch.leaves
     resource = data.draw(st.integers(0, w.resources - 1))
     literal = leaf_literals(case)[:, resource].min()
     found = least.least_nested(w, bounds, leaves, level, limited(resource), False)
@@ -453,7 +454,7 @@ def test_the_next_level_is_made_of_whole_numbers_of_what_is_decided(case, data):
 def test_of_two_resources_both_stay_below_their_limits(case, data):
     """The least of one over the trips with which the other can stay below its limit, which is not next to nothing."""
     search, _, bounds, level, _, _ = case
-    w, leaves = search.arrays.works[0], search.scratch.leaves
+    w, leaves = search.arrays.works[0], search.prepared.scratch.leaves
     resource, other = (data.draw(st.integers(0, w.resources - 1)) for _ in range(2))
     literal = leaf_literals(case)
     below = max(data.draw(st.sampled_from(sorted(set(literal[:, other].tolist())))), 1e-9)
@@ -468,7 +469,7 @@ def test_of_two_resources_both_stay_below_their_limits(case, data):
 def test_what_was_gathered_gives_what_is_looked_for(case, data):
     """Trips gathered below a limit while ``c`` and ``k`` are open hold the least below any limit once they are decided."""
     search, _, bounds, level, trips, known = case
-    w, leaves = search.arrays.works[0], search.scratch.leaves
+    w, leaves = search.arrays.works[0], search.prepared.scratch.leaves
     resource = data.draw(st.integers(0, w.resources - 1))
     other = data.draw(st.integers(-1, w.resources - 1))
     own, kept = w.pick.copy(), w.tile[level + 1].copy()
@@ -496,7 +497,7 @@ def test_what_was_gathered_gives_what_is_looked_for(case, data):
 @given(searches(macs=40, longest=3))
 def test_a_record_without_room_has_no_least(search):
     """Stores without any room leave no trips at all."""
-    rungs, axes, _ = search.rungs
+    rungs, axes, _ = grid_of(search)
     w = search.arrays.works[0]
     w.holds[:] = 1
     w.room[1] = 0.0, -1.0, -1.0, -1.0

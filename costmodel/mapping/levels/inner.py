@@ -101,8 +101,9 @@ def entries_of(
                     chosen[count] = image, out, tap
                     w.pick[:] = -1
                     w.pick[P + axis], w.pick[R + axis] = out, tap
-                    if rows[out, UNROLLED] * rows[tap, UNROLLED] > 1:
-                        wants[axis, out - begin[P + axis], tap - begin[R + axis]] = wanted_by(w, rows, axis)
+                    at, to = out - begin[P + axis], tap - begin[R + axis]
+                    if rows[out, UNROLLED] * rows[tap, UNROLLED] > 1 and wants[axis, at, to] < 0:
+                        wants[axis, at, to] = wanted_by(w, rows, axis)
                     figure(w, spans, rows, wants, axis, image, figures[count])
                     rung = rungs.at[rungs.start[N] + rows[n, TRIPS]] if axis == 0 else 0
                     rung = rung * many[P + axis] + rungs.at[rungs.start[P + axis] + rows[out, TRIPS]]

@@ -128,29 +128,28 @@ class Search:
         setup = self.setup
         if crowded(setup.layer, setup.hierarchy):  # else every innermost tile is tried in vain, which can take a minute
             raise nothing(setup.layer, setup.hierarchy, setup.pins)
-        order, w = setup.order, setup.arrays.works[0]
+        w = setup.arrays.works[0]
         proved = False
         for second in (0, 1) if setup.breaks_ties else (0,):
             w["second"] = second
-            done = self.finished(order, until)
+            done = self.finished(until)
             if w["best"][0] == inf:
                 raise nothing(setup.layer, setup.hierarchy, setup.pins)
             proved = proved or done
             if not done:
                 break
         counted = 8 if setup.objective == "dram_bytes" else 1  # the search counts bits of the backing store
-        return self.found(float(setup.bounds[order[0], 0]) / counted, proved)
+        return self.found(float(setup.prepared.bound[:, 0].min()) / counted, proved)
 
-    def finished(self, order: Ints, until: float) -> bool:
+    def finished(self, until: float) -> bool:
         """Search all plans, each for more steps from round to round; whether all were finished in time."""
         from costmodel.mapping.levels import rounds
 
-        setup, arrays, steps = self.setup, self.setup.arrays, np.array(ROUNDS)
-        plans, tables, bound, innermost, scratch = setup.plans, setup.tables, setup.bounds, setup.innermost, setup.scratch
-        while not rounds.advance(*arrays, plans, tables, bound, *innermost, scratch, steps, BUDGET, order):
-            if perf_counter() > until and arrays.works[0]["best"][0] < inf:
+        setup, steps, anew = self.setup, np.array(ROUNDS), True
+        while not rounds.advance(*setup.arrays, setup.plans, setup.prepared, steps, BUDGET, anew):
+            if perf_counter() > until and setup.arrays.works[0]["best"][0] < inf:
                 return False
-            order = order[:0]
+            anew = False
         return True
 
     def moving(self, tiles: tuple[dict[str, int], ...], unroll: dict[str, tuple[int, int]]) -> list[set[str]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 
-from costmodel.mapping.levels.arrays import COPIES, LEVELS, RESOURCES, STEPS, TILE, TRIPS, UNROLLED, C, works
+from costmodel.mapping.levels.arrays import COPIES, LEVELS, STEPS, TILE, TRIPS, UNROLLED, works
 from costmodel.mapping.levels.forms import Passing, Resources, forms, traffic
 from costmodel.mapping.levels.hierarchy import OPERANDS, Fixed, Hierarchy
 from costmodel.mapping.levels.homes import nothing
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from costmodel.mapping.axis import Axis
-    from costmodel.mapping.levels.inner import Entries, Pairs
-    from costmodel.mapping.levels.least import Known, Rungs
-    from costmodel.mapping.levels.rounds import Plans, Scratch, Tables
+    from costmodel.mapping.levels.rounds import Plans, Prepared
     from costmodel.mapping.nest import Layer
 
     Floats = NDArray[np.float64]
@@ -34,10 +32,6 @@ if TYPE_CHECKING:
 
 OBJECTIVES: Final = ("energy", "latency", "edp", "dram_bytes")
 UNBOUNDED: Final = 1e300
-KEPT_BYTES: Final = 1 << 26
-"""Tables of plans, and of room, that are kept from round to round."""
-MOST_KEPT: Final = 64
-"""Plans whose tables are kept at most."""
 
 
 class Arrays(NamedTuple):
@@ -125,124 +119,19 @@ class Setup:
             np.array([one.always for one in charged]) + self.fixed.energy_pj * (np.arange(self.resources.many) == 0),
         )
 
-    @cached_property
-    def rungs(self) -> tuple[Rungs, Floats, Ints]:
-        """Rungs of the layer, the least positions of both axes by them, and where the sections of tables begin."""
-        from costmodel.mapping.levels import least
-
-        works, spans, *_ = self.arrays
-        return least.grid(works, spans)
-
-    @cached_property
-    def kernels(self) -> Floats:
-        """Fewest trips of ``k`` that the room of each level leaves, for every choice of what passes by."""
-        from costmodel.mapping.levels import least
-
-        rungs, axes, _ = self.rungs
-        works, holds = self.arrays.works, self.plans.holds
-        w = works[0]
-        inner, last = int(w["inner"]), int(w["last"])
-        found = np.zeros((len(holds), inner + 1, *(int(rungs.many[dim]) for dim in (*least.WALKED, C))))
-        known: dict[tuple[int, bytes], Floats] = {}
-        for number, held in enumerate(holds):
-            w["holds"][: len(held)] = held
-            for level in range(1, inner + 1 if inner == last else inner):
-                key = level, held[level].tobytes()
-                if key not in known:
-                    elements = self.hierarchy.elements if level == inner else 1
-                    known[key] = least.fewest_trips(works, rungs, axes, level, elements)
-                found[number, level] = known[key]
-        return found
-
-    @cached_property
-    def tables(self) -> Tables:
-        """Room for tables of plans, those that all of them share filled in."""
-        from costmodel.mapping.levels.rounds import Tables
-
-        rungs, axes, begin = self.rungs
-        kernels, plans = self.kernels, self.plans
-        levels, size, many = int(self.arrays.works[0]["inner"]), int(begin[-1]), self.resources.many
-        rooms = kept(len(set(plans.room.tolist())), kernels[0].nbytes)
-        slots = min(kept(len(plans.room), 2 * 8 * levels * size * many), MOST_KEPT)
-        return Tables(
-            rungs, axes, begin, kernels, np.empty((rooms, *kernels.shape[1:])), np.full(rooms, -1),
-            np.empty((slots, levels, size, many)), np.empty((slots, levels, size, many)),
-            np.empty((slots, levels, 6, RESOURCES)), np.full(slots, -1),
-        )  # fmt: skip
-
     @property
-    def known(self) -> Known:
-        """Room for what was looked at before."""
-        from costmodel.mapping.levels import least
+    def prepared(self) -> Prepared:
+        """What the search begins with, found once.
 
-        levels, many = int(self.arrays.works[0]["inner"]) + 1, 64
-        shapes = (levels,), (levels, many), (levels, many, 6, RESOURCES), (levels, many, RESOURCES)
-        whole, real = np.zeros(shapes[0], dtype=np.int64), np.zeros(shapes[1], dtype=np.int64)
-        return least.Known(whole, real, np.zeros(shapes[2]), np.zeros(shapes[3]))
-
-    @cached_property
-    def bounds(self) -> Floats:
-        """What no mapping of each plan undercuts, of what is minimised and of what decides among equals (M, 2)."""
+        Not a ``cached_property``, which before Python 3.12 lets a single thread at a time into all of its kind.
+        """
         from costmodel.mapping.levels import rounds
 
-        works, plans, tables = self.arrays.works, self.plans, self.tables
-        works[0]["least_steps"] = self.fewest_steps() if self.counts_steps else 0.0
-        found = np.empty((len(plans.room), 2))
-        rounds.bound_all(works, plans, tables, self.known, np.empty(tables.own.shape[2:]), found)
-        return found
-
-    @property
-    def order(self) -> Ints:
-        """Numbers of the plans for which there is room, the most promising first."""
-        first, second = self.bounds.T
-        order: Ints = np.lexsort((second, first))
-        return np.extract(first[order] < inf, order)
-
-    @cached_property
-    def innermost(self) -> tuple[Entries, Entries, Pairs]:
-        """Innermost tiles of both axes, and pairs of them."""
-        from costmodel.mapping.levels import inner
-
-        w, stores = self.arrays.works[0], self.hierarchy.stores
-        held = [[store.per_element or operand in store.holds for operand in OPERANDS] for store in stores]
-        w["holds"][: w["last"] + 1] = held
-        return inner.innermost(*self.arrays, self.rungs[0])
-
-    @property
-    def entries(self) -> tuple[Entries, Entries]:
-        """Innermost tiles of both axes."""
-        return self.innermost[:2]
-
-    @property
-    def pairs(self) -> Pairs:
-        """Pairs of innermost tiles of both axes."""
-        return self.innermost[2]
-
-    def fewest_steps(self) -> float:
-        """Return the fewest steps of any mapping; infinite where no element has room."""
-        from costmodel.mapping.levels import inner
-
-        return float(inner.fewest_of_all(self.arrays.works, self.arrays.rows, *self.entries, self.pairs))
-
-    @cached_property
-    def scratch(self) -> Scratch:
-        """Room for what the search of a plan finds."""
-        from costmodel.mapping.levels import kernel, least, rounds
-
-        rows, many, plans = int(np.diff(self.arrays.works[0]["begin"]).max()), len(self.pairs.place), len(self.plans.room)
-        begin = self.rungs[2]
-        leaves = int(begin[6] - begin[5])
-        return rounds.Scratch(
-            kernel.Queue(np.empty((2, rows), dtype=np.int64), np.empty((2, rows, 2))),
-            least.Leaves(np.empty((leaves + 1, 2, 3)), np.empty((leaves + 1, 5), dtype=np.int64)),
-            np.empty(many, dtype=np.int64), np.empty(many),
-            np.empty(plans, dtype=np.int64), np.empty(plans, dtype=np.int64), np.empty(plans),
-        )  # fmt: skip
-
-
-def kept(many: int, each_bytes: int) -> int:
-    """How many of so many tables are kept."""
-    return max(1, min(many, KEPT_BYTES // max(each_bytes, 1)))
+        kept = self.__dict__
+        if "_prepared" not in kept:
+            elements = float(self.hierarchy.elements)
+            kept["_prepared"] = rounds.prepare(*self.arrays, self.plans, elements, self.counts_steps)
+        return cast("Prepared", kept["_prepared"])
 
 
 @lru_cache(maxsize=LEVELS)
@@ -283,14 +172,20 @@ def arrays_of(layer: Layer, hierarchy: Hierarchy, pins: Pins = FREE) -> Arrays:
     w["last"] = len(hierarchy.on_chip)
     w["inner"] = w["last"] + (not hierarchy.in_elements)
     rooms(w, hierarchy)
+    for level, store in enumerate(hierarchy.stores):
+        w["holds"][level] = [store.per_element or operand in store.holds for operand in OPERANDS]
     spans = spans_of(layer.height, layer.width)
     pinned = Pinned(layer, hierarchy, pins)
     pinned.write(w)
-    found = [candidates_of(pinned, w, spans, dim) for dim in DIMS]
-    counts = [len(rows) for rows, _ in found]
-    w["begin"][1:] = np.cumsum(counts)
+    extents_of = [extent_of(pinned, w, spans, dim) for dim in DIMS]
+    if pinned.free:
+        found = [free_candidates(*extent) for extent in extents_of]
+        wants = free_wants(tuple(extents_of[4:]), tuple(side.multicast for side in hierarchy.sides))
+    else:
+        found = [pinned_candidates(pinned, extent.most, spans, dim) for extent, dim in zip(extents_of, DIMS, strict=True)]
+        wants = wants_of([rows for rows, _ in found[4:]])
+    w["begin"][1:] = np.cumsum([len(rows) for rows, _ in found])
     w["fewest"] = [fewest for _, fewest in found]
-    wants = np.full((2, max(counts[4:6]), max(counts[6:8])), -1.0)
     return Arrays(work, spans, np.concatenate([rows for rows, _ in found]), wants)
 
 
@@ -340,30 +235,68 @@ def longest(layer: Layer, hierarchy: Hierarchy, w: Work, dim: str, some: bool) -
     return max(total, 1)
 
 
-def candidates_of(pinned: Pinned, w: Work, spans: Floats, dim: str) -> tuple[Ints, Ints]:
-    """Candidates of the innermost tile along a dimension, and the fewest copies, trips and steps of them."""
+class Extent(NamedTuple):
+    """What candidates along a loop depend on where nothing is pinned.
+
+    Its extent, the largest tile of an element, number and size of the sides that may unroll it, the axis of the ifmap along
+    which it is a loop (None: of none), and whether it is over taps.
+    """
+
+    total: int
+    most: int
+    sides: tuple[tuple[int, int], ...]
+    axis: Axis | None
+    taps: bool
+
+
+def extent_of(pinned: Pinned, w: Work, spans: Floats, dim: str) -> Extent:
+    """Return what candidates along a loop depend on."""
     layer, hierarchy = pinned.layer, pinned.hierarchy
     most = longest(layer, hierarchy, w, dim, bool(spans[0, 0, 1, 1] > 0 and spans[1, 0, 1, 1] > 0))
-    if pinned.free:
-        sides = tuple((at, hierarchy.sides[at].size) for at in pinned.sides(dim))
-        axis = layer.height if dim in "pr" else (layer.width if dim in "qs" else None)
-        return free_candidates(pinned.extents[dim], most, sides, axis, dim in "rs")
-    rows = pinned.rows(dim, most, spans[0 if dim in "pr" else 1])
-    if not len(rows):
-        raise nothing(layer, hierarchy, pinned.pins)
-    return ordered(rows)
+    sides = tuple((at, hierarchy.sides[at].size) for at in pinned.sides(dim))
+    axis = layer.height if dim in "pr" else (layer.width if dim in "qs" else None)
+    return Extent(pinned.extents[dim], most, sides, axis, dim in "rs")
 
 
 @lru_cache(maxsize=4096)
 def free_candidates(
     total: int, most: int, sides: tuple[tuple[int, int], ...], axis: Axis | None, taps: bool
 ) -> tuple[Ints, Ints]:
-    """The same where nothing is pinned: along the outputs or ``taps`` of an axis, or a loop of none."""
+    """Candidates of the innermost tile along a loop where nothing is pinned, and their fewest copies, trips and steps."""
     from costmodel.mapping.levels.candidates import along
     from costmodel.mapping.levels.tables import axis_table
 
     table = np.zeros((5, 1, 1)) if axis is None else axis_table(axis)
     return ordered(along(total, most, np.array(sides, dtype=np.int64).reshape(-1, 2), axis is not None, taps, table, 0, False))
+
+
+def pinned_candidates(pinned: Pinned, most: int, spans: Floats, dim: str) -> tuple[Ints, Ints]:
+    """The same of what pins leave.
+
+    Raises
+    ------
+    MappingError
+        They leave none.
+    """
+    rows = pinned.rows(dim, most, spans[0 if dim in "pr" else 1])
+    if not len(rows):
+        raise nothing(pinned.layer, pinned.hierarchy, pinned.pins)
+    return ordered(rows)
+
+
+@lru_cache(maxsize=256)
+def free_wants(loops: tuple[Extent, ...], _multicast: tuple[bool, ...]) -> Floats:
+    """Positions that elements together read, by candidates of ``p q r s``, -1 while unknown: searches fill them in.
+
+    They depend on these loops and on which sides multicast; searches that share them find the same.
+    """
+    return wants_of([free_candidates(*loop)[0] for loop in loops])
+
+
+def wants_of(rows: list[Ints]) -> Floats:
+    """Positions that elements together read (2, outputs, taps), all unknown, by candidates of ``p q r s``."""
+    p, q, r, s = (len(one) for one in rows)
+    return np.full((2, max(p, q), max(r, s)), -1.0)
 
 
 def ordered(rows: Ints) -> tuple[Ints, Ints]:
