@@ -32,6 +32,8 @@ NO_ROOM = 1e300
 """Trips of what has no room."""
 TINY = 1e-150
 """Least charge of a trip, so that what has no room is never the least."""
+NOWHERE = NO_ROOM * TINY / 10
+"""What has no room is charged more, whatever is counted."""
 AREA, POOLED, AFRESH, ALONG_OUTPUTS, ALONG_TAPS = range(5)
 """Least positions along an axis: of the largest tile, of it where many elements share it, and fetched by all tiles afresh, or
 with what neighbours share kept while outputs or taps advance."""

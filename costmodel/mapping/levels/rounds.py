@@ -17,6 +17,7 @@ from costmodel.mapping.levels.decide import fewest_steps
 from costmodel.mapping.levels.inner import Entries, Pairs, fewest_of_all, innermost, scan
 from costmodel.mapping.levels.kernel import Queue, pursue, start
 from costmodel.mapping.levels.least import (
+    NOWHERE,
     Bounds,
     Known,
     Leaves,
@@ -250,7 +251,7 @@ def prepare(
     bound = bound_all(works, plans, tables)
     order = np.argsort(bound[:, 1], kind="mergesort")
     order = order[np.argsort(bound[order, 0], kind="mergesort")]
-    order = order[bound[order, 0] < np.inf]
+    order = order[bound[order, 0] < NOWHERE]
     return Prepared(tables, bound, order, one, two, pairs, scratch_for(w, plans, begin, pairs))
 
 
