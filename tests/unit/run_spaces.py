@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import dedent
 
+import costmodel as cm
 from costmodel.explore.space import DesignSpace
 
 BUILDER = """
@@ -76,3 +78,11 @@ def space_file(directory: Path, act: str = "", space: str = SPACE) -> Path:
 def chain_space(directory: Path, act: str = "", space: str = SPACE) -> DesignSpace:
     """That space, loaded."""
     return DesignSpace.load(space_file(directory, act, space))
+
+
+def swept(space, metrics, chunk, workers):
+    """Sweep a space in chunks, on the calling thread or on some others."""
+    if not workers:
+        return cm.sweep(space, metrics=metrics, chunk=chunk)
+    with ThreadPoolExecutor(workers) as executor:
+        return cm.sweep(space, metrics=metrics, executor=executor, chunk=chunk)

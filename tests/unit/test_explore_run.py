@@ -19,7 +19,7 @@ import costmodel as cm
 from costmodel.errors import InputError
 from costmodel.explore import manifest, parts, run
 from costmodel.explore.evaluate import evaluate
-from tests.unit.run_spaces import FEASIBLE, METRICS, POINTS, PROBLEMS, SPACE, chain_space, space_file
+from tests.unit.run_spaces import FEASIBLE, METRICS, POINTS, PROBLEMS, SPACE, chain_space, space_file, swept
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +73,7 @@ def test_whole_numbers_are_integers_where_none_is_missing(space, tmp_path):
 @given(chunk=st.integers(1, POINTS + 5), workers=st.integers(0, 3))
 def test_frames_do_not_depend_on_chunks_or_threads(space, frame, chunk, workers):
     """Bit for bit, problems included."""
-    if not workers:
-        assert_frame_equal(cm.sweep(space, metrics=METRICS, chunk=chunk), frame)
-        return
-    with ThreadPoolExecutor(workers) as executor:
-        assert_frame_equal(cm.sweep(space, metrics=METRICS, executor=executor, chunk=chunk), frame)
+    assert_frame_equal(swept(space, METRICS, chunk, workers), frame)
 
 
 CROWDED = """

@@ -33,7 +33,7 @@ from costmodel.explore.run import payload_of
 from costmodel.explore.solving import Book, Solving
 from costmodel.joint.answers import answer_columns, answers
 from costmodel.joint.columns import COLUMNS
-from tests.unit.run_spaces import ROOT_ENVIRONMENT, SPACE, chain_space, space_file
+from tests.unit.run_spaces import ROOT_ENVIRONMENT, SPACE, chain_space, space_file, swept
 
 AIMED = SPACE.replace("hardware: [eyeriss-168, snapdragon]", "hardware: [ws-16x16, snapdragon]\n    objective: energy")
 METRICS = ("params", "dram_bytes", "energy_j", "latency_s")
@@ -75,11 +75,7 @@ class Counting(Executor):
 @given(chunk=st.integers(1, 300), workers=st.integers(0, 3))
 def test_frames_do_not_depend_on_chunks_or_threads(space, frame, chunk, workers):
     """Bit for bit, problems included."""
-    if not workers:
-        assert_frame_equal(cm.sweep(space, metrics=METRICS, chunk=chunk), frame)
-        return
-    with ThreadPoolExecutor(workers) as executor:
-        assert_frame_equal(cm.sweep(space, metrics=METRICS, executor=executor, chunk=chunk), frame)
+    assert_frame_equal(swept(space, METRICS, chunk, workers), frame)
 
 
 def test_processes_and_dask_give_the_same_frame(space, frame, tmp_path):

@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Work = Any  # a record
-    Works = Any  # an array of one record, which compiled code takes faster
 
 
 FIRST = 13
